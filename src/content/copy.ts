@@ -1,0 +1,260 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { because, is } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import type { Digest } from '../spec/digest.ts';
+import type {
+  AbortableOptions,
+  ContentStore,
+  Info,
+  Ingester,
+  IngestManager,
+  Labels,
+  Provider,
+  Writer,
+  WriterOptions,
+} from './store.ts';
+import { verified } from './verified.ts';
+
+/** Where one blob's bytes come from: a registry's repository, a store, an archive. */
+export interface Fetcher {
+  /**
+   * The bytes of `target` from `offset` on. They may be wrong: whoever stores them verifies.
+   * @throws DrayError `not-found`, and whatever the medium has.
+   */
+  fetch(target: Descriptor, options?: FetchOptions): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Options of {@link Fetcher.fetch}. */
+export interface FetchOptions extends AbortableOptions {
+  readonly offset?: number | undefined;
+}
+
+/** What became of a blob that was pushed. */
+export type PushOutcome = 'pushed' | 'mounted' | 'exists';
+
+/** Opens the bytes of a blob from an offset, as often as it takes, so that a push can be retried and resumed. */
+export type OpenBlob = (offset?: number) => AsyncIterable<Uint8Array>;
+
+/** Where one blob goes: a registry's repository, a store, an archive. */
+export interface Pusher {
+  /**
+   * Makes sure that the far side has `target`. It is verified on the way, by the far side or here.
+   * @throws DrayError `failed-precondition` or `data-loss` when the bytes are not the target's, and whatever the medium has.
+   */
+  push(target: Descriptor, open: OpenBlob, options?: PushOptions): Promise<PushOutcome>;
+  /**
+   * Whether the far side has the document and everything below it, so that nothing below needs to be looked at. Absent
+   * where one does not imply the other.
+   */
+  complete?(target: Descriptor, options?: AbortableOptions): Promise<boolean>;
+}
+
+/** Options of {@link Pusher.push}. */
+export interface PushOptions extends AbortableOptions {
+  /** Labels for the blob, where the far side has labels. */
+  readonly labels?: Labels | undefined;
+  /** Bytes that the far side already had of it; called once, before the first new byte. */
+  readonly onResume?: ((offset: number) => void) | undefined;
+}
+
+/** A provider as a source of transfers. */
+export function fetcherOf(provider: Provider): Fetcher {
+  return {
+    async fetch(target, { offset = 0, signal } = {}) {
+      return streamOf(provider, target, offset, signal);
+    },
+  };
+}
+
+async function* streamOf(
+  provider: Provider,
+  target: Descriptor,
+  offset: number,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  await using reader = await provider.reader(target, { signal });
+  yield* reader.stream({ offset, signal });
+}
+
+/** How a content store takes part in a transfer as its target. */
+export interface StorePusherOptions {
+  /** Holds what is pushed until somebody names it. */
+  readonly lease?: string | undefined;
+  /** The ref of a blob's ingest; {@link refOf} if not said. */
+  readonly ref?: ((target: Descriptor) => string) | undefined;
+}
+
+/** A content store as a target of transfers. */
+export function pusherOf(
+  store: Ingester & IngestManager & Pick<ContentStore, 'update'>,
+  { lease, ref = refOf }: StorePusherOptions = {},
+): Pusher {
+  return {
+    async push(target, open, { labels, onResume, signal } = {}) {
+      const outcome = await writeBlob(store, ref(target), target, open, { labels, onResume, signal, lease });
+      if (outcome === 'exists' && labels !== undefined && Object.keys(labels).length > 0) {
+        await store.update({ digest: target.digest, labels }, ...Object.keys(labels).map((key) => `labels.${key}`));
+      }
+      return outcome;
+    },
+  };
+}
+
+const kindsOfRef: readonly [RegExp, string][] = [
+  [/manifest\.v\d|image\.manifest|artifact\.manifest/, 'manifest'],
+  [/manifest\.list|image\.index/, 'index'],
+  [/image\.layer|rootfs/, 'layer'],
+  [/image\.config|container\.image/, 'config'],
+];
+
+/**
+ * The ref of a descriptor's ingest, `layer-sha256:…`. It is the same in every process, so that two pulls of one layer meet
+ * and a later one goes on where an earlier one stopped (containerd.md 6.3).
+ */
+export function refOf(target: Descriptor): string {
+  const kind = kindsOfRef.find(([pattern]) => pattern.test(target.mediaType))?.[1] ?? 'blob';
+  return `${kind}-${target.digest}`;
+}
+
+/** Options of {@link writeBlob}. */
+export interface WriteBlobOptions extends PushOptions {
+  readonly lease?: string | undefined;
+}
+
+/**
+ * Brings one blob into a store: waits for another writer of the same ref, goes on from the bytes that are there, verifies,
+ * commits. Bytes that turn out wrong are not kept; when some of them came from an earlier attempt it starts over once.
+ * @throws DrayError `failed-precondition` with reason `digest-mismatch` or `size-mismatch`, and what `open` and the store throw.
+ */
+export async function writeBlob(
+  store: Ingester & IngestManager,
+  ref: string,
+  target: Descriptor,
+  open: OpenBlob,
+  options: WriteBlobOptions = {},
+): Promise<'pushed' | 'exists'> {
+  for (let fresh = false; ; fresh = true) {
+    const writer = await openUnlessExists(store, { ref, target, lease: options.lease, signal: options.signal });
+    if (writer === undefined) return 'exists';
+    const { offset } = await writer.status();
+    try {
+      if (offset > 0 && !fresh) options.onResume?.(offset);
+      return await copyInto(writer, target, open, options);
+    } catch (error) {
+      if (!because(error, 'digest-mismatch') && !because(error, 'size-mismatch')) throw error;
+      await abortIfThere(store, ref);
+      if (offset === 0 || fresh) throw error;
+    }
+  }
+}
+
+async function openUnlessExists(store: Ingester, options: WriterOptions): Promise<Writer | undefined> {
+  try {
+    return await openWriter(store, options);
+  } catch (error) {
+    if (is(error, 'already-exists')) return undefined;
+    throw error;
+  }
+}
+
+async function abortIfThere(store: IngestManager, ref: string): Promise<void> {
+  try {
+    await store.abort(ref);
+  } catch (error) {
+    if (!is(error, 'not-found')) throw error;
+  }
+}
+
+async function copyInto(
+  writer: Writer,
+  target: Descriptor,
+  open: OpenBlob,
+  options: PushOptions,
+): Promise<'pushed' | 'exists'> {
+  await using _ = writer;
+  try {
+    const { offset } = await writer.status();
+    if (offset > target.size) await writer.truncate(0);
+    if (offset !== target.size) await append(writer, open(offset > target.size ? 0 : offset), target, options);
+    await writer.commit({ size: target.size, digest: target.digest, labels: options.labels, signal: options.signal });
+    return 'pushed';
+  } catch (error) {
+    if (is(error, 'already-exists')) return 'exists';
+    throw error;
+  }
+}
+
+async function append(
+  writer: Writer,
+  stream: AsyncIterable<Uint8Array>,
+  target: Descriptor,
+  options: PushOptions,
+): Promise<void> {
+  let { offset } = await writer.status();
+  for await (const chunk of stream) {
+    options.signal?.throwIfAborted();
+    offset += chunk.byteLength;
+    await writer.write(chunk, options);
+    // The commit would notice as well, but only after an endless body has filled the disk.
+    if (offset > target.size) break;
+  }
+}
+
+/** Options of {@link openWriter}. */
+export interface OpenWriterOptions extends WriterOptions {
+  /** The longest to wait for another writer, in milliseconds; without end if not said. */
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * Opens a writer, waiting while another one has the ref. Only a lock is waited for, not a store that cannot be reached.
+ * @throws DrayError what {@link Ingester.writer} throws; the lock's error when the time is over.
+ */
+export async function openWriter(store: Ingester, { timeout, ...options }: OpenWriterOptions): Promise<Writer> {
+  const deadline = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout;
+  for (let pause = 4; ; pause = Math.min(pause * 2, 250)) {
+    options.signal?.throwIfAborted();
+    try {
+      return await store.writer(options);
+    } catch (error) {
+      if (!because(error, 'locked') || performance.now() + pause > deadline) throw error;
+    }
+    // Spread, so that several waiters do not come back at the same moment.
+    await sleep(pause / 2 + Math.random() * (pause / 2), undefined, { signal: options.signal });
+  }
+}
+
+/**
+ * Streams a verified blob out of a provider.
+ * @throws DrayError `not-found`, `data-loss`.
+ */
+export async function* readBlob(
+  provider: Provider,
+  target: Descriptor,
+  options: AbortableOptions = {},
+): AsyncGenerator<Uint8Array> {
+  yield* streamOf(provider, target, 0, options.signal);
+}
+
+/** Bytes of a foreign fetcher, verified as they pass. */
+export async function* fetchVerified(
+  fetcher: Fetcher,
+  target: Descriptor,
+  options: AbortableOptions = {},
+): AsyncGenerator<Uint8Array> {
+  yield* verified(await fetcher.fetch(target, options), target);
+}
+
+/** Ingests bytes under a ref without knowing what they are; the digest comes out at the end. */
+export async function ingest(
+  store: Ingester,
+  options: WriterOptions & {
+    readonly labels?: Labels | undefined;
+    readonly expected?: { size?: number; digest?: Digest };
+  },
+  stream: AsyncIterable<Uint8Array>,
+): Promise<Info> {
+  await using writer = await openWriter(store, options);
+  for await (const chunk of stream) await writer.write(chunk, options);
+  return await writer.commit({ ...options.expected, labels: options.labels, signal: options.signal });
+}

@@ -1,0 +1,63 @@
+import { DrayError } from '../errors.ts';
+import { type Descriptor, inlineData } from '../spec/descriptor.ts';
+import { documentLimit } from '../spec/documents.ts';
+import type { AbortableOptions, Provider, Target } from './store.ts';
+import { verified } from './verified.ts';
+
+/** Options of {@link readDocument}. */
+export interface DocumentOptions extends AbortableOptions {
+  /** The most bytes that are read, {@link documentLimit} if not said. */
+  readonly limit?: number | undefined;
+}
+
+/**
+ * A whole small blob in memory: the one way to get a document. The size is checked before a byte is read, size and digest
+ * before a byte is given out; bytes inlined in the descriptor are used when they fit it.
+ * @throws DrayError `not-found`; `invalid-argument`, reason `bad-document`, over the limit; `data-loss`.
+ */
+export async function readDocument(
+  provider: Provider,
+  target: Target & Partial<Descriptor>,
+  options: DocumentOptions = {},
+): Promise<Uint8Array> {
+  const inline = inlineData({ mediaType: '', size: -1, ...target } as Descriptor);
+  if (inline !== undefined) return inline;
+  checkDocumentSize(target.size ?? 0, options.limit);
+  await using reader = await provider.reader(target, options);
+  checkDocumentSize(reader.size, options.limit);
+  return await collect(reader.stream({ signal: options.signal }), options.limit);
+}
+
+/** As {@link readDocument}, from a stream that nobody has verified yet. */
+export function collectDocument(
+  stream: AsyncIterable<Uint8Array>,
+  target: Target,
+  options: DocumentOptions = {},
+): Promise<Uint8Array> {
+  checkDocumentSize(target.size ?? 0, options.limit);
+  return collect(verified(stream, target), options.limit);
+}
+
+/**
+ * The bytes of a stream, never more than `limit`.
+ * @throws DrayError `invalid-argument`, reason `bad-document`, over the limit.
+ */
+export async function collect(stream: AsyncIterable<Uint8Array>, limit: number = documentLimit): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.byteLength;
+    checkDocumentSize(size, limit);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** @throws DrayError `invalid-argument`, reason `bad-document`, over the limit. */
+export function checkDocumentSize(size: number, limit: number = documentLimit): void {
+  if (size <= limit) return;
+  throw new DrayError('invalid-argument', `a document of ${size} bytes is over the limit of ${limit}`, {
+    reason: 'bad-document',
+    hint: 'documents are small; this is either a layer under a wrong media type or an attack',
+  });
+}

@@ -1,0 +1,53 @@
+import { DrayError } from '../errors.ts';
+import type { Labels } from './store.ts';
+
+/** The most bytes a key and its value may have together (containerd.md 2.1). */
+export const labelLimit = 4096;
+
+/** @throws DrayError `invalid-argument` when a label has no key or is over {@link labelLimit}. */
+export function checkLabels(labels: Labels): void {
+  for (const [key, value] of Object.entries(labels)) {
+    const shown = key.length > 40 ? `${key.slice(0, 40)}…` : key;
+    if (key === '') throw new DrayError('invalid-argument', 'a label needs a key', { hint: 'write it as key=value' });
+    if (fitsLabel(key, value)) continue;
+    throw new DrayError('invalid-argument', `label ${shown} is longer than ${labelLimit} bytes with its value`, {
+      hint: 'shorten it or keep the text in a blob of its own',
+    });
+  }
+}
+
+/** Whether a label keeps the limit. */
+export function fitsLabel(key: string, value: string): boolean {
+  return Buffer.byteLength(key) + Buffer.byteLength(value) <= labelLimit;
+}
+
+/** Labels without those whose value is empty, which mean removal. */
+export function presentLabels(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== ''));
+}
+
+/**
+ * The labels after an update by field paths: none or `labels` replaces all, `labels.KEY` sets one (everything behind the
+ * first dot is the key).
+ * @throws DrayError `invalid-argument` for another field path or a label over the limit.
+ */
+export function updateLabels(current: Labels, change: Labels, fieldpaths: readonly string[]): Labels {
+  const unknown = fieldpaths.find((path) => path !== 'labels' && !isLabelPath(path));
+  if (unknown !== undefined) {
+    throw new DrayError('invalid-argument', `cannot update field ${JSON.stringify(unknown)}`, {
+      hint: 'only labels and labels.KEY can be updated',
+    });
+  }
+  const whole = fieldpaths.length === 0 || fieldpaths.includes('labels');
+  const changed: Record<string, string> = whole ? { ...change } : { ...current };
+  if (!whole)
+    for (const key of fieldpaths.map((path) => path.slice('labels.'.length))) changed[key] = change[key] ?? '';
+  const result = presentLabels(changed);
+  checkLabels(result);
+  return result;
+}
+
+/** Whether a field path names one label. */
+export function isLabelPath(path: string): boolean {
+  return path.startsWith('labels.') && path.length > 'labels.'.length;
+}

@@ -1,0 +1,154 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { type Algorithm, createHasher, type Hasher } from '../../spec/digest.ts';
+import { Timestamp } from '../../spec/timestamp.ts';
+import type { AbortableOptions, Status } from '../store.ts';
+import type { IngestPaths } from './paths.ts';
+
+/** What the files of an ingest say. `undefined` for one that is half made or was written by nobody we know. */
+export async function readStatus(paths: IngestPaths): Promise<Status | undefined> {
+  const [ref, data, total, startedAt, updatedAt] = await Promise.all([
+    readIfThere(paths.ref),
+    stat(paths.data, { bigint: true }).catch(() => undefined),
+    readIfThere(paths.total),
+    readTime(paths.startedAt),
+    readTime(paths.updatedAt),
+  ]);
+  if (ref === undefined || ref === '' || data === undefined || startedAt === undefined || updatedAt === undefined)
+    return undefined;
+  const touched = new Timestamp(data.mtimeNs);
+  return {
+    ref,
+    offset: Number(data.size),
+    ...(total !== undefined && /^[1-9]\d{0,15}$/.test(total) ? { total: Number(total) } : {}),
+    startedAt,
+    updatedAt: touched.nanoseconds > updatedAt.nanoseconds ? touched : updatedAt,
+  };
+}
+
+/** An ingest that a writer may append to: its open data file, with the hash of what is in it. */
+export interface OpenIngest {
+  readonly handle: FileHandle;
+  readonly hasher: Hasher;
+  readonly offset: number;
+  readonly total: number | undefined;
+  readonly startedAt: Timestamp;
+  readonly updatedAt: Timestamp;
+}
+
+/** How to open an ingest. */
+export interface OpenIngestOptions extends AbortableOptions {
+  readonly ref: string;
+  readonly total: number | undefined;
+  readonly algorithm: Algorithm;
+}
+
+/**
+ * Goes on with the ingest that is there, or starts it when there is none that can be continued: then every file is made
+ * anew and nothing of the old data stays (containerd keeps a stale tail, containerd.md 1.4). The directory exists.
+ */
+export async function openIngest(paths: IngestPaths, options: OpenIngestOptions): Promise<OpenIngest> {
+  const found = await readStatus(paths);
+  if (found === undefined || !continues(found, options)) return startIngest(paths, options);
+  const handle = await open(paths.data, constants.O_RDWR);
+  try {
+    const hasher = createHasher(options.algorithm);
+    const offset = await hashFile(handle, hasher, found.offset, options);
+    if (found.total === undefined) await writeTotal(paths, options.total);
+    return {
+      handle,
+      hasher,
+      offset,
+      total: found.total ?? options.total,
+      startedAt: found.startedAt,
+      updatedAt: found.updatedAt,
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+function continues(found: Status, { ref, total }: OpenIngestOptions): boolean {
+  if (found.ref !== ref) return false;
+  return total === undefined || found.total === undefined || found.total === total;
+}
+
+async function startIngest(paths: IngestPaths, { ref, total, algorithm }: OpenIngestOptions): Promise<OpenIngest> {
+  const now = Timestamp.now();
+  const handle = await open(paths.data, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
+  try {
+    await writeTotal(paths, total);
+    await writeTime(paths.startedAt, now);
+    await writeTime(paths.updatedAt, now);
+    // Last, since an ingest without it counts as not made.
+    await writeFile(paths.ref, ref, { mode: 0o600 });
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return { handle, hasher: createHasher(algorithm), offset: 0, total, startedAt: now, updatedAt: now };
+}
+
+/** Records when an ingest was written last, in its file and on its data. */
+export async function touchIngest(paths: IngestPaths, handle: FileHandle, time: Timestamp): Promise<void> {
+  await setTimes(handle, time);
+  await writeTime(paths.updatedAt, time);
+}
+
+/** Sets both times of a file; a double keeps them to a quarter of a microsecond. */
+export async function setTimes(handle: FileHandle, time: Timestamp): Promise<void> {
+  const seconds = Number(time.nanoseconds) / 1e9;
+  await handle.utimes(seconds, seconds);
+}
+
+const hashBufferSize = 1024 * 1024;
+
+/** Feeds the first `length` bytes of a file to a hasher; returns how many there were. */
+export async function hashFile(
+  handle: FileHandle,
+  hasher: Hasher,
+  length: number,
+  { signal }: AbortableOptions = {},
+): Promise<number> {
+  const buffer = Buffer.allocUnsafe(Math.min(hashBufferSize, Math.max(length, 1)));
+  let position = 0;
+  while (position < length) {
+    signal?.throwIfAborted();
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.byteLength, length - position), position);
+    if (bytesRead === 0) break;
+    hasher.update(buffer.subarray(0, bytesRead));
+    position += bytesRead;
+  }
+  return position;
+}
+
+// A stale total of an earlier ingest of the same ref must not survive, so an unknown one is written as no digits.
+async function writeTotal(paths: IngestPaths, total: number | undefined): Promise<void> {
+  const known = total !== undefined && total > 0;
+  if (known || (await readIfThere(paths.total)) !== undefined)
+    await writeFile(paths.total, known ? String(total) : '', { mode: 0o600 });
+}
+
+async function writeTime(path: string, time: Timestamp): Promise<void> {
+  await writeFile(`${path}.tmp`, time.toString(), { mode: 0o600 });
+  await rename(`${path}.tmp`, path);
+}
+
+async function readTime(path: string): Promise<Timestamp | undefined> {
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  try {
+    return Timestamp.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

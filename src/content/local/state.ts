@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DrayError } from '../../errors.ts';
+import type { Digest } from '../../spec/digest.ts';
+import { Timestamp } from '../../spec/timestamp.ts';
+import { locked } from '../outcomes.ts';
+import type { Labels } from '../store.ts';
+import type { Paths } from './paths.ts';
+
+/** The labels of a blob and when they were changed last. */
+export interface LabelRecord {
+  readonly labels: Labels;
+  readonly updatedAt: Timestamp;
+}
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS ingest_owner (key TEXT PRIMARY KEY, owner TEXT NOT NULL, claimed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS blob_label (digest TEXT PRIMARY KEY, labels TEXT NOT NULL, updated_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+/**
+ * What a local store knows besides its files: who owns which ingest, and labels.
+ *
+ * Owners are processes, or rather stores opened by them. Each holds an exclusive lock on a file of its own for as long as
+ * it lives; the kernel drops the lock with the process, however that ends, so a dead owner is recognised without a clock,
+ * a process id or anybody's help, and a live one cannot be mistaken. Who wants an ingest decides it in one transaction.
+ */
+export class State implements Disposable {
+  readonly #paths: Paths;
+  readonly #id = randomUUID();
+  readonly #held = new Set<string>();
+  #alive: DatabaseSync | undefined;
+  #database: DatabaseSync | undefined;
+  #statements: Statements | undefined;
+
+  constructor(paths: Paths) {
+    this.#paths = paths;
+  }
+
+  /**
+   * Makes this store the owner of an ingest until {@link release}.
+   * @throws DrayError `unavailable`, reason `locked`, while it has a living owner, this one included.
+   */
+  claim(key: string, ref: string): Claim {
+    const { owner, take } = this.#open();
+    this.#stayAlive();
+    this.#transaction(() => {
+      const row = owner.get(key) as { owner: string; claimed_at: bigint } | undefined;
+      if (row !== undefined && this.#isAlive(row.owner)) throw locked(ref, new Timestamp(row.claimed_at));
+      take.run(key, this.#id, Timestamp.now().nanoseconds);
+    });
+    this.#held.add(key);
+    return { release: () => this.#release(key) };
+  }
+
+  /** Whether an ingest has a living owner. */
+  isOwned(key: string): boolean {
+    const row = this.#open().owner.get(key) as { owner: string } | undefined;
+    return row !== undefined && this.#isAlive(row.owner);
+  }
+
+  labels(digest: Digest): LabelRecord | undefined {
+    const row = this.#open().labels.get(digest) as { labels: string; updated_at: bigint } | undefined;
+    return row === undefined ? undefined : { labels: JSON.parse(row.labels), updatedAt: new Timestamp(row.updated_at) };
+  }
+
+  /** Changes labels in one step, as seen by every process. */
+  changeLabels(digest: Digest, change: (current: Labels) => Labels): LabelRecord {
+    const { labels, label } = this.#open();
+    return this.#transaction(() => {
+      const row = labels.get(digest) as { labels: string } | undefined;
+      const record = { labels: change(row === undefined ? {} : JSON.parse(row.labels)), updatedAt: Timestamp.now() };
+      label.run(digest, JSON.stringify(record.labels), record.updatedAt.nanoseconds);
+      return record;
+    });
+  }
+
+  forget(digest: Digest): void {
+    this.#open().unlabel.run(digest);
+  }
+
+  [Symbol.dispose](): void {
+    for (const key of [...this.#held]) this.#release(key);
+    this.#database?.close();
+    this.#database = undefined;
+    this.#statements = undefined;
+    if (this.#alive === undefined) return;
+    this.#alive.close();
+    this.#alive = undefined;
+    rmSync(this.#paths.owner(this.#id), { force: true });
+  }
+
+  #release(key: string): void {
+    if (this.#held.delete(key)) this.#open().leave.run(key, this.#id);
+  }
+
+  #open(): Statements {
+    if (this.#statements !== undefined) return this.#statements;
+    mkdirSync(this.#paths.root, { recursive: true, mode: 0o700 });
+    this.#database = new DatabaseSync(this.#paths.state, { timeout: 10_000, readBigInts: true });
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    this.#database.exec(schema);
+    this.#statements = prepare(this.#database);
+    return this.#statements;
+  }
+
+  #stayAlive(): void {
+    if (this.#alive !== undefined) return;
+    mkdirSync(this.#paths.owners, { recursive: true, mode: 0o700 });
+    this.#sweepOwners();
+    const database = new DatabaseSync(this.#paths.owner(this.#id), { timeout: 1000 });
+    database.exec('BEGIN EXCLUSIVE');
+    this.#alive = database;
+  }
+
+  // Locks of processes that were killed. A young file may belong to somebody who is about to lock it.
+  #sweepOwners(): void {
+    for (const name of readdirSync(this.#paths.owners)) {
+      const path = this.#paths.owner(basename(name, '.lock'));
+      const found = statSync(path, { throwIfNoEntry: false });
+      if (found !== undefined && Date.now() - found.mtimeMs > youngMilliseconds && !isLocked(path))
+        rmSync(path, { force: true });
+    }
+  }
+
+  #isAlive(owner: string): boolean {
+    if (owner === this.#id) return true;
+    const path = this.#paths.owner(owner);
+    if (isLocked(path)) return true;
+    rmSync(path, { force: true });
+    return false;
+  }
+
+  #transaction<T>(run: () => T): T {
+    const database = this.#database;
+    if (database === undefined) throw new DrayError('failed-precondition', 'the content store is closed');
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = run();
+      database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+/** The right to write one ingest. */
+export interface Claim {
+  /** Gives it back; a second call does nothing. */
+  release(): void;
+}
+
+interface Statements {
+  readonly owner: StatementSync;
+  readonly take: StatementSync;
+  readonly leave: StatementSync;
+  readonly labels: StatementSync;
+  readonly label: StatementSync;
+  readonly unlabel: StatementSync;
+}
+
+function prepare(database: DatabaseSync): Statements {
+  return {
+    owner: database.prepare('SELECT owner, claimed_at FROM ingest_owner WHERE key = ?'),
+    take: database.prepare('INSERT OR REPLACE INTO ingest_owner VALUES (?, ?, ?)'),
+    leave: database.prepare('DELETE FROM ingest_owner WHERE key = ? AND owner = ?'),
+    labels: database.prepare('SELECT labels, updated_at FROM blob_label WHERE digest = ?'),
+    label: database.prepare('INSERT OR REPLACE INTO blob_label VALUES (?, ?, ?)'),
+    unlabel: database.prepare('DELETE FROM blob_label WHERE digest = ?'),
+  };
+}
+
+const youngMilliseconds = 60 * 60 * 1000;
+const sqliteBusy = 5;
+const sqliteCannotOpen = 14;
+
+function isLocked(path: string): boolean {
+  let database: DatabaseSync | undefined;
+  try {
+    // Read-write without creating: a file that is gone has no owner.
+    database = new DatabaseSync(`file:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}?mode=rw`, { timeout: 0 });
+    database.exec('BEGIN EXCLUSIVE');
+    return false;
+  } catch (error) {
+    const code = (error as { errcode?: number }).errcode;
+    if (code === sqliteBusy) return true;
+    if (code === sqliteCannotOpen) return false;
+    throw error;
+  } finally {
+    database?.close();
+  }
+}

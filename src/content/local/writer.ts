@@ -1,0 +1,182 @@
+import type { FileHandle } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { DrayError } from '../../errors.ts';
+import { algorithmOf, createHasher, type Digest, type Hasher } from '../../spec/digest.ts';
+import { Timestamp } from '../../spec/timestamp.ts';
+import { checkLabels } from '../labels.ts';
+import { mismatch } from '../outcomes.ts';
+import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
+import { storeFailure } from './failure.ts';
+import { hashFile, type OpenIngest, setTimes, touchIngest } from './ingest.ts';
+import type { IngestPaths } from './paths.ts';
+import type { Claim } from './state.ts';
+
+/** What a writer needs of its store. */
+export interface WriterContext {
+  readonly ref: string;
+  readonly paths: IngestPaths;
+  readonly claim: Claim;
+  /** Flushes the open data file. */
+  flush(handle: FileHandle): Promise<void>;
+  /** Makes a blob of the closed and flushed data file and removes the ingest. */
+  publish(digest: Digest, size: number, time: Timestamp, options: CommitOptions): Promise<Info>;
+}
+
+/** An ingest on disk, open. The claim on its ref lasts until the writer is closed. */
+export class LocalWriter implements Writer {
+  readonly ref: string;
+  readonly #context: WriterContext;
+  readonly #handle: FileHandle;
+  readonly #startedAt: Timestamp;
+  readonly #total: number | undefined;
+  #hasher: Hasher;
+  #offset: number;
+  #updatedAt: Timestamp;
+  #closed = false;
+  #broken: unknown;
+
+  constructor(context: WriterContext, ingest: OpenIngest) {
+    this.ref = context.ref;
+    this.#context = context;
+    this.#handle = ingest.handle;
+    this.#hasher = ingest.hasher;
+    this.#offset = ingest.offset;
+    this.#total = ingest.total;
+    this.#startedAt = ingest.startedAt;
+    this.#updatedAt = ingest.updatedAt;
+  }
+
+  async status(): Promise<Status> {
+    return {
+      ref: this.ref,
+      offset: this.#offset,
+      ...(this.#total === undefined ? {} : { total: this.#total }),
+      startedAt: this.#startedAt,
+      updatedAt: this.#updatedAt,
+      active: !this.#closed,
+    };
+  }
+
+  async digest(): Promise<Digest> {
+    return this.#hasher.digest();
+  }
+
+  async write(chunk: Uint8Array, { signal }: AbortableOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    this.#checkOpen('write to');
+    try {
+      const writing = this.#writeAll(chunk);
+      this.#hasher.update(chunk);
+      await writing;
+    } catch (error) {
+      // The hash has gone past what the file holds; only opening the ingest again brings them together.
+      this.#broken = error;
+      throw storeFailure(error, `write ingest ${this.ref}`);
+    }
+    this.#offset += chunk.byteLength;
+    this.#updatedAt = Timestamp.now();
+  }
+
+  async #writeAll(chunk: Uint8Array): Promise<void> {
+    let done = 0;
+    while (done < chunk.byteLength) {
+      const { bytesWritten } = await this.#handle.write(chunk, done, chunk.byteLength - done, this.#offset + done);
+      done += bytesWritten;
+    }
+  }
+
+  async truncate(size: number): Promise<void> {
+    this.#checkOpen('truncate');
+    if (!Number.isSafeInteger(size) || size < 0 || size > this.#offset) {
+      throw new DrayError('out-of-range', `cannot cut ingest ${this.ref} of ${this.#offset} bytes to ${size}`);
+    }
+    const hasher = createHasher(algorithmOf(this.#hasher.digest()));
+    try {
+      await this.#handle.truncate(size);
+      await hashFile(this.#handle, hasher, size);
+    } catch (error) {
+      this.#broken = error;
+      throw storeFailure(error, `truncate ingest ${this.ref}`);
+    }
+    this.#hasher = hasher;
+    this.#offset = size;
+  }
+
+  async commit(expected: CommitOptions = {}): Promise<Info> {
+    this.#checkOpen('commit');
+    try {
+      checkLabels(expected.labels ?? {});
+      expected.signal?.throwIfAborted();
+      await setTimes(this.#handle, Timestamp.now());
+      await this.#context.flush(this.#handle);
+      const found = await this.#handle.stat({ bigint: true });
+      this.#checkSize(Number(found.size), expected.size);
+      const digest = await this.#digestAs(expected);
+      // No failure of what follows leaves a writable blob behind.
+      await this.#handle.chmod(0o444);
+      await this.#closeFile();
+      return await this.#context.publish(digest, this.#offset, new Timestamp(found.mtimeNs), expected);
+    } catch (error) {
+      throw storeFailure(error, `commit ingest ${this.ref}`);
+    } finally {
+      await this[Symbol.asyncDispose]();
+    }
+  }
+
+  #checkSize(size: number, expected: number | undefined): void {
+    if (size !== this.#offset) {
+      throw mismatch('size-mismatch', `ingest ${this.ref} has ${size} bytes on disk, but ${this.#offset} were written`);
+    }
+    if (expected !== undefined && expected !== size) {
+      throw mismatch('size-mismatch', `ingest ${this.ref} has ${size} bytes, not the expected ${expected}`);
+    }
+  }
+
+  async #digestAs({ digest: expected, signal }: CommitOptions): Promise<Digest> {
+    let actual = this.#hasher.digest();
+    if (expected === undefined || actual === expected) return actual;
+    const algorithm = algorithmOf(expected);
+    if (algorithmOf(actual) !== algorithm) {
+      const hasher = createHasher(algorithm);
+      await hashFile(this.#handle, hasher, this.#offset, { signal });
+      actual = hasher.digest();
+    }
+    if (actual === expected) return actual;
+    throw mismatch('digest-mismatch', `ingest ${this.ref} has the digest ${actual}, not the expected ${expected}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      if (!this.#fileClosed) await touchIngest(this.#context.paths, this.#handle, this.#updatedAt).catch(() => {});
+      await this.#closeFile();
+    } finally {
+      this.#context.claim.release();
+    }
+  }
+
+  #fileClosed = false;
+
+  async #closeFile(): Promise<void> {
+    if (this.#fileClosed) return;
+    this.#fileClosed = true;
+    await this.#handle.close();
+  }
+
+  #checkOpen(verb: string): void {
+    if (this.#closed)
+      throw new DrayError('failed-precondition', `cannot ${verb} ingest ${this.ref}: its writer is closed`);
+    if (this.#broken !== undefined) {
+      throw new DrayError('failed-precondition', `cannot ${verb} ingest ${this.ref}: an earlier write failed`, {
+        cause: this.#broken,
+        hint: 'open it again to go on from what is on disk',
+      });
+    }
+  }
+}
+
+/** Size of the file at `path`; undefined when there is none. */
+export async function sizeIfThere(path: string): Promise<number | undefined> {
+  return (await stat(path).catch(() => undefined))?.size;
+}

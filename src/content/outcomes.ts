@@ -1,0 +1,51 @@
+import { DrayError } from '../errors.ts';
+import { labelField } from '../filters/filter.ts';
+import type { Digest } from '../spec/digest.ts';
+import type { Timestamp } from '../spec/timestamp.ts';
+import type { Info } from './store.ts';
+
+/** The errors that every content store gives with the same words, and how filters see what a store holds. */
+
+/** `not-found`: the blob is not there. */
+export function missing(digest: Digest): DrayError {
+  return new DrayError('not-found', `no blob ${digest} in the store`, {
+    side: 'store',
+    hint: 'pull or import what it belongs to',
+  });
+}
+
+/** `already-exists`: the blob is there, so there is nothing to ingest. */
+export function ingestExists(digest: Digest): DrayError {
+  return new DrayError('already-exists', `blob ${digest} is in the store already`, { side: 'store' });
+}
+
+/** `not-found`: no ingest has that ref. */
+export function noIngest(ref: string): DrayError {
+  return new DrayError('not-found', `no ingest ${JSON.stringify(ref)}`, {
+    side: 'store',
+    hint: 'dray content status lists them',
+  });
+}
+
+/** `unavailable`, reason `locked`: another writer holds the ingest. */
+export function locked(ref: string, since: Timestamp): DrayError {
+  return new DrayError('unavailable', `ingest ${JSON.stringify(ref)} is locked since ${since}`, {
+    reason: 'locked',
+    side: 'store',
+    hint: 'another writer has it open: wait for it or end it',
+  });
+}
+
+/** `failed-precondition`: a commit found other bytes than it was told to. */
+export function mismatch(reason: 'digest-mismatch' | 'size-mismatch', message: string): DrayError {
+  return new DrayError('failed-precondition', message, {
+    reason,
+    hint: 'abort the ingest and get the content again, perhaps from another place',
+  });
+}
+
+/** How filters see a blob (containerd.md 3.4). */
+export function fieldOf(info: Info, path: readonly string[]): string | undefined {
+  if (path[0] === 'labels') return labelField(info.labels, path);
+  return path.join('.') === 'digest' ? info.digest : undefined;
+}

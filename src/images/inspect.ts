@@ -1,0 +1,197 @@
+import { readDocument } from '../content/documents.ts';
+import type { AbortableOptions, ContentStore, Info, Provider } from '../content/store.ts';
+import { DrayError, is } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import type { Digest } from '../spec/digest.ts';
+import { type ImageConfig, type Manifest, parseImageConfig, parseIndex, parseManifest } from '../spec/documents.ts';
+import { isConfig, isIndex, isManifest, isSchema1 } from '../spec/media-types.ts';
+import { compareOptional, defaultMatcher, type Platform, type PlatformMatcher } from '../spec/platform.ts';
+import { childrenHandler, filterPlatforms, hasChildren, limitManifests, noPlatform } from './children.ts';
+import { walk } from './handlers.ts';
+
+/** How to look at an image. */
+export interface InspectOptions extends AbortableOptions {
+  /** Which manifest of an index is meant; what runs here if not said. */
+  readonly platform?: PlatformMatcher | undefined;
+}
+
+/** A manifest that was found, and where. */
+export interface FoundManifest {
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+}
+
+/**
+ * The manifest of an image for a platform. Of an index the matching children are tried best first; one that names no
+ * platform is judged by its config. A manifest given directly is taken as it is (containerd.md 5.9).
+ * @throws DrayError `not-found` when a document is missing or none matches; `invalid-argument` when the target is no image.
+ */
+export async function manifest(
+  provider: Provider,
+  target: Descriptor,
+  options: InspectOptions = {},
+): Promise<FoundManifest> {
+  const matcher = options.platform ?? defaultMatcher();
+  const found = await search(provider, target, matcher, options, true, 0);
+  if (found === undefined) throw noPlatform(target);
+  return found;
+}
+
+const nestingLimit = 8;
+
+async function search(
+  provider: Provider,
+  target: Descriptor,
+  matcher: PlatformMatcher,
+  options: InspectOptions,
+  top: boolean,
+  depth: number,
+): Promise<FoundManifest | undefined> {
+  if (isManifest(target.mediaType)) {
+    const found = parseManifest(await readDocument(provider, target, options));
+    return top || (await runsOn(provider, target, found, matcher, options))
+      ? { descriptor: target, manifest: found }
+      : undefined;
+  }
+  if (!isIndex(target.mediaType)) {
+    if (!top) return undefined;
+    const hint = isSchema1(target.mediaType) ? 'convert it first: dray pull --convert-schema1' : undefined;
+    throw new DrayError('invalid-argument', `${target.digest} is no image but ${target.mediaType}`, { hint });
+  }
+  if (depth > nestingLimit)
+    throw new DrayError('invalid-argument', 'indexes nested too deeply', { reason: 'bad-document' });
+  const { manifests } = parseIndex(await readDocument(provider, target, options));
+  const candidates = manifests
+    .filter((child) => child.platform === undefined || matcher.matches(child.platform))
+    .sort((a, b) => compareOptional(matcher, a.platform, b.platform));
+  for (const candidate of candidates) {
+    const found = await search(provider, candidate, matcher, options, false, depth + 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function runsOn(
+  provider: Provider,
+  target: Descriptor,
+  found: Manifest,
+  matcher: PlatformMatcher,
+  options: InspectOptions,
+): Promise<boolean> {
+  if (target.platform !== undefined) return true;
+  if (!isConfig(found.config.mediaType)) return false;
+  return matcher.matches(parseImageConfig(await readDocument(provider, found.config, options)));
+}
+
+/** The config of an image, with the bytes it was read from. @throws DrayError as {@link manifest} does. */
+export async function config(
+  provider: Provider,
+  target: Descriptor,
+  options: InspectOptions = {},
+): Promise<{ descriptor: Descriptor; config: ImageConfig; bytes: Uint8Array }> {
+  const { manifest: found } = await manifest(provider, target, options);
+  const bytes = await readDocument(provider, found.config, options);
+  if (!isConfig(found.config.mediaType)) {
+    throw new DrayError('invalid-argument', `${target.digest} has no image config but ${found.config.mediaType}`, {
+      hint: 'it is an artifact, not an image that can run',
+    });
+  }
+  return { descriptor: found.config, config: parseImageConfig(bytes), bytes };
+}
+
+/** The digests of an image's uncompressed layers, bottom first, as its config has them. */
+export async function diffIds(
+  provider: Provider,
+  target: Descriptor,
+  options: InspectOptions = {},
+): Promise<readonly Digest[]> {
+  return (await config(provider, target, options)).config.rootfs?.diff_ids ?? [];
+}
+
+/** Bytes of everything an image needs for a platform, documents included, each object once. */
+export async function size(provider: Provider, target: Descriptor, options: InspectOptions = {}): Promise<number> {
+  const matcher = options.platform ?? defaultMatcher();
+  const children = limitManifests(filterPlatforms(childrenHandler(provider), matcher), matcher, 1);
+  let sum = 0;
+  await walk(
+    async (object, context) => {
+      sum += object.size;
+      return children(object, context);
+    },
+    [target],
+    options,
+  );
+  return sum;
+}
+
+/** The platforms an image names, those of its configs where the index names none. */
+export async function platforms(
+  provider: Provider,
+  target: Descriptor,
+  options: AbortableOptions = {},
+): Promise<Platform[]> {
+  const found: Platform[] = [];
+  const children = childrenHandler(provider);
+  await walk(
+    async (object, context) => {
+      if (object.platform !== undefined) {
+        if (object.platform.os !== 'unknown' && object.platform.architecture !== 'unknown') found.push(object.platform);
+        return [];
+      }
+      if (!isConfig(object.mediaType)) return children(object, context);
+      const { os, architecture, variant } = parseImageConfig(await readDocument(provider, object, options));
+      found.push({ os, architecture, ...(variant === undefined ? {} : { variant }) });
+      return [];
+    },
+    [target],
+    options,
+  );
+  return found;
+}
+
+/** What of an image is in a store. */
+export interface Check {
+  /** Whether it could be told what is needed, that is whether the documents are there. */
+  readonly available: boolean;
+  readonly required: readonly Descriptor[];
+  readonly present: readonly Descriptor[];
+  readonly missing: readonly Descriptor[];
+}
+
+/**
+ * What an image needs for a platform and what of it is missing: its documents, config and layers, each with the size its
+ * descriptor says. The bytes are not read; `content verify` does that.
+ */
+export async function check(
+  store: Provider & Pick<ContentStore, 'info'>,
+  target: Descriptor,
+  options: InspectOptions = {},
+): Promise<Check> {
+  const matcher = options.platform ?? defaultMatcher();
+  const children = limitManifests(filterPlatforms(childrenHandler(store), matcher), matcher, 1);
+  const present: Descriptor[] = [];
+  const missing: Descriptor[] = [];
+  let available = true;
+  await walk(
+    async (object, context) => {
+      const info = await infoIfThere(store, object.digest);
+      const there = info !== undefined && info.size === object.size;
+      (there ? present : missing).push(object);
+      if (there) return children(object, context);
+      if (hasChildren(object.mediaType)) available = false;
+      return [];
+    },
+    [target],
+    options,
+  );
+  return { available, required: [...present, ...missing], present, missing };
+}
+
+async function infoIfThere(store: Pick<ContentStore, 'info'>, digest: Digest): Promise<Info | undefined> {
+  try {
+    return await store.info(digest);
+  } catch (error) {
+    if (is(error, 'not-found')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,271 @@
+import pLimit, { type LimitFunction } from 'p-limit';
+import type { Fetcher, Pusher, PushOptions, PushOutcome } from '../content/copy.ts';
+import { collectDocument } from '../content/documents.ts';
+import type { AbortableOptions, Labels } from '../content/store.ts';
+import { DrayError, withContext } from '../errors.ts';
+import { type Descriptor, inlineData } from '../spec/descriptor.ts';
+import { childrenOf } from '../spec/documents.ts';
+import { hasChildren } from './children.ts';
+import { defaultConcurrency, dispatch, type Handler, keyOf, skipDescriptor } from './handlers.ts';
+
+/** What happens to one object of a transfer. Offsets and sizes are bytes. */
+export interface TransferEvent {
+  readonly target: Descriptor;
+  /**
+   * `waiting` when it is known, `active` from its first byte on, one of the others at the end. `exists` and `mounted` cost no
+   * transfer; `skipped` was left out because what is above it is there.
+   */
+  readonly state: 'waiting' | 'active' | 'pushed' | 'exists' | 'mounted' | 'skipped' | 'failed';
+  /** Bytes that are over there, those of an earlier attempt included. */
+  readonly offset: number;
+  /** Bytes of `offset` that an earlier attempt left. */
+  readonly resumed: number;
+}
+
+/** Options of {@link transfer}. */
+export interface TransferOptions extends AbortableOptions {
+  /** Blobs that travel at once. Documents do not wait for them. */
+  readonly concurrency?: number | undefined;
+  /** Given all children of a document, which of them travel; all if not said. */
+  readonly select?: ((parent: Descriptor, children: readonly Descriptor[]) => readonly Descriptor[]) | undefined;
+  /** Called for each object before anything else; throws {@link skipDescriptor} for what is not to travel. */
+  readonly before?: Handler | undefined;
+  /** Labels for a document on the far side, from all its children. */
+  readonly labels?: ((target: Descriptor, children: readonly Descriptor[]) => Labels) | undefined;
+  readonly onEvent?: ((event: TransferEvent) => void) | undefined;
+  /** The most bytes a document may have. */
+  readonly documentLimit?: number | undefined;
+}
+
+/** What a transfer did, in objects and bytes. */
+export interface TransferSummary {
+  readonly pushed: number;
+  readonly mounted: number;
+  readonly existed: number;
+  /** Bytes that travelled. */
+  readonly bytesMoved: number;
+  /** Bytes that did not have to: they existed, were mounted or were left by an earlier attempt. */
+  readonly bytesSaved: number;
+}
+
+/**
+ * Moves a graph of objects from one place to another: pull, push, copy and export are this and nothing else. Documents are
+ * read from the source and verified, blobs travel while more documents are read, and each document follows when all below
+ * it is there; so a document over there says that what it names is there too, and the roots come last.
+ * @throws DrayError what source and target throw, with the side and the descriptor in the context; the first failure ends the
+ * transfer, and what has arrived stays.
+ */
+export async function transfer(
+  source: Fetcher,
+  target: Pusher,
+  roots: readonly Descriptor[],
+  options: TransferOptions = {},
+): Promise<TransferSummary> {
+  return new Transfer(source, target, options).run(roots);
+}
+
+interface Document {
+  readonly target: Descriptor;
+  /** Absent when too much would be held; then it is read again. */
+  readonly bytes: Uint8Array | undefined;
+  readonly children: readonly Descriptor[];
+  readonly selected: readonly string[];
+}
+
+/** How many documents are read or written at once. */
+const documentConcurrency = 16;
+
+/** Bytes of documents that are held between reading and writing them. */
+const heldLimit = 32 * 1024 * 1024;
+
+class Transfer {
+  readonly #source: Fetcher;
+  readonly #target: Pusher;
+  readonly #options: TransferOptions;
+  readonly #blobLimit: LimitFunction;
+  readonly #documentLimit: LimitFunction = pLimit(documentConcurrency);
+  readonly #documents = new Map<string, Document>();
+  readonly #summary = { pushed: 0, mounted: 0, existed: 0, bytesMoved: 0, bytesSaved: 0 };
+  #held = 0;
+
+  constructor(source: Fetcher, target: Pusher, options: TransferOptions) {
+    this.#source = source;
+    this.#target = target;
+    this.#options = options;
+    this.#blobLimit = pLimit(options.concurrency ?? defaultConcurrency);
+  }
+
+  async run(roots: readonly Descriptor[]): Promise<TransferSummary> {
+    const { signal } = this.#options;
+    // Documents and blobs have limits of their own, so that a document never waits for a blob.
+    const concurrency = Number.POSITIVE_INFINITY;
+    await dispatch((target, context) => this.#visit(target, context.signal), roots, { signal, concurrency });
+    await this.#pushDocuments(roots);
+    return this.#summary;
+  }
+
+  async #visit(target: Descriptor, signal: AbortSignal): Promise<readonly Descriptor[]> {
+    await this.#ask(target, signal);
+    this.#report(target, 'waiting', 0, 0);
+    if (!hasChildren(target.mediaType)) {
+      await this.#blobLimit(() => this.#push(target, (offset) => this.#open(target, offset, signal), { signal }));
+      return [];
+    }
+    return this.#documentLimit(() => this.#explore(target, signal));
+  }
+
+  async #ask(target: Descriptor, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.before?.(target, { signal });
+    } catch (error) {
+      if (error === skipDescriptor) this.#report(target, 'skipped', 0, 0);
+      throw error;
+    }
+  }
+
+  async #explore(target: Descriptor, signal: AbortSignal): Promise<readonly Descriptor[]> {
+    if (await this.#isComplete(target, signal)) {
+      this.#finish(target, 'exists', 0, 0);
+      return [];
+    }
+    const bytes = await this.#read(target, signal);
+    const children = childrenOf(target.mediaType, bytes);
+    const selected = this.#options.select?.(target, children) ?? children;
+    this.#held += bytes.byteLength;
+    const kept = this.#held <= heldLimit ? bytes : undefined;
+    this.#documents.set(keyOf(target), { target, bytes: kept, children, selected: selected.map(keyOf) });
+    return selected;
+  }
+
+  async #isComplete(target: Descriptor, signal: AbortSignal): Promise<boolean> {
+    try {
+      return (await this.#target.complete?.(target, { signal })) ?? false;
+    } catch (error) {
+      throw sided(error, 'target', signal);
+    }
+  }
+
+  async #read(target: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
+    const limit = this.#options.documentLimit;
+    return collectDocument(this.#open(target, 0, signal), target, { limit, signal });
+  }
+
+  async *#open(target: Descriptor, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const inline = inlineData(target);
+    if (inline !== undefined) {
+      yield inline.subarray(offset);
+      return;
+    }
+    try {
+      yield* await this.#source.fetch(target, { offset, signal });
+    } catch (error) {
+      throw sided(error, 'source', signal);
+    }
+  }
+
+  // Children first: a document waits for those among its children that travel as well. The graph has no cycle, or the
+  // visit would have said so.
+  async #pushDocuments(roots: readonly Descriptor[]): Promise<void> {
+    const stop = new AbortController();
+    const { signal: outer } = this.#options;
+    const signal = outer === undefined ? stop.signal : AbortSignal.any([outer, stop.signal]);
+    const pushes = new Map<string, Promise<void>>();
+    const pushOnce = (key: string): Promise<void> => {
+      const known = pushes.get(key);
+      if (known !== undefined) return known;
+      const document = this.#documents.get(key);
+      const push = document === undefined ? Promise.resolve() : pushAfterChildren(document);
+      pushes.set(key, push);
+      return push;
+    };
+    const pushAfterChildren = async (document: Document): Promise<void> => {
+      await Promise.all(document.selected.map(pushOnce));
+      await this.#documentLimit(() => this.#pushDocument(document, signal));
+    };
+    try {
+      await Promise.all(roots.map((root) => pushOnce(keyOf(root))));
+    } catch (error) {
+      stop.abort(error);
+      await Promise.allSettled(pushes.values());
+      throw error;
+    }
+  }
+
+  async #pushDocument({ target, bytes, children }: Document, signal: AbortSignal): Promise<void> {
+    const labels = this.#options.labels?.(target, children);
+    const held = bytes ?? (await this.#read(target, signal));
+    await this.#push(target, (offset) => one(held.subarray(offset)), { labels, signal });
+  }
+
+  async #push(
+    target: Descriptor,
+    open: (offset: number) => AsyncIterable<Uint8Array>,
+    options: PushOptions & { signal: AbortSignal },
+  ): Promise<void> {
+    options.signal.throwIfAborted();
+    const meter: Meter = { resumed: 0, offset: 0, travelled: 0 };
+    const onResume = (offset: number): void => {
+      meter.resumed = offset;
+      meter.offset = offset;
+    };
+    try {
+      const outcome = await this.#target.push(target, (from = 0) => this.#count(target, open(from), from, meter), {
+        ...options,
+        onResume,
+      });
+      this.#finish(target, outcome, meter.travelled, meter.resumed);
+    } catch (error) {
+      this.#report(target, 'failed', meter.offset, meter.resumed);
+      const { mediaType, digest, size } = target;
+      const failure = sided(error, 'target', options.signal);
+      throw failure instanceof DrayError ? withContext(failure, { descriptor: { mediaType, digest, size } }) : failure;
+    }
+  }
+
+  async *#count(
+    target: Descriptor,
+    stream: AsyncIterable<Uint8Array>,
+    from: number,
+    meter: Meter,
+  ): AsyncGenerator<Uint8Array> {
+    meter.offset = from;
+    meter.resumed = Math.min(meter.resumed, from);
+    this.#report(target, 'active', meter.offset, meter.resumed);
+    for await (const chunk of stream) {
+      yield chunk;
+      meter.offset += chunk.byteLength;
+      meter.travelled += chunk.byteLength;
+      this.#report(target, 'active', meter.offset, meter.resumed);
+    }
+  }
+
+  #finish(target: Descriptor, outcome: PushOutcome, travelled: number, resumed: number): void {
+    const summary = this.#summary;
+    if (outcome === 'pushed') summary.pushed += 1;
+    else if (outcome === 'mounted') summary.mounted += 1;
+    else summary.existed += 1;
+    summary.bytesMoved += travelled;
+    summary.bytesSaved += Math.max(0, target.size - travelled);
+    this.#report(target, outcome, target.size, resumed);
+  }
+
+  #report(target: Descriptor, state: TransferEvent['state'], offset: number, resumed: number): void {
+    this.#options.onEvent?.({ target, state, offset, resumed });
+  }
+}
+
+/** How far one blob is, in bytes. */
+interface Meter {
+  resumed: number;
+  offset: number;
+  travelled: number;
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function sided(error: unknown, side: 'source' | 'target', signal?: AbortSignal): unknown {
+  if (signal?.aborted && error === signal.reason) return error;
+  return withContext(error, { side });
+}

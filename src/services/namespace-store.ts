@@ -1,0 +1,30 @@
+import type { AbortableOptions, Labels } from '../content/store.ts';
+
+/** A tenant of a store: it sees its own names and content and no others. */
+export interface Namespace {
+  readonly name: string;
+  readonly labels: Labels;
+}
+
+/** The namespaces of a store. */
+export interface NamespaceStore {
+  /** @throws DrayError `not-found`. */
+  get(name: string, options?: AbortableOptions): Promise<Namespace>;
+  /** Every namespace that any filter matches (fields `name`, `labels.KEY`), by name. */
+  list(...filters: string[]): AsyncIterable<Namespace>;
+  /** @throws DrayError `already-exists`; `invalid-argument` for a malformed name or a label over the limit. */
+  create(
+    namespace: { readonly name: string; readonly labels?: Labels | undefined },
+    options?: AbortableOptions,
+  ): Promise<Namespace>;
+  /** Changes labels by field path: `labels`, `labels.KEY`; all without a path. @throws DrayError `not-found`, `invalid-argument`. */
+  update(
+    namespace: { readonly name: string; readonly labels?: Labels | undefined },
+    ...fieldpaths: string[]
+  ): Promise<Namespace>;
+  /**
+   * Removes a namespace that holds no image and no content any more; its ingests and leases go with it.
+   * @throws DrayError `not-found`; `failed-precondition` that names what it still holds.
+   */
+  delete(name: string, options?: AbortableOptions): Promise<void>;
+}

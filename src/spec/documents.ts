@@ -1,0 +1,260 @@
+import { z } from 'zod';
+import { DrayError } from '../errors.ts';
+import type { Descriptor } from './descriptor.ts';
+import { type Digest, digestPattern } from './digest.ts';
+import { isArtifact, isIndex, isManifest, mediaTypes } from './media-types.ts';
+
+/**
+ * The JSON documents of an image. A parsed document keeps every unknown field; whoever passes a document on passes the
+ * bytes it was read from, never a re-encoding, since the digest is over those.
+ */
+
+/** Manifests, indexes and configs above this are refused unless a caller says otherwise; in bytes. */
+export const documentLimit: number = 8 * 1024 * 1024;
+
+/** The most children one document may name. */
+export const fanOutLimit = 10_000;
+
+const digestSchema = z
+  .string()
+  .max(1024)
+  .regex(digestPattern)
+  .transform((text) => text as Digest);
+const labelsSchema = z.record(z.string(), z.string());
+
+// Go programs write an empty list or map as null.
+const nullable = <T extends z.ZodType>(schema: T) => z.preprocess((value) => value ?? undefined, schema.optional());
+
+const platformSchema = z.looseObject({
+  os: z.string(),
+  architecture: z.string(),
+  variant: nullable(z.string()),
+  'os.version': nullable(z.string()),
+  'os.features': nullable(z.array(z.string())),
+});
+
+const descriptorSchema = z.looseObject({
+  mediaType: z.string().min(1).max(255),
+  digest: digestSchema,
+  size: z.int().nonnegative(),
+  urls: nullable(z.array(z.string())),
+  annotations: nullable(labelsSchema),
+  data: nullable(z.base64()),
+  artifactType: nullable(z.string()),
+  platform: nullable(platformSchema),
+});
+
+const children = z.preprocess((value) => value ?? [], z.array(descriptorSchema).max(fanOutLimit));
+
+const manifestSchema = z.looseObject({
+  schemaVersion: z.literal(2).optional(),
+  mediaType: nullable(z.string()),
+  artifactType: nullable(z.string()),
+  config: descriptorSchema,
+  layers: children,
+  subject: nullable(descriptorSchema),
+  annotations: nullable(labelsSchema),
+});
+
+const indexSchema = z.looseObject({
+  schemaVersion: z.literal(2).optional(),
+  mediaType: nullable(z.string()),
+  artifactType: nullable(z.string()),
+  manifests: children,
+  subject: nullable(descriptorSchema),
+  annotations: nullable(labelsSchema),
+});
+
+const artifactSchema = z.looseObject({
+  mediaType: nullable(z.string()),
+  artifactType: nullable(z.string()),
+  blobs: children,
+  subject: nullable(descriptorSchema),
+  annotations: nullable(labelsSchema),
+});
+
+const configSchema = z.looseObject({
+  os: z.string().default(''),
+  architecture: z.string().default(''),
+  variant: nullable(z.string()),
+  'os.version': nullable(z.string()),
+  'os.features': nullable(z.array(z.string())),
+  created: nullable(z.string()),
+  author: nullable(z.string()),
+  config: nullable(z.looseObject({})),
+  rootfs: nullable(
+    z.looseObject({ type: z.string(), diff_ids: z.preprocess((value) => value ?? [], z.array(digestSchema)) }),
+  ),
+  history: nullable(z.array(z.looseObject({ empty_layer: nullable(z.boolean()) }))),
+});
+
+const layoutSchema = z.looseObject({ imageLayoutVersion: z.string() });
+
+/** An image manifest of either family (image-spec manifest.md). */
+export interface Manifest {
+  readonly mediaType?: string | undefined;
+  readonly artifactType?: string | undefined;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+  readonly subject?: Descriptor | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** An index or manifest list (image-spec image-index.md). */
+export interface Index {
+  readonly mediaType?: string | undefined;
+  readonly artifactType?: string | undefined;
+  readonly manifests: readonly Descriptor[];
+  readonly subject?: Descriptor | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** The withdrawn artifact manifest: blobs and no config. */
+export interface Artifact {
+  readonly mediaType?: string | undefined;
+  readonly artifactType?: string | undefined;
+  readonly blobs: readonly Descriptor[];
+  readonly subject?: Descriptor | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** An image config (image-spec config.md), as far as dray reads it. */
+export interface ImageConfig {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string | undefined;
+  readonly 'os.version'?: string | undefined;
+  readonly 'os.features'?: readonly string[] | undefined;
+  readonly created?: string | undefined;
+  readonly author?: string | undefined;
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  readonly rootfs?: { readonly type: string; readonly diff_ids: readonly Digest[] } | undefined;
+  readonly history?:
+    | readonly { readonly empty_layer?: boolean | undefined; readonly [key: string]: unknown }[]
+    | undefined;
+  readonly [key: string]: unknown;
+}
+
+/** The `oci-layout` file (image-spec image-layout.md). */
+export interface Layout {
+  readonly imageLayoutVersion: string;
+}
+
+/**
+ * Reads a manifest, after making sure that it is one and nothing else.
+ * @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed or could be read as an index.
+ */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  return parse(manifestSchema, bytes, 'manifest', mediaTypes.ociManifest) as Manifest;
+}
+
+/**
+ * Reads an index or manifest list, after making sure that it is one and nothing else.
+ * @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed or could be read as a manifest.
+ */
+export function parseIndex(bytes: Uint8Array): Index {
+  return parse(indexSchema, bytes, 'index', mediaTypes.ociIndex) as Index;
+}
+
+/** Reads an artifact manifest. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
+export function parseArtifact(bytes: Uint8Array): Artifact {
+  return parse(artifactSchema, bytes, 'artifact manifest', mediaTypes.ociArtifact) as Artifact;
+}
+
+/** Reads an image config. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
+export function parseImageConfig(bytes: Uint8Array): ImageConfig {
+  return parse(configSchema, bytes, 'image config', undefined) as ImageConfig;
+}
+
+/** Reads an `oci-layout` file. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
+export function parseLayout(bytes: Uint8Array): Layout {
+  return parse(layoutSchema, bytes, 'oci-layout file', undefined) as Layout;
+}
+
+/** Reads one descriptor given as JSON. @throws DrayError `invalid-argument` with reason `bad-document`. */
+export function parseDescriptor(bytes: Uint8Array): Descriptor {
+  return parse(descriptorSchema, bytes, 'descriptor', undefined) as Descriptor;
+}
+
+/**
+ * What a document of this media type refers to, in the document's order: config and layers, manifests, or blobs. Types
+ * that are no documents have no children. A subject is no child: it points the other way.
+ * @throws DrayError `invalid-argument` with reason `bad-document`.
+ */
+export function childrenOf(mediaType: string, bytes: Uint8Array): readonly Descriptor[] {
+  if (isManifest(mediaType)) {
+    const manifest = parseManifest(bytes);
+    return [manifest.config, ...manifest.layers];
+  }
+  if (isIndex(mediaType)) return parseIndex(bytes).manifests;
+  if (isArtifact(mediaType)) return parseArtifact(bytes).blobs;
+  return [];
+}
+
+/**
+ * The media type of a document that came without one that can be trusted: its own `mediaType`, else its shape.
+ * @throws DrayError `invalid-argument` with reason `bad-document` when it is no image document.
+ */
+export function detectMediaType(bytes: Uint8Array): string {
+  const document = parseObject(bytes, 'document');
+  const own = document['mediaType'];
+  if (typeof own === 'string' && own !== '') return own;
+  if (document['schemaVersion'] === 1)
+    return 'signatures' in document ? mediaTypes.dockerSchema1Signed : mediaTypes.dockerSchema1;
+  if ('manifests' in document) return mediaTypes.ociIndex;
+  if ('config' in document || 'layers' in document) return mediaTypes.ociManifest;
+  throw bad('document', 'it has no media type and the shape of no image document');
+}
+
+/**
+ * Refuses a document that two readers could understand differently, CVE-2021-41190 (containerd.md 5.5). Keys count in any
+ * case and with any value, null included, as a Go reader would see them.
+ * @throws DrayError `invalid-argument` with reason `bad-document`.
+ */
+export function checkUnambiguous(document: Readonly<Record<string, unknown>>, mediaType: string): void {
+  const keys = new Set(Object.keys(document).map((key) => key.toLowerCase()));
+  const own = Object.entries(document).find(([key]) => key.toLowerCase() === 'mediatype')?.[1];
+  if (keys.has('fslayers')) {
+    throw bad('document', 'it is a Docker schema 1 manifest under the name of another type');
+  }
+  if (isIndex(mediaType)) {
+    const strange = ['config', 'layers'].find((key) => keys.has(key));
+    if (strange !== undefined) throw bad('index', `it also has "${strange}" and could be read as a manifest`);
+    if (typeof own === 'string' && isManifest(own)) throw bad('index', `its own media type is ${own}`);
+  } else {
+    if (keys.has('manifests')) throw bad('manifest', 'it also has "manifests" and could be read as an index');
+    if (typeof own === 'string' && isIndex(own)) throw bad('manifest', `its own media type is ${own}`);
+  }
+}
+
+function parse(schema: z.ZodType, bytes: Uint8Array, what: string, checkAs: string | undefined): unknown {
+  const document = parseObject(bytes, what);
+  if (checkAs !== undefined) checkUnambiguous(document, checkAs);
+  const result = schema.safeParse(document);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
+  throw bad(what, `${issue?.message ?? 'it has the wrong shape'}${place}`);
+}
+
+function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw bad(what, `it is not JSON (${error instanceof Error ? error.message.slice(0, 120) : error})`, error);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(what, 'it is not a JSON object');
+  return value as Record<string, unknown>;
+}
+
+function bad(what: string, problem: string, cause?: unknown): DrayError {
+  return new DrayError('invalid-argument', `invalid ${what}: ${problem}`, {
+    reason: 'bad-document',
+    hint: 'whoever made the image has to make it again',
+    cause,
+  });
+}
