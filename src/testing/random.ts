@@ -10,7 +10,11 @@ export function randomBytes(size: number, seed: string): Uint8Array {
 }
 
 /** As {@link randomBytes}, in chunks, for what does not fit into memory. */
-export async function* randomStream(size: number, seed: string, chunkSize: number = 1024 * 1024): AsyncGenerator<Uint8Array> {
+export async function* randomStream(
+  size: number,
+  seed: string,
+  chunkSize: number = 1024 * 1024,
+): AsyncGenerator<Uint8Array> {
   const key = createHash('sha256').update(seed).digest();
   const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16));
   const zeros = Buffer.alloc(chunkSize);
