@@ -167,6 +167,7 @@ const systemKinds: Readonly<Record<string, { kind: ErrorKind; reason?: ErrorReas
   EEXIST: { kind: 'already-exists' },
   ENOTDIR: { kind: 'failed-precondition' },
   EISDIR: { kind: 'failed-precondition' },
+  ELOOP: { kind: 'failed-precondition', hint: 'a symbolic link is where a file has to be' },
 };
 
 function messagesOf(cause: unknown): string[] | undefined {

@@ -2,7 +2,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import type { Fetcher, Pusher, PushOptions, PushOutcome } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
-import { DrayError, withContext } from '../errors.ts';
+import { DrayError, toDrayError, withContext } from '../errors.ts';
 import { type Descriptor, inlineData } from '../spec/descriptor.ts';
 import { childrenOf } from '../spec/documents.ts';
 import { hasChildren } from './children.ts';
@@ -147,7 +147,11 @@ class Transfer {
 
   async #read(target: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
     const limit = this.#options.documentLimit;
-    return collectDocument(this.#open(target, 0, signal), target, { limit, signal });
+    try {
+      return await collectDocument(this.#open(target, 0, signal), target, { limit, signal });
+    } catch (error) {
+      throw sided(error, 'source', signal);
+    }
   }
 
   async *#open(target: Descriptor, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -265,7 +269,10 @@ async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-function sided(error: unknown, side: 'source' | 'target', signal?: AbortSignal): unknown {
-  if (signal?.aborted && error === signal.reason) return error;
-  return withContext(error, { side });
+// A store that takes part says only that it is a store; which end it is at, is known here. What an inner step has said stays.
+function sided(error: unknown, side: 'source' | 'target', signal: AbortSignal): unknown {
+  if (signal.aborted && error === signal.reason) return error;
+  const { kind, message, context } = toDrayError(error);
+  if (context.side === 'source' || context.side === 'target') return error;
+  return new DrayError(kind, message, { ...context, side });
 }

@@ -37,7 +37,7 @@ export function parsePlatform(text: string): Platform {
   const parts = text.split('/');
   if (parts.length > 3 || parts.some((part) => part === '' || part.includes('*'))) throw malformed(text);
   const first = parseOperatingSystem(parts[0] ?? '', text);
-  for (const part of parts.slice(1)) if (!/^[A-Za-z0-9_.-]+$/.test(part)) throw malformed(text);
+  for (const part of parts.slice(1)) if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(part)) throw malformed(text);
   if (parts.length === 1) return completeFromHost(first, text);
   const [, architecture = '', variant] = parts;
   return normalizePlatform({ ...first, architecture, ...(variant === undefined ? {} : { variant }) });
@@ -55,7 +55,7 @@ function completeFromHost(first: Omit<Platform, 'architecture'>, text: string): 
 }
 
 function parseOperatingSystem(part: string, text: string): Omit<Platform, 'architecture'> {
-  const match = /^([A-Za-z0-9_.-]+)(?:\(([^()+]*)((?:\+[^()+]+)*)\))?$/.exec(part);
+  const match = /^([A-Za-z0-9][A-Za-z0-9_.-]*)(?:\(([^()+]*)((?:\+[^()+]+)*)\))?$/.exec(part);
   if (match === null) throw malformed(text);
   const [, os = '', version = '', features = ''] = match;
   return {

@@ -42,13 +42,15 @@ export class Timestamp {
 
   /** Milliseconds since 1970, rounded down. */
   get milliseconds(): number {
-    return Number(this.nanoseconds / 1_000_000n);
+    const whole = this.nanoseconds / 1_000_000n;
+    return Number(this.nanoseconds % 1_000_000n < 0n ? whole - 1n : whole);
   }
 
   /** RFC 3339 with as many fractional digits as are not zero, which is how Go writes it. */
   toString(): string {
-    const whole = this.nanoseconds / 1_000_000_000n;
-    const rest = this.nanoseconds % 1_000_000_000n;
+    // Rounded down, also before 1970.
+    const rest = ((this.nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+    const whole = (this.nanoseconds - rest) / 1_000_000_000n;
     const seconds = new Date(Number(whole) * 1000).toISOString().slice(0, 19);
     const fraction = rest === 0n ? '' : `.${rest.toString().padStart(9, '0').replace(/0+$/, '')}`;
     return `${seconds}${fraction}Z`;
