@@ -44,6 +44,14 @@ export function mismatch(reason: 'digest-mismatch' | 'size-mismatch', message: s
   });
 }
 
+/** `not-found`: an ingest, or the blob it had become, was removed before its commit was done. */
+export function takenAway(digest: Digest): DrayError {
+  return new DrayError('not-found', `the ingest of ${digest} was taken away`, {
+    side: 'store',
+    hint: 'get the content again',
+  });
+}
+
 /** How filters see a blob (containerd.md 3.4). */
 export function fieldOf(info: Info, path: readonly string[]): string | undefined {
   if (path[0] === 'labels') return labelField(info.labels, path);

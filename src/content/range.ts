@@ -12,3 +12,9 @@ export function checkRange(
   }
   return { offset, length: Math.max(0, Math.min(length ?? Number.POSITIVE_INFINITY, blob.size - offset)) };
 }
+
+/** @throws DrayError `out-of-range` when an ingest of `offset` bytes cannot be cut to `size`. */
+export function checkCut(ref: string, offset: number, size: number): void {
+  if (Number.isSafeInteger(size) && size >= 0 && size <= offset) return;
+  throw new DrayError('out-of-range', `cannot cut ingest ${ref} of ${offset} bytes to ${size}`);
+}

@@ -7,11 +7,32 @@ export type DurabilityLevel = 'full' | 'none';
 
 const directoryMode = 0o700;
 
-/** Flushes files and directories, or does not. Directory flushes that are asked for at once share one. */
+/** A flush that many ask for: those that ask at once share one. One that began before the call does not count. */
+export class SharedFlush {
+  readonly #flush: () => Promise<void>;
+  #running: Promise<void> = Promise.resolve();
+  #waiting: Promise<void> | undefined;
+
+  constructor(flush: () => Promise<void>) {
+    this.#flush = flush;
+  }
+
+  /** Resolves when a flush that began after the call has ended; rejects as it did. */
+  request(): Promise<void> {
+    this.#waiting ??= this.#running.then(() => {
+      this.#waiting = undefined;
+      const flush = this.#flush();
+      this.#running = flush.catch(() => {});
+      return flush;
+    });
+    return this.#waiting;
+  }
+}
+
+/** Flushes files and directories, or does not. */
 export class Durability {
   readonly level: DurabilityLevel;
-  readonly #waiting = new Map<string, Promise<void>>();
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #directories = new Map<string, SharedFlush>();
 
   constructor(level: DurabilityLevel) {
     this.level = level;
@@ -22,23 +43,12 @@ export class Durability {
     if (this.level === 'full') await handle.sync();
   }
 
-  /** Flushes the entries of a directory. A flush that began before the call does not count, one that is about to does. */
+  /** Flushes the entries of a directory. */
   async directory(path: string): Promise<void> {
     if (this.level === 'none' || process.platform === 'win32') return;
-    const waiting = this.#waiting.get(path);
-    if (waiting !== undefined) return waiting;
-    const running = this.#running.get(path) ?? Promise.resolve();
-    const next = running.then(() => {
-      this.#waiting.delete(path);
-      const flush = syncDirectory(path);
-      this.#running.set(
-        path,
-        flush.catch(() => {}),
-      );
-      return flush;
-    });
-    this.#waiting.set(path, next);
-    return next;
+    const flush = this.#directories.get(path) ?? new SharedFlush(() => syncDirectory(path));
+    this.#directories.set(path, flush);
+    await flush.request();
   }
 
   /** Creates a directory and what is missing above it, each entry flushed. */

@@ -7,7 +7,7 @@ import { parseFilters } from '../../filters/filter.ts';
 import { algorithmOf, algorithms, canonicalAlgorithm, type Digest, isDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { presentLabels, updateLabels } from '../labels.ts';
-import { fieldOf, ingestExists, missing, noIngest } from '../outcomes.ts';
+import { fieldOf, ingestExists, missing, noIngest, takenAway } from '../outcomes.ts';
 import type { CommitOptions, ContentStore, Info, Labels, Status, Target, WriterOptions } from '../store.ts';
 import { sizeMismatch } from '../verified.ts';
 import { Durability, type DurabilityLevel, removeTree } from './durable.ts';
@@ -57,14 +57,23 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     }
   }
 
-  async writer({ ref, target, signal }: WriterOptions): Promise<LocalWriter> {
+  writer(options: WriterOptions): Promise<LocalWriter> {
+    return this.#open(options, true);
+  }
+
+  /** As {@link writer}, also when the blob is there: for a layer above that has its own record of who holds which blob. */
+  ingest(options: WriterOptions): Promise<LocalWriter> {
+    return this.#open(options, false);
+  }
+
+  async #open({ ref, target, signal }: WriterOptions, unlessThere: boolean): Promise<LocalWriter> {
     if (ref === '') throw new DrayError('invalid-argument', 'an ingest needs a ref');
     signal?.throwIfAborted();
     const algorithm = target === undefined ? canonicalAlgorithm : algorithmOf(target.digest);
     const key = keyOf(ref);
     const claim = this.#state.claim(key, ref);
     try {
-      if (target !== undefined && (await this.#has(target))) throw ingestExists(target.digest);
+      if (unlessThere && target !== undefined && (await this.has(target))) throw ingestExists(target.digest);
       const paths = this.#paths.ingest(key);
       await mkdir(paths.directory, { recursive: true, mode: 0o700 });
       const total = target?.size === 0 ? undefined : target?.size;
@@ -85,8 +94,11 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     }
   }
 
-  // A blob of another size than expected is damaged, or the expectation is wrong: then the bytes decide at the commit.
-  async #has({ digest, size = 0 }: Target): Promise<boolean> {
+  /**
+   * Whether the blob is there, durably. One of another size than expected is damaged, or the expectation is wrong: then it
+   * counts as missing and the bytes decide at a commit.
+   */
+  async has({ digest, size = 0 }: Target): Promise<boolean> {
     const found = await sizeIfThere(this.#paths.blob(digest));
     if (found === undefined || (size > 0 && found !== size)) return false;
     await this.#durability.directory(this.#paths.algorithm(algorithmOf(digest)));
@@ -101,11 +113,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     const found = await sizeIfThere(blob);
     if (found !== size) {
       await rename(paths.data, blob).catch((error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw error;
-        throw new DrayError('not-found', `the ingest of ${digest} was taken away`, {
-          side: 'store',
-          hint: 'get the content again',
-        });
+        throw codeOf(error) === 'ENOENT' ? takenAway(digest) : error;
       });
     }
     await this.#durability.directory(directory);

@@ -5,6 +5,7 @@ import { algorithmOf, createHasher, type Digest, type Hasher } from '../../spec/
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkLabels } from '../labels.ts';
 import { mismatch } from '../outcomes.ts';
+import { checkCut } from '../range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
 import { storeFailure } from './failure.ts';
 import { hashFile, type OpenIngest, setTimes, touchIngest } from './ingest.ts';
@@ -87,9 +88,7 @@ export class LocalWriter implements Writer {
 
   async truncate(size: number): Promise<void> {
     this.#checkOpen('truncate');
-    if (!Number.isSafeInteger(size) || size < 0 || size > this.#offset) {
-      throw new DrayError('out-of-range', `cannot cut ingest ${this.ref} of ${this.#offset} bytes to ${size}`);
-    }
+    checkCut(this.ref, this.#offset, size);
     const hasher = createHasher(algorithmOf(this.#hasher.digest()));
     try {
       await this.#handle.truncate(size);

@@ -12,7 +12,7 @@ import {
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkLabels, presentLabels, updateLabels } from '../labels.ts';
 import { fieldOf, ingestExists, locked, mismatch, missing, noIngest } from '../outcomes.ts';
-import { checkRange } from '../range.ts';
+import { checkCut, checkRange } from '../range.ts';
 import type {
   AbortableOptions,
   BlobReader,
@@ -202,9 +202,7 @@ class MemoryWriter implements Writer {
   async truncate(size: number): Promise<void> {
     this.#checkOpen('truncate');
     const { offset, chunks, hasher } = this.#ingest;
-    if (!Number.isSafeInteger(size) || size < 0 || size > offset) {
-      throw new DrayError('out-of-range', `cannot cut ingest ${this.ref} of ${offset} bytes to ${size}`);
-    }
+    checkCut(this.ref, offset, size);
     const kept = Buffer.concat(chunks).subarray(0, size);
     this.#ingest.chunks = [kept];
     this.#ingest.offset = size;

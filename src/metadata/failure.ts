@@ -1,0 +1,40 @@
+import { DrayError, type ErrorKind, type ErrorReason } from '../errors.ts';
+
+/** What a code of SQLite means to a caller (sqlite.org/rescode.html); the low byte of an extended code. */
+const kinds: Readonly<Record<number, { kind: ErrorKind; reason?: ErrorReason; hint?: string }>> = {
+  5: { kind: 'unavailable', reason: 'locked', hint: 'another process is at work on the store: try again' },
+  6: { kind: 'unavailable', reason: 'locked', hint: 'another process is at work on the store: try again' },
+  7: { kind: 'resource-exhausted', hint: 'the machine is out of memory' },
+  8: { kind: 'permission-denied', hint: 'the database or its directory is read-only: check owner, mode and mount' },
+  10: { kind: 'unavailable', hint: 'the disk failed: look at the log of the system, then run dray doctor' },
+  11: { kind: 'data-loss', hint: 'the database is damaged: run dray doctor, or put back a backup' },
+  13: { kind: 'resource-exhausted', reason: 'disk-full', hint: 'free some space, then run it again' },
+  14: { kind: 'permission-denied', hint: 'the database cannot be opened: check owner and mode of its directory' },
+  26: { kind: 'data-loss', hint: 'the file is no database: run dray doctor, or put back a backup' },
+};
+
+/** An error of SQLite as a caller should see it; all others (dray's own, a signal's reason) pass unchanged. */
+export function databaseFailure(error: unknown, path: string): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined) return error;
+  const known = kinds[code];
+  const message = error instanceof Error ? error.message : String(error);
+  return new DrayError(known?.kind ?? 'internal', `metadata database: ${message}`, {
+    reason: known?.reason,
+    hint: known?.hint,
+    side: 'store',
+    path,
+    cause: error,
+  });
+}
+
+/** Whether another connection has the lock that was asked for. */
+export function isBusy(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === 5 || code === 6;
+}
+
+function sqliteCode(error: unknown): number | undefined {
+  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
+  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined;
+}

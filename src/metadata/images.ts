@@ -1,0 +1,180 @@
+import { checkLabels, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
+import type { AbortableOptions, Labels } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
+import { labelField, parseFilters } from '../filters/filter.ts';
+import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../services/image-store.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { parseDigest } from '../spec/digest.ts';
+import { Timestamp } from '../spec/timestamp.ts';
+import type { Rows, Transaction } from './database.ts';
+import { publish } from './events.ts';
+import { expiryOf } from './leases.ts';
+import { ensureNamespace } from './namespaces.ts';
+import { pages } from './pages.ts';
+import type { StoreParts } from './parts.ts';
+
+interface ImageRow {
+  readonly name: string;
+  readonly target: string;
+  readonly labels: string;
+  readonly created_at: bigint;
+  readonly updated_at: bigint;
+}
+
+const columns = 'name, target, labels, created_at, updated_at';
+
+/** The images of one namespace of a directory. */
+export class Images implements ImageStore {
+  readonly #parts: StoreParts;
+  readonly #namespace: string;
+
+  constructor(parts: StoreParts, namespace: string) {
+    this.#parts = parts;
+    this.#namespace = namespace;
+  }
+
+  async get(name: string, { signal }: AbortableOptions = {}): Promise<Image> {
+    signal?.throwIfAborted();
+    return find(this.#parts.database, this.#namespace, name);
+  }
+
+  async *list(...filters: string[]): AsyncGenerator<Image> {
+    const filter = parseFilters(filters);
+    const rows = pages<ImageRow>(this.#parts.database, {
+      sql: `SELECT ${columns} FROM image WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?`,
+      values: [this.#namespace],
+      after: (row) => row.name,
+    });
+    for await (const row of rows) {
+      const image = imageOf(row);
+      if (filter((path) => fieldOf(image, path))) yield image;
+    }
+  }
+
+  async create({ name, target, labels = {} }: NewImage, { signal }: AbortableOptions = {}): Promise<Image> {
+    signal?.throwIfAborted();
+    const image = checked({ name, target, labels: presentLabels(labels) });
+    return await this.#parts.database.write((transaction) => {
+      const now = Timestamp.now();
+      const created = { ...image, createdAt: now, updatedAt: now };
+      ensureNamespace(transaction, this.#namespace);
+      if (!this.#insert(transaction, created))
+        throw new DrayError('already-exists', `image ${name} exists`, { side: 'store', hint: 'update it instead' });
+      publish(transaction, this.#namespace, '/images/create', { name, labels: created.labels });
+      return created;
+    });
+  }
+
+  #insert(transaction: Transaction, { name, target, labels, createdAt, updatedAt }: Image): boolean {
+    const added = transaction.run(
+      'INSERT OR IGNORE INTO image (namespace, name, target, labels, expires_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      this.#namespace,
+      name,
+      JSON.stringify(target),
+      JSON.stringify(labels),
+      expiryOf(labels)?.nanoseconds ?? null,
+      createdAt.nanoseconds,
+      updatedAt.nanoseconds,
+    );
+    return added > 0;
+  }
+
+  async update(change: NewImage, ...fieldpaths: string[]): Promise<Image> {
+    return await this.#parts.database.write((transaction) => {
+      const current = find(transaction, this.#namespace, change.name);
+      const merged = checked(merge(current, change, fieldpaths));
+      const updated = { ...merged, createdAt: current.createdAt, updatedAt: Timestamp.now() };
+      transaction.run(
+        'UPDATE image SET target = ?, labels = ?, expires_at = ?, updated_at = ? WHERE namespace = ? AND name = ?',
+        JSON.stringify(updated.target),
+        JSON.stringify(updated.labels),
+        expiryOf(updated.labels)?.nanoseconds ?? null,
+        updated.updatedAt.nanoseconds,
+        this.#namespace,
+        updated.name,
+      );
+      publish(transaction, this.#namespace, '/images/update', { name: updated.name, labels: updated.labels });
+      return updated;
+    });
+  }
+
+  async delete(name: string, { target, synchronous, signal }: DeleteImageOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    await this.#parts.database.write((transaction) => {
+      const image = find(transaction, this.#namespace, name);
+      if (target !== undefined && image.target.digest !== target.digest) {
+        throw new DrayError('not-found', `image ${name} is ${image.target.digest}, not ${target.digest}`, {
+          side: 'store',
+          hint: 'somebody has updated it meanwhile',
+        });
+      }
+      transaction.run('DELETE FROM image WHERE namespace = ? AND name = ?', this.#namespace, name);
+      publish(transaction, this.#namespace, '/images/delete', { name });
+    });
+    if (synchronous) await this.#parts.collect({ signal });
+  }
+}
+
+type Named = Pick<Image, 'name' | 'target' | 'labels'>;
+
+function find(rows: Rows, namespace: string, name: string): Image {
+  const row = rows.get<ImageRow>(`SELECT ${columns} FROM image WHERE namespace = ? AND name = ?`, namespace, name);
+  if (row !== undefined) return imageOf(row);
+  throw new DrayError('not-found', `no image ${JSON.stringify(name)} in namespace ${namespace}`, {
+    side: 'store',
+    hint: 'dray images ls lists them',
+  });
+}
+
+// The annotations of the target are fields of their own; all other paths are those of labels.
+function merge(current: Image, change: NewImage, fieldpaths: readonly string[]): Named {
+  const { name, target, labels = {} } = change;
+  if (fieldpaths.length === 0) return { name, target, labels: presentLabels(labels) };
+  const forLabels = fieldpaths.filter((path) => path === 'labels' || isLabelPath(path));
+  const forAnnotations = fieldpaths.filter((path) => path === 'annotations' || path.startsWith('annotations.'));
+  const unknown = fieldpaths.find((path) => path !== 'target' && ![...forLabels, ...forAnnotations].includes(path));
+  if (unknown !== undefined) {
+    throw new DrayError('invalid-argument', `cannot update field ${JSON.stringify(unknown)} of an image`, {
+      hint: 'target, labels, labels.KEY, annotations and annotations.KEY can be updated',
+    });
+  }
+  const base = fieldpaths.includes('target') ? target : current.target;
+  return {
+    name,
+    target: forAnnotations.length === 0 ? base : { ...base, annotations: annotationsOf(base, target, forAnnotations) },
+    labels: forLabels.length === 0 ? current.labels : updateLabels(current.labels, labels, forLabels),
+  };
+}
+
+function annotationsOf(base: Descriptor, change: Descriptor, paths: readonly string[]): Labels {
+  const asLabels = paths.map((path) => path.replace('annotations', 'labels'));
+  return updateLabels(base.annotations ?? {}, change.annotations ?? {}, asLabels);
+}
+
+function checked(image: Named): Named {
+  const { name, target, labels } = image;
+  if (name === '' || !name.isWellFormed()) throw new DrayError('invalid-argument', 'an image needs a name');
+  checkLabels(labels);
+  parseDigest(target.digest);
+  if (target.mediaType === '') throw new DrayError('invalid-argument', `the target of image ${name} has no media type`);
+  if (!Number.isSafeInteger(target.size) || target.size <= 0) {
+    throw new DrayError('invalid-argument', `the target of image ${name} has the impossible size ${target.size}`);
+  }
+  return image;
+}
+
+function imageOf({ name, target, labels, created_at, updated_at }: ImageRow): Image {
+  return {
+    name,
+    target: JSON.parse(target) as Descriptor,
+    labels: JSON.parse(labels) as Labels,
+    createdAt: new Timestamp(created_at),
+    updatedAt: new Timestamp(updated_at),
+  };
+}
+
+function fieldOf({ name, target, labels }: Image, path: readonly string[]): string | undefined {
+  if (path[0] === 'labels') return labelField(labels, path);
+  if (path[0] === 'annotations') return labelField(target.annotations ?? {}, path);
+  return { name, 'target.digest': target.digest, 'target.mediatype': target.mediaType }[path.join('.')];
+}

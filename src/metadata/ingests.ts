@@ -1,0 +1,43 @@
+import type { Digest } from '../spec/digest.ts';
+import { Timestamp } from '../spec/timestamp.ts';
+import type { Rows, Transaction } from './database.ts';
+
+/**
+ * What the database knows of an ingest: the digest that is going to be a blob. It keeps that blob's file from being collected
+ * between the moment it is there and the moment it has an entry.
+ */
+export interface IngestRecord {
+  readonly digest: Digest | null;
+  /** Changes with every writer that opens the ingest, so that an abort removes the record it saw and no later one. */
+  readonly token: string;
+}
+
+/** The name of a namespace's ingest in the store that all namespaces share. */
+export function sharedRef(namespace: string, ref: string): string {
+  return `${namespace}/${ref}`;
+}
+
+/** The ref of an ingest in a namespace; undefined when it belongs to another one. */
+export function namespacedRef(namespace: string, shared: string): string | undefined {
+  const prefix = sharedRef(namespace, '');
+  return shared.startsWith(prefix) && shared.length > prefix.length ? shared.slice(prefix.length) : undefined;
+}
+
+export function findIngest(rows: Rows, namespace: string, ref: string): IngestRecord | undefined {
+  return rows.get<IngestRecord>('SELECT digest, token FROM ingest WHERE namespace = ? AND ref = ?', namespace, ref);
+}
+
+export function putIngest(
+  transaction: Transaction,
+  namespace: string,
+  ref: string,
+  { digest, token }: IngestRecord,
+): void {
+  const now = Timestamp.now().nanoseconds;
+  transaction.run('INSERT OR REPLACE INTO ingest VALUES (?, ?, ?, ?, ?)', namespace, ref, digest, token, now);
+}
+
+/** Removes the record that has this token. */
+export function removeIngest(transaction: Transaction, namespace: string, ref: string, token: string): void {
+  transaction.run('DELETE FROM ingest WHERE namespace = ? AND ref = ? AND token = ?', namespace, ref, token);
+}

@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto';
+import { checkLabels, presentLabels } from '../content/labels.ts';
+import type { AbortableOptions, Labels } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
+import { labelField, parseFilters } from '../filters/filter.ts';
+import type { DeleteLeaseOptions, Lease, LeaseManager, LeaseResource, NewLease } from '../services/lease-manager.ts';
+import { parseDigest } from '../spec/digest.ts';
+import { Timestamp } from '../spec/timestamp.ts';
+import type { Rows, Transaction } from './database.ts';
+import { publish } from './events.ts';
+import { ensureNamespace } from './namespaces.ts';
+import { pages } from './pages.ts';
+import type { StoreParts } from './parts.ts';
+
+/** On a lease or an image: from this time on it keeps nothing; RFC 3339. */
+export const expireLabel = 'containerd.io/gc.expire';
+
+interface LeaseRow {
+  readonly id: string;
+  readonly labels: string;
+  readonly expires_at: bigint | null;
+  readonly created_at: bigint;
+}
+
+/** The leases of one namespace of a directory. */
+export class Leases implements LeaseManager {
+  readonly #parts: StoreParts;
+  readonly #namespace: string;
+
+  constructor(parts: StoreParts, namespace: string) {
+    this.#parts = parts;
+    this.#namespace = namespace;
+  }
+
+  async create({ id, labels = {}, expiresAt }: NewLease = {}, { signal }: AbortableOptions = {}): Promise<Lease> {
+    signal?.throwIfAborted();
+    if (id === '') throw new DrayError('invalid-argument', 'a lease needs an id');
+    const all = presentLabels({ ...labels, ...(expiresAt === undefined ? {} : { [expireLabel]: `${expiresAt}` }) });
+    checkLabels(all);
+    const lease = {
+      id: id ?? randomUUID(),
+      labels: all,
+      createdAt: Timestamp.now(),
+      expiresAt: expiryOf(all),
+    };
+    const namespace = this.#namespace;
+    return await this.#parts.database.write((transaction) => {
+      ensureNamespace(transaction, namespace);
+      const added = transaction.run(
+        'INSERT OR IGNORE INTO lease VALUES (?, ?, ?, ?, ?)',
+        namespace,
+        lease.id,
+        JSON.stringify(all),
+        lease.expiresAt?.nanoseconds ?? null,
+        lease.createdAt.nanoseconds,
+      );
+      if (added === 0) throw new DrayError('already-exists', `lease ${lease.id} exists`, { side: 'store' });
+      publish(transaction, namespace, '/leases/create', { id: lease.id, labels: all });
+      return lease;
+    });
+  }
+
+  async *list(...filters: string[]): AsyncGenerator<Lease> {
+    const filter = parseFilters(filters);
+    const rows = pages<LeaseRow>(this.#parts.database, {
+      sql: 'SELECT * FROM lease WHERE namespace = ? AND id > ? ORDER BY id LIMIT ?',
+      values: [this.#namespace],
+      after: (row) => row.id,
+    });
+    for await (const row of rows) {
+      const lease = leaseOf(row);
+      if (filter((path) => fieldOf(lease, path))) yield lease;
+    }
+  }
+
+  async delete(id: string, { synchronous, signal }: DeleteLeaseOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    await this.#parts.database.write((transaction) => {
+      if (transaction.run('DELETE FROM lease WHERE namespace = ? AND id = ?', this.#namespace, id) === 0)
+        throw noLease(id);
+      publish(transaction, this.#namespace, '/leases/delete', { id });
+    });
+    if (synchronous) await this.#parts.collect({ signal });
+  }
+
+  async addResource(id: string, resource: LeaseResource, { signal }: AbortableOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    checkResource(resource);
+    await this.#parts.database.write((transaction) => hold(transaction, this.#namespace, id, resource));
+  }
+
+  async deleteResource(id: string, resource: LeaseResource, { signal }: AbortableOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    checkResource(resource);
+    await this.#parts.database.write((transaction) => {
+      findLease(transaction, this.#namespace, id);
+      letGo(transaction, this.#namespace, id, resource);
+    });
+  }
+
+  async *resources(id: string): AsyncGenerator<LeaseResource> {
+    findLease(this.#parts.database, this.#namespace, id);
+    yield* this.#parts.database.all<LeaseResource>(
+      'SELECT type, id FROM lease_resource WHERE namespace = ? AND lease = ? ORDER BY type, id',
+      this.#namespace,
+      id,
+    );
+  }
+}
+
+/**
+ * Makes a lease hold something.
+ * @throws DrayError `not-found` for the lease; `failed-precondition` when it has expired.
+ */
+export function hold(transaction: Transaction, namespace: string, id: string, { type, id: held }: LeaseResource): void {
+  checkLease(transaction, namespace, id);
+  transaction.run('INSERT OR IGNORE INTO lease_resource VALUES (?, ?, ?, ?)', namespace, id, type, held);
+}
+
+/** Ends that; what was not held is fine. */
+export function letGo(
+  transaction: Transaction,
+  namespace: string,
+  id: string,
+  { type, id: held }: LeaseResource,
+): void {
+  transaction.run(
+    'DELETE FROM lease_resource WHERE namespace = ? AND lease = ? AND type = ? AND id = ?',
+    namespace,
+    id,
+    type,
+    held,
+  );
+}
+
+/** @throws DrayError `not-found`; `failed-precondition` when the lease has expired. */
+export function checkLease(rows: Rows, namespace: string, id: string): void {
+  const { expiresAt } = findLease(rows, namespace, id);
+  if (expiresAt === undefined || expiresAt.nanoseconds >= Timestamp.now().nanoseconds) return;
+  throw new DrayError('failed-precondition', `lease ${id} has expired at ${expiresAt}`, {
+    side: 'store',
+    hint: 'make a new lease, one that lasts longer',
+  });
+}
+
+/** The time that `containerd.io/gc.expire` names; a malformed one counts as none, so that nothing is lost by it. */
+export function expiryOf(labels: Labels): Timestamp | undefined {
+  const text = Object.hasOwn(labels, expireLabel) ? labels[expireLabel] : undefined;
+  if (text === undefined) return undefined;
+  try {
+    return Timestamp.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function findLease(rows: Rows, namespace: string, id: string): Lease {
+  const row = rows.get<LeaseRow>('SELECT * FROM lease WHERE namespace = ? AND id = ?', namespace, id);
+  if (row === undefined) throw noLease(id);
+  return leaseOf(row);
+}
+
+function leaseOf({ id, labels, expires_at, created_at }: LeaseRow): Lease {
+  return {
+    id,
+    labels: JSON.parse(labels) as Labels,
+    createdAt: new Timestamp(created_at),
+    ...(expires_at === null ? {} : { expiresAt: new Timestamp(expires_at) }),
+  };
+}
+
+function noLease(id: string): DrayError {
+  return new DrayError('not-found', `no lease ${JSON.stringify(id)}`, {
+    side: 'store',
+    hint: 'dray lease ls lists them',
+  });
+}
+
+const resourceTypes = ['content', 'ingests', 'images'];
+
+function checkResource({ type, id }: LeaseResource): void {
+  if (!resourceTypes.includes(type)) {
+    throw new DrayError('not-implemented', `a lease cannot hold ${JSON.stringify(type)}`, {
+      hint: `it can hold ${resourceTypes.join(', ')}`,
+    });
+  }
+  if (id === '') throw new DrayError('invalid-argument', `what a lease holds of ${type} needs an id`);
+  if (type === 'content') parseDigest(id);
+}
+
+function fieldOf({ id, labels }: Lease, path: readonly string[]): string | undefined {
+  if (path[0] === 'labels') return labelField(labels, path);
+  return path.join('.') === 'id' ? id : undefined;
+}

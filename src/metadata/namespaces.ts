@@ -1,0 +1,126 @@
+import { checkLabels, presentLabels, updateLabels } from '../content/labels.ts';
+import type { AbortableOptions, Labels } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
+import { labelField, parseFilters } from '../filters/filter.ts';
+import type { Namespace, NamespaceStore } from '../services/namespace-store.ts';
+import type { Database, Rows, Transaction } from './database.ts';
+import { publish } from './events.ts';
+
+const longestName = 76;
+const namePattern = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
+
+/** With the value `true`, the content of this namespace may be adopted by others even where namespaces are isolated. */
+export const shareableLabel = 'containerd.io/namespace.shareable';
+
+/**
+ * The name of a namespace: containerd's rule for identifiers, at most 76 letters and digits, in parts joined by single `.`,
+ * `_` or `-`.
+ * @throws DrayError `invalid-argument`.
+ */
+export function checkNamespace(name: string): void {
+  if (name.length <= longestName && namePattern.test(name)) return;
+  throw new DrayError('invalid-argument', `invalid namespace ${JSON.stringify(name.slice(0, 100))}`, {
+    hint: `use at most ${longestName} letters and digits, in parts joined by single . _ or -`,
+  });
+}
+
+/** Makes sure that a namespace is there: whoever writes in one makes it. */
+export function ensureNamespace(transaction: Transaction, name: string): void {
+  if (transaction.run("INSERT OR IGNORE INTO namespace VALUES (?, '{}')", name) > 0)
+    publish(transaction, name, '/namespaces/create', { name, labels: {} });
+}
+
+interface NamespaceRow {
+  readonly name: string;
+  readonly labels: string;
+}
+
+/** The namespaces of a directory. */
+export class Namespaces implements NamespaceStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async get(name: string, { signal }: AbortableOptions = {}): Promise<Namespace> {
+    signal?.throwIfAborted();
+    return find(this.#database, name);
+  }
+
+  async *list(...filters: string[]): AsyncGenerator<Namespace> {
+    const filter = parseFilters(filters);
+    const rows = this.#database.all<NamespaceRow>('SELECT name, labels FROM namespace ORDER BY name');
+    for (const namespace of rows.map(namespaceOf)) if (filter((path) => fieldOf(namespace, path))) yield namespace;
+  }
+
+  async create(
+    { name, labels = {} }: { readonly name: string; readonly labels?: Labels | undefined },
+    { signal }: AbortableOptions = {},
+  ): Promise<Namespace> {
+    signal?.throwIfAborted();
+    checkNamespace(name);
+    checkLabels(labels);
+    const created = { name, labels: presentLabels(labels) };
+    return await this.#database.write((transaction) => {
+      if (transaction.run('INSERT OR IGNORE INTO namespace VALUES (?, ?)', name, JSON.stringify(created.labels)) === 0)
+        throw new DrayError('already-exists', `namespace ${name} exists`, { side: 'store' });
+      publish(transaction, name, '/namespaces/create', created);
+      return created;
+    });
+  }
+
+  async update(
+    { name, labels = {} }: { readonly name: string; readonly labels?: Labels | undefined },
+    ...fieldpaths: string[]
+  ): Promise<Namespace> {
+    return await this.#database.write((transaction) => {
+      const updated = { name, labels: updateLabels(find(transaction, name).labels, labels, fieldpaths) };
+      transaction.run('UPDATE namespace SET labels = ? WHERE name = ?', JSON.stringify(updated.labels), name);
+      publish(transaction, name, '/namespaces/update', updated);
+      return updated;
+    });
+  }
+
+  async delete(name: string, { signal }: AbortableOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    await this.#database.write((transaction) => {
+      find(transaction, name);
+      checkEmpty(transaction, name);
+      transaction.run('DELETE FROM lease WHERE namespace = ?', name);
+      transaction.run('DELETE FROM ingest WHERE namespace = ?', name);
+      transaction.run('DELETE FROM namespace WHERE name = ?', name);
+      publish(transaction, name, '/namespaces/delete', { name });
+    });
+  }
+}
+
+function find(rows: Rows, name: string): Namespace {
+  const row = rows.get<NamespaceRow>('SELECT name, labels FROM namespace WHERE name = ?', name);
+  if (row !== undefined) return namespaceOf(row);
+  throw new DrayError('not-found', `no namespace ${name}`, { side: 'store', hint: 'dray ns ls lists them' });
+}
+
+function checkEmpty(rows: Rows, name: string): void {
+  const held = (['image', 'blob'] as const)
+    .map((kind) => {
+      const row = rows.get<{ count: bigint }>(`SELECT count(*) AS count FROM ${kind} WHERE namespace = ?`, name);
+      return { kind, count: Number(row?.count ?? 0) };
+    })
+    .filter(({ count }) => count > 0)
+    .map(({ kind, count }) => `${count} ${kind}${count === 1 ? '' : 's'}`);
+  if (held.length === 0) return;
+  throw new DrayError('failed-precondition', `namespace ${name} is not empty: it has ${held.join(' and ')}`, {
+    side: 'store',
+    hint: 'remove its images, run dray gc, then try again',
+  });
+}
+
+function namespaceOf({ name, labels }: NamespaceRow): Namespace {
+  return { name, labels: JSON.parse(labels) as Labels };
+}
+
+function fieldOf({ name, labels }: Namespace, path: readonly string[]): string | undefined {
+  if (path[0] === 'labels') return labelField(labels, path);
+  return path.join('.') === 'name' ? name : undefined;
+}

@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
+import { storeFailure } from '../content/local/failure.ts';
+import { LocalStore } from '../content/local/local-store.ts';
+import type { NamespaceStore } from '../services/namespace-store.ts';
+import type { Services } from '../services/services.ts';
+import { BlobFiles } from './blob-files.ts';
+import { type CollectOptions, type CollectSummary, collect } from './collect.ts';
+import { NamespacedContent } from './content.ts';
+import { Database } from './database.ts';
+import { Events } from './events.ts';
+import { Images } from './images.ts';
+import { Leases } from './leases.ts';
+import { checkNamespace, Namespaces } from './namespaces.ts';
+import type { Sharing, StoreParts } from './parts.ts';
+
+/** How to open a store. */
+export interface OpenStoreOptions {
+  /** The directory, made when it is not there. */
+  readonly root: string;
+  /** `full` if not said: what a call reported survives a power cut. */
+  readonly durability?: DurabilityLevel | undefined;
+  /**
+   * Who may use bytes that another namespace brought. `shared`, if not said: any namespace that knows the digest, without a
+   * transfer. `isolated`: each namespace has to bring the bytes itself before it sees a blob. They are stored once either way.
+   */
+  readonly sharing?: Sharing | undefined;
+}
+
+/** A store in a directory, shared by any number of processes. Whoever opened it closes it, after its writers and readers. */
+export interface Store extends AsyncDisposable {
+  readonly root: string;
+  /** What changes go through; for a layer above that keeps tables of its own beside these. */
+  readonly database: Database;
+  readonly namespaces: NamespaceStore;
+  /**
+   * One namespace of it, which need not exist yet. Disposing of the view does not close the store.
+   * @throws DrayError `invalid-argument` for a malformed name.
+   */
+  services(namespace: string): Services;
+  /** Removes what nothing needs. */
+  collect(options?: CollectOptions): Promise<CollectSummary>;
+}
+
+/**
+ * Opens the store in a directory: blobs and ingests in `content/`, all else in `metadata.db`.
+ * @throws DrayError `failed-precondition` when a newer dray has used it; `data-loss` when the database is damaged;
+ * `permission-denied`; `resource-exhausted`; `unavailable`, reason `locked`.
+ */
+export async function openStore({ root, durability = 'full', sharing = 'shared' }: OpenStoreOptions): Promise<Store> {
+  await new Durability(durability).makeDirectory(root).catch((error: unknown) => {
+    throw storeFailure(error, `open store ${root}`);
+  });
+  const database = await Database.open(join(root, 'metadata.db'), durability);
+  const content = join(root, 'content');
+  const local = new LocalStore(content, { durability });
+  const base = { database, local, files: new BlobFiles(content), sharing };
+  const parts: StoreParts = { ...base, collect: (options) => collect(base, options) };
+  return new DirectoryStore(root, parts);
+}
+
+class DirectoryStore implements Store {
+  readonly root: string;
+  readonly namespaces: NamespaceStore;
+  readonly #parts: StoreParts;
+
+  constructor(root: string, parts: StoreParts) {
+    this.root = root;
+    this.#parts = parts;
+    this.namespaces = new Namespaces(parts.database);
+  }
+
+  get database(): Database {
+    return this.#parts.database;
+  }
+
+  services(namespace: string): Services {
+    checkNamespace(namespace);
+    return {
+      namespace,
+      content: new NamespacedContent(this.#parts, namespace),
+      images: new Images(this.#parts, namespace),
+      leases: new Leases(this.#parts, namespace),
+      events: new Events(this.#parts.database),
+      namespaces: this.namespaces,
+      async [Symbol.asyncDispose]() {},
+    };
+  }
+
+  collect(options: CollectOptions = {}): Promise<CollectSummary> {
+    return this.#parts.collect(options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#parts.local[Symbol.asyncDispose]();
+    } finally {
+      await this.#parts.database[Symbol.asyncDispose]();
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { DrayError } from '../../errors.ts';
+import { type Migration, migrations } from './migrations.ts';
+
+/** The four bytes that mark a database as dray's ("dray"). */
+const applicationId = 0x64726179;
+
+/**
+ * Brings a database to the newest schema, in one transaction: it is there whole or not at all, whoever else opens it at the
+ * same moment. The caller retries when the database is busy.
+ * @throws DrayError `failed-precondition` when it was made by a newer release or is not dray's; nothing is changed then.
+ */
+export function migrate(database: DatabaseSync, steps: readonly Migration[] = migrations): void {
+  if (versionOf(database, steps.length) === steps.length) return;
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const version = versionOf(database, steps.length);
+    for (const step of steps.slice(version)) database.exec(step.sql);
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length};`);
+    database.exec('COMMIT');
+  } catch (error) {
+    database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function versionOf(database: DatabaseSync, newest: number): number {
+  const owner = pragma(database, 'application_id');
+  const version = pragma(database, 'user_version');
+  if (owner !== applicationId && (owner !== 0 || version !== 0 || pragma(database, 'schema_version') !== 0)) {
+    throw new DrayError('failed-precondition', 'the database is not one of dray', {
+      side: 'store',
+      hint: 'choose another root, or move the file away',
+    });
+  }
+  if (version > newest) {
+    throw new DrayError('failed-precondition', `the store has schema ${version}, this dray knows up to ${newest}`, {
+      side: 'store',
+      hint: 'a newer dray has used it: use that one here as well',
+    });
+  }
+  return version;
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  const row = database.prepare(`PRAGMA ${name}`).get();
+  return Number(row === undefined ? 0 : Object.values(row)[0]);
+}

@@ -1,0 +1,190 @@
+import { checkLabels, presentLabels } from '../content/labels.ts';
+import type { LocalWriter } from '../content/local/writer.ts';
+import { ingestExists, mismatch, takenAway } from '../content/outcomes.ts';
+import { checkCut } from '../content/range.ts';
+import type { AbortableOptions, CommitOptions, Info, Status, Target, Writer } from '../content/store.ts';
+import { DrayError, is } from '../errors.ts';
+import type { Digest } from '../spec/digest.ts';
+import { Timestamp } from '../spec/timestamp.ts';
+import { findBlob, putBlob } from './blobs.ts';
+import type { Transaction } from './database.ts';
+import { publish } from './events.ts';
+import { putIngest, removeIngest } from './ingests.ts';
+import { hold, letGo } from './leases.ts';
+import { ensureNamespace } from './namespaces.ts';
+import type { StoreParts } from './parts.ts';
+
+/** What a writer needs of its namespace. */
+export interface NamespacedWriterContext extends StoreParts {
+  readonly namespace: string;
+  readonly ref: string;
+  /** Of the ingest's record. */
+  readonly token: string;
+  readonly target: Target | undefined;
+  readonly lease: string | undefined;
+}
+
+/** A blob whose bytes are on disk already, for another namespace or since a crash came between file and entry. */
+export interface AdoptedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/**
+ * An ingest of a namespace, open. One whose blob is on disk already begins at its end, and its commit only makes the entry;
+ * the first write or truncate copies the bytes into an ingest of its own instead.
+ */
+export class NamespacedWriter implements Writer {
+  readonly ref: string;
+  readonly #context: NamespacedWriterContext;
+  readonly #ingest: LocalWriter;
+  #adopted: AdoptedBlob | undefined;
+  #expected: Digest | undefined;
+  #closed = false;
+
+  constructor(context: NamespacedWriterContext, ingest: LocalWriter, adopted: AdoptedBlob | undefined) {
+    this.ref = context.ref;
+    this.#context = context;
+    this.#ingest = ingest;
+    this.#adopted = adopted;
+    this.#expected = context.target?.digest;
+  }
+
+  async status(): Promise<Status> {
+    const status = await this.#ingest.status();
+    const size = this.#adopted?.size;
+    return {
+      ...status,
+      ref: this.ref,
+      ...(size === undefined ? {} : { offset: size, total: size }),
+      ...(this.#expected === undefined ? {} : { expected: this.#expected }),
+      active: !this.#closed,
+    };
+  }
+
+  async digest(): Promise<Digest> {
+    return this.#adopted?.digest ?? (await this.#ingest.digest());
+  }
+
+  async write(chunk: Uint8Array, options: AbortableOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    if (this.#adopted !== undefined) await this.#unshare(this.#adopted, this.#adopted.size, options);
+    await this.#ingest.write(chunk, options);
+  }
+
+  async truncate(size: number): Promise<void> {
+    if (this.#adopted === undefined) return await this.#ingest.truncate(size);
+    checkCut(this.ref, this.#adopted.size, size);
+    await this.#unshare(this.#adopted, size, {});
+  }
+
+  async #unshare({ digest }: AdoptedBlob, length: number, options: AbortableOptions): Promise<void> {
+    await this.#ingest.truncate(0);
+    await using reader = await this.#context.local.reader({ digest });
+    for await (const chunk of reader.stream({ ...options, length })) await this.#ingest.write(chunk, options);
+    this.#adopted = undefined;
+  }
+
+  async commit(expected: CommitOptions = {}): Promise<Info> {
+    this.#checkOpen();
+    try {
+      checkLabels(expected.labels ?? {});
+      expected.signal?.throwIfAborted();
+      const blob = this.#adopted === undefined ? await this.#publish(expected) : this.#adopt(this.#adopted, expected);
+      const info = await this.#context.database.write((transaction) => this.#enter(transaction, blob, expected));
+      if (this.#adopted !== undefined) await this.#discard();
+      if (info === undefined) throw ingestExists(blob.digest);
+      return info;
+    } finally {
+      await this[Symbol.asyncDispose]();
+    }
+  }
+
+  // The record names the digest before the file is there, so that nobody takes the file for garbage.
+  async #publish(expected: CommitOptions): Promise<Published> {
+    const digest = expected.digest ?? (await this.#ingest.digest());
+    if (digest !== this.#expected) await this.#expect(digest);
+    const { offset: size } = await this.#ingest.status();
+    const { labels: _, ...checks } = expected;
+    try {
+      const info = await this.#ingest.commit(checks);
+      return { digest: info.digest, size: info.size, placed: true };
+    } catch (error) {
+      if (!is(error, 'already-exists')) throw error;
+      return { digest, size, placed: false };
+    }
+  }
+
+  async #expect(digest: Digest): Promise<void> {
+    const { database, namespace, token } = this.#context;
+    await database.write(
+      (transaction) => {
+        ensureNamespace(transaction, namespace);
+        putIngest(transaction, namespace, this.ref, { digest, token });
+      },
+      { durable: false },
+    );
+    this.#expected = digest;
+  }
+
+  #adopt(adopted: AdoptedBlob, { size, digest }: CommitOptions): Published {
+    if (size !== undefined && size !== adopted.size)
+      throw mismatch('size-mismatch', `ingest ${this.ref} has ${adopted.size} bytes, not the expected ${size}`);
+    if (digest !== undefined && digest !== adopted.digest)
+      throw mismatch('digest-mismatch', `ingest ${this.ref} is ${adopted.digest}, not the expected ${digest}`);
+    return { ...adopted, placed: false };
+  }
+
+  /** Makes the entry; undefined when it is there. */
+  #enter(
+    transaction: Transaction,
+    { digest, size, placed }: Published,
+    { labels = {} }: CommitOptions,
+  ): Info | undefined {
+    const { namespace, files, lease, token } = this.#context;
+    if (files.sizeNow(digest) !== size) throw takenAway(digest);
+    ensureNamespace(transaction, namespace);
+    removeIngest(transaction, namespace, this.ref, token);
+    if (lease !== undefined) {
+      hold(transaction, namespace, lease, { type: 'content', id: digest });
+      letGo(transaction, namespace, lease, { type: 'ingests', id: this.ref });
+    }
+    const known = findBlob(transaction, namespace, digest);
+    if (known !== undefined && !placed) return undefined;
+    const now = Timestamp.now();
+    const info: Info = {
+      digest,
+      size,
+      createdAt: known?.createdAt ?? now,
+      updatedAt: now,
+      labels: presentLabels({ ...known?.labels, ...labels }),
+    };
+    putBlob(transaction, namespace, info);
+    if (known === undefined) publish(transaction, namespace, '/content/create', { digest, size: String(size) });
+    return info;
+  }
+
+  // An adopted blob leaves an ingest behind that never held a byte.
+  async #discard(): Promise<void> {
+    await this[Symbol.asyncDispose]();
+    await this.#context.local.abort(this.#ingest.ref).catch((error: unknown) => {
+      // Somebody else has begun to use it.
+      if (!is(error, 'not-found') && !is(error, 'unavailable')) throw error;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#ingest[Symbol.asyncDispose]();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed)
+      throw new DrayError('failed-precondition', `cannot commit ingest ${this.ref}: its writer is closed`);
+  }
+}
+
+interface Published extends AdoptedBlob {
+  /** Whether this commit put the file there: then an entry that is there already had lost its file. */
+  readonly placed: boolean;
+}

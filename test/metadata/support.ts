@@ -1,0 +1,45 @@
+import type { ContentStore, Info } from '../../src/content/store.ts';
+import { type OpenStoreOptions, openStore, type Store } from '../../src/metadata/open-store.ts';
+import type { Services } from '../../src/services/services.ts';
+import type { Digest } from '../../src/spec/digest.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+/** A store in a directory of its own; both gone when it is disposed. */
+export interface TemporaryStore extends AsyncDisposable {
+  readonly root: string;
+  readonly store: Store;
+  /** The namespace `default` of it. */
+  readonly services: Services;
+}
+
+export async function temporaryStore(options: Partial<OpenStoreOptions> = {}): Promise<TemporaryStore> {
+  const directory = await temporaryDirectory();
+  const root = directory.join('store');
+  const store = await openStore({ root, ...options });
+  return {
+    root,
+    store,
+    services: store.services('default'),
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Commits bytes under a ref. */
+export async function put(
+  content: ContentStore,
+  ref: string,
+  bytes: Uint8Array | string,
+  options: { labels?: Record<string, string>; digest?: Digest; lease?: string } = {},
+): Promise<Info> {
+  await using writer = await content.writer({ ref, lease: options.lease });
+  await writer.write(Buffer.from(bytes));
+  return await writer.commit({ labels: options.labels, digest: options.digest });
+}
+
+export async function readAll(content: ContentStore, digest: Digest): Promise<Buffer> {
+  await using reader = await content.reader({ digest });
+  return Buffer.concat(await Array.fromAsync(reader.stream()));
+}
