@@ -1,4 +1,4 @@
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { DrayError } from '../errors.ts';
 import type { AbortableOptions } from './store.ts';
 
@@ -28,6 +28,20 @@ export function packingOf(start: Uint8Array): Packing {
 export interface UnpackOptions extends AbortableOptions {
   /** The most bytes that may come out; without a bound if not said. */
   readonly limit?: number | undefined;
+}
+
+/** The stream packed. The same bytes in may give other bytes out under another version of Node. */
+export async function* packed(
+  stream: AsyncIterable<Uint8Array>,
+  packing: 'gzip' | 'zstd',
+  options: AbortableOptions = {},
+): AsyncGenerator<Uint8Array> {
+  const input = new Input(stream, options.signal);
+  try {
+    yield* through(input, packing === 'gzip' ? createGzip({ chunkSize }) : createZstdCompress({ chunkSize }));
+  } finally {
+    input.close();
+  }
 }
 
 /** How often larger the unpacked bytes may be, once there are {@link ratioFloor} of them. */
@@ -69,7 +83,7 @@ export async function* unpacked(
 function decoded(input: Input, packing: Exclude<Packing, 'none'>): AsyncIterable<Uint8Array> {
   switch (packing) {
     case 'gzip':
-      return decode(input, createGunzip({ chunkSize }));
+      return through(input, createGunzip({ chunkSize }));
     case 'zstd':
       return zstdFrames(input);
     default:
@@ -92,14 +106,16 @@ function checkExpansion(input: number, output: number, limit: number = Number.PO
 
 // Node's decoder ends with the first frame and leaves the rest, so the rest is given to the next one.
 async function* zstdFrames(input: Input): AsyncGenerator<Uint8Array> {
-  while (await input.hasMore()) yield* decode(input, createZstdDecompress({ chunkSize }));
+  while (await input.hasMore()) yield* through(input, createZstdDecompress({ chunkSize }));
 }
 
-type Decoder = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
+type Coder = ReturnType<
+  typeof createGunzip | typeof createZstdDecompress | typeof createGzip | typeof createZstdCompress
+>;
 
-/** Feeds a decoder until it has enough; what it did not use goes back to the input. */
-async function* decode(input: Input, decoder: Decoder): AsyncGenerator<Uint8Array> {
-  const closed = new Promise<void>((resolve) => decoder.once('close', resolve));
+/** Feeds a coder until it has enough; what it did not use goes back to the input. */
+async function* through(input: Input, coder: Coder): AsyncGenerator<Uint8Array> {
+  const closed = new Promise<void>((resolve) => coder.once('close', resolve));
   let last: Uint8Array = new Uint8Array(0);
   let fed = 0;
   let failure: unknown;
@@ -107,26 +123,26 @@ async function* decode(input: Input, decoder: Decoder): AsyncGenerator<Uint8Arra
     for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) {
       last = chunk;
       fed += chunk.byteLength;
-      await Promise.race([new Promise((resolve) => decoder.write(chunk, resolve)), closed]);
-      if (decoder.destroyed || decoder.bytesWritten < fed) return;
+      await Promise.race([new Promise((resolve) => coder.write(chunk, resolve)), closed]);
+      if (coder.destroyed || coder.bytesWritten < fed) return;
     }
-    decoder.end();
+    coder.end();
   };
   const feeding = feed().catch((error: unknown) => {
     failure = error;
-    decoder.destroy();
+    coder.destroy();
   });
   try {
-    yield* decoder as AsyncIterable<Uint8Array>;
+    yield* coder as AsyncIterable<Uint8Array>;
   } catch (error) {
     throw failure ?? damaged(error);
   } finally {
     // Not waited for: after an early stop it may still hang on a source that says nothing.
-    decoder.destroy();
+    coder.destroy();
   }
   await feeding;
   if (failure !== undefined) throw failure;
-  const unused = fed - decoder.bytesWritten;
+  const unused = fed - coder.bytesWritten;
   if (unused > 0) input.giveBack(last.subarray(last.byteLength - unused));
 }
 

@@ -1,5 +1,5 @@
 import { DrayError } from '../errors.ts';
-import { labelField } from '../filters/filter.ts';
+import { type Fields, fieldsOf } from '../filters/filter.ts';
 import type { Digest } from '../spec/digest.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
 import type { Info } from './store.ts';
@@ -52,8 +52,12 @@ export function takenAway(digest: Digest): DrayError {
   });
 }
 
-/** How filters see a blob (containerd.md 3.4). */
-export function fieldOf(info: Info, path: readonly string[]): string | undefined {
-  if (path[0] === 'labels') return labelField(info.labels, path);
-  return path.join('.') === 'digest' ? info.digest : undefined;
+/** How filters see a blob. */
+export function infoFields({ digest, labels }: Info): Fields {
+  return fieldsOf({ digest, labels });
+}
+
+/** How filters see an ingest. */
+export function statusFields({ ref }: { readonly ref: string }): Fields {
+  return fieldsOf({ ref });
 }

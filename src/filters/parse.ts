@@ -1,4 +1,5 @@
-import { DrayError } from '../errors.ts';
+import { compilePattern, type Pattern } from './regular-expression.ts';
+import { Scanner } from './scanner.ts';
 
 /** One part of a filter: a field, and what its value has to be. */
 export interface Expression {
@@ -6,11 +7,11 @@ export interface Expression {
   readonly operator: 'present' | '==' | '!=' | '~=';
   readonly value: string;
   /** For `~=`; absent when the regular expression is malformed, which never matches. */
-  readonly pattern?: { test(text: string): boolean } | undefined;
+  readonly pattern?: Pattern | undefined;
 }
 
 /**
- * Parses one filter: expressions joined by commas (containerd.md 3.2).
+ * Parses one filter: expressions joined by commas. White space is allowed before a token, not after the last one.
  * @throws DrayError `invalid-argument` with the column of the mistake.
  */
 export function parseFilter(text: string): readonly Expression[] {
@@ -30,7 +31,8 @@ function parseExpression(scanner: Scanner): Expression {
   if (scanner.ended || scanner.peek() === ',') return { path, operator: 'present', value: '' };
   const operator = parseOperator(scanner);
   const value = parseValue(scanner, operator === '~=');
-  return { path, operator, value, pattern: operator === '~=' ? compile(value) : undefined };
+  if (operator !== '~=') return { path, operator, value };
+  return { path, operator, value, pattern: compilePattern(value) };
 }
 
 function parsePath(scanner: Scanner): string[] {
@@ -67,111 +69,7 @@ function parseValue(scanner: Scanner, isPattern: boolean): string {
     throw scanner.error('only a regular expression may be quoted like this');
   }
   if (first === undefined || /[.,=!~]/.test(first)) throw scanner.error('expected a value');
-  const value = scanner.run(/[^\s,\p{C}]/u);
+  const value = scanner.run(/[[\p{L}\p{M}\p{N}\p{P}\p{S}]--[,]]/v);
   if (value === '') throw scanner.error('expected a value');
   return value;
-}
-
-function compile(source: string): RegExp | undefined {
-  try {
-    return new RegExp(source);
-  } catch {
-    return undefined;
-  }
-}
-
-const escapes: Readonly<Record<string, string>> = {
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-  '\\': '\\',
-};
-
-class Scanner {
-  readonly #characters: readonly string[];
-  position = 0;
-
-  constructor(text: string) {
-    this.#characters = [...text];
-  }
-
-  get ended(): boolean {
-    return this.position >= this.#characters.length;
-  }
-
-  peek(): string | undefined {
-    return this.#characters[this.position];
-  }
-
-  take(): string {
-    const character = this.peek();
-    if (character === undefined) throw this.error('unexpected end');
-    this.position += 1;
-    return character;
-  }
-
-  skipSpace(): void {
-    this.run(/\s/);
-  }
-
-  run(allowed: RegExp): string {
-    const start = this.position;
-    while (!this.ended && allowed.test(this.peek() ?? '')) this.position += 1;
-    return this.#characters.slice(start, this.position).join('');
-  }
-
-  quoted(): string {
-    const start = this.position;
-    const quote = this.take();
-    let text = '';
-    for (;;) {
-      if (this.ended) throw this.error('unterminated quote', start);
-      const character = this.take();
-      if (character === quote) return text;
-      if (character === '\n') throw this.error('a quoted text ends on its line', this.position - 1);
-      text += character === '\\' ? this.#escape(quote) : character;
-    }
-  }
-
-  #escape(quote: string): string {
-    const at = this.position - 1;
-    const code = this.take();
-    if (code === quote) return quote;
-    const simple = escapes[code];
-    if (simple !== undefined) return simple;
-    const digits = { x: 2, u: 4, U: 8 }[code];
-    if (digits !== undefined) return this.#character(this.#fixed(/[0-9a-fA-F]/, digits, at), 16, at);
-    if (/[0-7]/.test(code)) return this.#character(code + this.#fixed(/[0-7]/, 2, at), 8, at);
-    throw this.error('illegal escape sequence', at);
-  }
-
-  #fixed(allowed: RegExp, count: number, at: number): string {
-    const digits = this.#characters.slice(this.position, this.position + count);
-    if (digits.length < count || !digits.every((digit) => allowed.test(digit)))
-      throw this.error('illegal escape sequence', at);
-    this.position += count;
-    return digits.join('');
-  }
-
-  #character(digits: string, base: number, at: number): string {
-    const code = Number.parseInt(digits, base);
-    if (code > 0x10ffff || (base === 8 && code > 255)) throw this.error('illegal escape sequence', at);
-    return String.fromCodePoint(code);
-  }
-
-  error(problem: string, at: number = this.position): DrayError {
-    const before = this.#characters.slice(0, at).join('');
-    const marked = `${before} >|${this.#characters[at] ?? ''}|< ${this.#characters.slice(at + 1).join('')}`;
-    return new DrayError(
-      'invalid-argument',
-      `invalid filter at column ${at + 1}: ${problem} (${marked.slice(0, 200)})`,
-      {
-        hint: 'a filter looks like name==redis,labels."team.name"~=/^a/',
-      },
-    );
-  }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { updateLabels } from '../content/labels.ts';
 import type { LocalWriter } from '../content/local/writer.ts';
-import { fieldOf, ingestExists, missing, noIngest } from '../content/outcomes.ts';
+import { infoFields, ingestExists, missing, noIngest, statusFields } from '../content/outcomes.ts';
 import type {
   AbortableOptions,
   BlobReader,
@@ -136,8 +136,7 @@ export class NamespacedContent implements ContentStore {
     const filter = parseFilters(filters);
     for await (const status of this.#parts.local.statuses()) {
       const ref = namespacedRef(this.#namespace, status.ref);
-      if (ref !== undefined && filter((path) => (path.join('.') === 'ref' ? ref : undefined)))
-        yield this.#seen(ref, status);
+      if (ref !== undefined && filter(statusFields({ ref }))) yield this.#seen(ref, status);
     }
   }
 
@@ -191,7 +190,7 @@ export class NamespacedContent implements ContentStore {
     });
     for await (const row of rows) {
       const info = infoOf(row);
-      if (filter((path) => fieldOf(info, path))) yield info;
+      if (filter(infoFields(info))) yield info;
     }
   }
 

@@ -1,6 +1,6 @@
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import { type Filter, labelField, parseFilters } from '../filters/filter.ts';
+import { type Filter, fieldsOf, parseFilters } from '../filters/filter.ts';
 import type { EventSource, StoreEvent } from '../services/events.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import type { Database, Rows, Transaction } from './database.ts';
@@ -64,7 +64,7 @@ export class Events implements EventSource {
       for (const row of rows) {
         position = row.sequence;
         const event = eventOf(row);
-        if (filter((path) => fieldOf(event, path))) yield event;
+        if (filter(fieldsOf({ namespace: event.namespace, topic: event.topic, event: event.event }))) yield event;
       }
       if (rows.length < pageSize) await this.#database.changed(pollMilliseconds, signal);
     }
@@ -84,15 +84,4 @@ function fellBehind(lost: bigint): DrayError {
 
 function eventOf({ timestamp, namespace, topic, fields }: EventRow): StoreEvent {
   return { timestamp: new Timestamp(timestamp), namespace, topic, event: JSON.parse(fields) as StoreEvent['event'] };
-}
-
-function fieldOf({ namespace, topic, event }: StoreEvent, path: readonly string[]): string | undefined {
-  const [first, second, ...rest] = path;
-  if (first === 'event' && second !== undefined) {
-    const value = Object.hasOwn(event, second) ? event[second] : undefined;
-    if (typeof value === 'object') return labelField(value, [second, ...rest]);
-    return rest.length === 0 ? value : undefined;
-  }
-  if (second !== undefined) return undefined;
-  return { namespace, topic }[first ?? ''];
 }

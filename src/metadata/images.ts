@@ -1,7 +1,7 @@
 import { checkLabels, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import { labelField, parseFilters } from '../filters/filter.ts';
+import { type Fields, fieldsOf, parseFilters } from '../filters/filter.ts';
 import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../services/image-store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { parseDigest } from '../spec/digest.ts';
@@ -47,7 +47,7 @@ export class Images implements ImageStore {
     });
     for await (const row of rows) {
       const image = imageOf(row);
-      if (filter((path) => fieldOf(image, path))) yield image;
+      if (filter(imageFields(image))) yield image;
     }
   }
 
@@ -173,8 +173,7 @@ function imageOf({ name, target, labels, created_at, updated_at }: ImageRow): Im
   };
 }
 
-function fieldOf({ name, target, labels }: Image, path: readonly string[]): string | undefined {
-  if (path[0] === 'labels') return labelField(labels, path);
-  if (path[0] === 'annotations') return labelField(target.annotations ?? {}, path);
-  return { name, 'target.digest': target.digest, 'target.mediatype': target.mediaType }[path.join('.')];
+function imageFields({ name, target, labels }: Image): Fields {
+  const { digest, mediaType: mediatype, annotations } = target;
+  return fieldsOf({ name, target: { digest, mediatype }, labels, annotations });
 }

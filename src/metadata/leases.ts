@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { checkLabels, presentLabels } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import { labelField, parseFilters } from '../filters/filter.ts';
+import { fieldsOf, parseFilters } from '../filters/filter.ts';
 import type { DeleteLeaseOptions, Lease, LeaseManager, LeaseResource, NewLease } from '../services/lease-manager.ts';
 import { parseDigest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
@@ -69,7 +69,7 @@ export class Leases implements LeaseManager {
     });
     for await (const row of rows) {
       const lease = leaseOf(row);
-      if (filter((path) => fieldOf(lease, path))) yield lease;
+      if (filter(fieldsOf({ id: lease.id, labels: lease.labels }))) yield lease;
     }
   }
 
@@ -186,9 +186,4 @@ function checkResource({ type, id }: LeaseResource): void {
   }
   if (id === '') throw new DrayError('invalid-argument', `what a lease holds of ${type} needs an id`);
   if (type === 'content') parseDigest(id);
-}
-
-function fieldOf({ id, labels }: Lease, path: readonly string[]): string | undefined {
-  if (path[0] === 'labels') return labelField(labels, path);
-  return path.join('.') === 'id' ? id : undefined;
 }

@@ -1,7 +1,7 @@
 import { checkLabels, presentLabels, updateLabels } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import { labelField, parseFilters } from '../filters/filter.ts';
+import { fieldsOf, parseFilters } from '../filters/filter.ts';
 import type { Namespace, NamespaceStore } from '../services/namespace-store.ts';
 import type { Database, Rows, Transaction } from './database.ts';
 import { publish } from './events.ts';
@@ -51,7 +51,8 @@ export class Namespaces implements NamespaceStore {
   async *list(...filters: string[]): AsyncGenerator<Namespace> {
     const filter = parseFilters(filters);
     const rows = this.#database.all<NamespaceRow>('SELECT name, labels FROM namespace ORDER BY name');
-    for (const namespace of rows.map(namespaceOf)) if (filter((path) => fieldOf(namespace, path))) yield namespace;
+    for (const namespace of rows.map(namespaceOf))
+      if (filter(fieldsOf({ name: namespace.name, labels: namespace.labels }))) yield namespace;
   }
 
   async create(
@@ -118,9 +119,4 @@ function checkEmpty(rows: Rows, name: string): void {
 
 function namespaceOf({ name, labels }: NamespaceRow): Namespace {
   return { name, labels: JSON.parse(labels) as Labels };
-}
-
-function fieldOf({ name, labels }: Namespace, path: readonly string[]): string | undefined {
-  if (path[0] === 'labels') return labelField(labels, path);
-  return path.join('.') === 'name' ? name : undefined;
 }

@@ -7,7 +7,7 @@ import { parseFilters } from '../../filters/filter.ts';
 import { algorithmOf, algorithms, canonicalAlgorithm, type Digest, isDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { presentLabels, updateLabels } from '../labels.ts';
-import { fieldOf, ingestExists, missing, noIngest, takenAway } from '../outcomes.ts';
+import { infoFields, ingestExists, missing, noIngest, statusFields, takenAway } from '../outcomes.ts';
 import type { CommitOptions, ContentStore, Info, Labels, Status, Target, WriterOptions } from '../store.ts';
 import { sizeMismatch } from '../verified.ts';
 import { Durability, type DurabilityLevel, removeTree } from './durable.ts';
@@ -136,8 +136,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     for (const key of await namesIn(this.#paths.ingests)) {
       const found = await readStatus(this.#paths.ingest(key));
       if (found === undefined || keyOf(found.ref) !== key) continue;
-      if (filter((path) => (path.join('.') === 'ref' ? found.ref : undefined)))
-        yield { ...found, active: this.#state.isOwned(key) };
+      if (filter(statusFields(found))) yield { ...found, active: this.#state.isOwned(key) };
     }
   }
 
@@ -193,7 +192,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
         const found = await lstat(this.#paths.blob(digest), { bigint: true }).catch(() => undefined);
         if (found === undefined || !found.isFile()) continue;
         const info = this.#infoOf(digest, found);
-        if (filter((path) => fieldOf(info, path))) yield info;
+        if (filter(infoFields(info))) yield info;
       }
     }
   }

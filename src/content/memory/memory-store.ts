@@ -11,7 +11,7 @@ import {
 } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkLabels, presentLabels, updateLabels } from '../labels.ts';
-import { fieldOf, ingestExists, locked, mismatch, missing, noIngest } from '../outcomes.ts';
+import { infoFields, ingestExists, locked, mismatch, missing, noIngest, statusFields } from '../outcomes.ts';
 import { checkCut, checkRange } from '../range.ts';
 import type {
   AbortableOptions,
@@ -99,7 +99,7 @@ export class MemoryStore implements ContentStore {
   async *statuses(...filters: string[]): AsyncGenerator<Status> {
     const filter = parseFilters(filters);
     for (const ingest of [...this.#ingests.values()]) {
-      if (filter((path) => (path.join('.') === 'ref' ? ingest.ref : undefined))) yield statusOf(ingest);
+      if (filter(statusFields(ingest))) yield statusOf(ingest);
     }
   }
 
@@ -128,7 +128,7 @@ export class MemoryStore implements ContentStore {
     const filter = parseFilters(filters);
     for (const digest of [...this.#blobs.keys()].sort()) {
       const info = this.#blobs.get(digest)?.info;
-      if (info !== undefined && filter((path) => fieldOf(info, path))) yield info;
+      if (info !== undefined && filter(infoFields(info))) yield info;
     }
   }
 
