@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { BlobReader } from '../content/store.ts';
+import type { Digest } from '../spec/digest.ts';
+import { mediaTypes } from '../spec/media-types.ts';
+import { refusal } from './codes.ts';
+import { type Exchange, isHead } from './exchange.ts';
+import { type ByteRange, parseRanges, type RangeRequest } from './ranges.ts';
+import { replyEmpty, replyStream } from './reply.ts';
+import type { Repository } from './repository.ts';
+import type { RegistryState } from './state.ts';
+
+/** `GET` and `HEAD` of a blob (distribution-spec, Pulling blobs), with ranges. */
+export async function getBlob(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  digest: Digest,
+): Promise<void> {
+  const blob = await repository.blob(digest);
+  if (blob === undefined) throw blobUnknown(digest);
+  const headers = blobHeaders(digest);
+  if (isHead(exchange)) {
+    await mention(exchange, state, repository, digest);
+    replyEmpty(exchange, 200, { ...headers, 'Content-Length': blob.size });
+    return;
+  }
+  if (matches(exchange, digest)) {
+    replyEmpty(exchange, 304, headers);
+    return;
+  }
+  await using reader = await state.services.content.reader(blob, { signal: exchange.signal });
+  await sendBlob(exchange, reader, headers);
+}
+
+/** `DELETE` of a blob: it leaves the repository, and the store when nothing else keeps it. */
+export async function deleteBlob(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  digest: Digest,
+): Promise<void> {
+  if (!(await repository.removeBlob(digest))) throw blobUnknown(digest);
+  state.collection.wanted();
+  replyEmpty(exchange, 202);
+}
+
+/** Headers of every answer that is about a blob that is there. */
+export function blobHeaders(digest: Digest): OutgoingHttpHeaders {
+  return {
+    'Content-Type': mediaTypes.octetStream,
+    'Docker-Content-Digest': digest,
+    ETag: `"${digest}"`,
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': 'max-age=31536000, immutable',
+  };
+}
+
+export function blobUnknown(digest: Digest): Error {
+  return refusal('BLOB_UNKNOWN', `blob ${digest} is not in this repository`);
+}
+
+/** Whether the client has it already (`If-None-Match`). */
+export function matches({ request }: Exchange, digest: Digest): boolean {
+  const tags = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags?.some((tag) => tag === '*' || tag === `"${digest}"`) ?? false;
+}
+
+// Who may push and has been told that a blob is here may leave it out and name it in a manifest.
+async function mention({ identity }: Exchange, state: RegistryState, repository: Repository, digest: Digest) {
+  const access = { type: 'repository', name: repository.name.short, action: 'push' } as const;
+  if (state.readOnly || !identity.allows(access)) return;
+  await state.holds.mentioned(repository.name.full, digest);
+  if ((await repository.info(digest)) === undefined) throw blobUnknown(digest);
+}
+
+/** Sends an open blob, or the parts of it that the request asks for. */
+export async function sendBlob(exchange: Exchange, reader: BlobReader, headers: OutgoingHttpHeaders): Promise<void> {
+  const ranges = requestedRanges(exchange, reader);
+  if (ranges === 'unsatisfiable') {
+    exchange.response.setHeader('Content-Range', `bytes */${reader.size}`);
+    throw refusal('RANGE_INVALID', `the blob has ${reader.size} bytes`);
+  }
+  const { signal } = exchange;
+  if (ranges === 'all') {
+    const length = { 'Content-Length': reader.size };
+    await replyStream(exchange, 200, { ...headers, ...length }, () => reader.stream({ signal }));
+    return;
+  }
+  const [only, ...others] = ranges;
+  if (only === undefined || others.length > 0) {
+    await sendParts(exchange, reader, ranges, headers);
+    return;
+  }
+  const length = only.last - only.first + 1;
+  const part = { 'Content-Length': length, 'Content-Range': contentRange(only, reader.size) };
+  await replyStream(exchange, 206, { ...headers, ...part }, () =>
+    reader.stream({ offset: only.first, length, signal }),
+  );
+}
+
+function requestedRanges({ request }: Exchange, { digest, size }: BlobReader): RangeRequest {
+  const condition = request.headers['if-range'];
+  if (condition !== undefined && condition !== `"${digest}"`) return 'all';
+  return parseRanges(request.headers.range, size);
+}
+
+// RFC 9110 section 14.6.
+async function sendParts(
+  exchange: Exchange,
+  reader: BlobReader,
+  ranges: readonly ByteRange[],
+  headers: OutgoingHttpHeaders,
+): Promise<void> {
+  const boundary = randomUUID();
+  const heads = ranges.map((range) =>
+    Buffer.from(
+      `\r\n--${boundary}\r\nContent-Type: ${mediaTypes.octetStream}\r\nContent-Range: ${contentRange(range, reader.size)}\r\n\r\n`,
+    ),
+  );
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  const bodies = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const length = heads.reduce((sum, head) => sum + head.byteLength, bodies + tail.byteLength);
+  const described = { 'Content-Type': `multipart/byteranges; boundary=${boundary}`, 'Content-Length': length };
+  await replyStream(exchange, 206, { ...headers, ...described }, async function* () {
+    for (const [index, { first, last }] of ranges.entries()) {
+      yield heads[index] ?? tail;
+      yield* reader.stream({ offset: first, length: last - first + 1, signal: exchange.signal });
+    }
+    yield tail;
+  });
+}
+
+function contentRange({ first, last }: ByteRange, size: number): string {
+  return `bytes ${first}-${last}/${size}`;
+}

@@ -1,0 +1,81 @@
+import { deleteBlob, getBlob } from './blobs.ts';
+import type { Exchange } from './exchange.ts';
+import { listReferrers, listRepositories, listTags } from './lists.ts';
+import { deleteManifest, getManifest, putManifest } from './manifests.ts';
+import { replyJson } from './reply.ts';
+import type { Repository } from './repository.ts';
+import { digestFrom, type Route } from './route.ts';
+import type { RegistryState } from './state.ts';
+import { deleteUpload, getUpload, patchUpload, putUpload, startUpload } from './uploads.ts';
+
+/** What one method of one route does, and the right that it takes. */
+export interface Endpoint {
+  /** The action in the repository of the route, or in the catalog; none is needed to ask whether the registry is there. */
+  readonly action: 'pull' | 'push' | 'delete' | '*' | undefined;
+  /** Whether it changes anything, which a read-only registry refuses. */
+  readonly changes: boolean;
+  /** The repository is that of the route; routes without one get none. */
+  run(exchange: Exchange, state: RegistryState, repository: Repository | undefined): Promise<void>;
+}
+
+type InRepository = (exchange: Exchange, state: RegistryState, repository: Repository) => Promise<void>;
+
+function pull(run: InRepository): Endpoint {
+  return endpoint('pull', false, run);
+}
+
+function push(run: InRepository): Endpoint {
+  return endpoint('push', true, run);
+}
+
+function remove(run: InRepository): Endpoint {
+  return endpoint('delete', true, run);
+}
+
+function endpoint(action: Endpoint['action'], changes: boolean, run: InRepository): Endpoint {
+  return {
+    action,
+    changes,
+    run: async (exchange, state, repository) => {
+      if (repository !== undefined) await run(exchange, state, repository);
+    },
+  };
+}
+
+/** Every method that a route has. What is not here does not exist, so a right cannot be forgotten. */
+export function endpointsOf(route: Route): Readonly<Record<string, Endpoint>> {
+  switch (route.kind) {
+    case 'ping':
+      return withHead({ action: undefined, changes: false, run: async (exchange) => replyJson(exchange, {}) });
+    case 'catalog':
+      return withHead({ action: '*', changes: false, run: listRepositories });
+    case 'tags':
+      return withHead(pull(listTags));
+    case 'referrers':
+      return withHead(pull((exchange, state, at) => listReferrers(exchange, state, at, digestFrom(route.digest))));
+    case 'manifest':
+      return {
+        ...withHead(pull((exchange, state, at) => getManifest(exchange, state, at, route.reference))),
+        PUT: push((exchange, state, at) => putManifest(exchange, state, at, route.reference)),
+        DELETE: remove((exchange, state, at) => deleteManifest(exchange, state, at, route.reference)),
+      };
+    case 'blob':
+      return {
+        ...withHead(pull((exchange, state, at) => getBlob(exchange, state, at, digestFrom(route.digest)))),
+        DELETE: remove((exchange, state, at) => deleteBlob(exchange, state, at, digestFrom(route.digest))),
+      };
+    case 'uploads':
+      return { POST: push(startUpload) };
+    case 'upload':
+      return {
+        GET: push((exchange, state, at) => getUpload(exchange, state, at, route.id)),
+        PATCH: push((exchange, state, at) => patchUpload(exchange, state, at, route.id)),
+        PUT: push((exchange, state, at) => putUpload(exchange, state, at, route.id)),
+        DELETE: push((exchange, state, at) => deleteUpload(exchange, state, at, route.id)),
+      };
+  }
+}
+
+function withHead(get: Endpoint): { readonly GET: Endpoint; readonly HEAD: Endpoint } {
+  return { GET: get, HEAD: get };
+}

@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { DrayError } from '../errors.ts';
+import { type Access, everybody, type Identity } from './auth/authentication.ts';
+import { refusal } from './codes.ts';
+import { type Endpoint, endpointsOf } from './endpoints.ts';
+import type { Exchange } from './exchange.ts';
+import { checkOrigin, type GuardOptions } from './guard.ts';
+import type { RequestRecord } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { type RepositoryName, repositoryName } from './names.ts';
+import { replyBytes, replyError } from './reply.ts';
+import { parseRoute, parseTarget, type RequestTarget, type Route } from './route.ts';
+import type { RegistryState } from './state.ts';
+
+/** How {@link Handler} treats requests. */
+export interface HandlerOptions {
+  readonly state: RegistryState;
+  readonly metrics: Metrics;
+  /** Path of the metrics; none if not said. */
+  readonly metricsPath: string | undefined;
+  readonly stall: number;
+  readonly onRequest: ((record: RequestRecord) => void) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Answers requests: who may ask, what is meant, who does it, and what is written down of it. */
+export class Handler {
+  readonly #options: HandlerOptions;
+  readonly #prefix = randomBytes(4).toString('hex');
+  readonly #active = new Set<Promise<void>>();
+  #count = 0;
+
+  constructor(options: HandlerOptions) {
+    this.#options = options;
+  }
+
+  /** Answers one request. Never throws. */
+  handle(request: IncomingMessage, response: ServerResponse, guard: GuardOptions): void {
+    const answer = this.#answer(request, response, guard).finally(() => this.#active.delete(answer));
+    this.#active.add(answer);
+  }
+
+  /** Requests that are under way. */
+  get active(): number {
+    return this.#active.size;
+  }
+
+  /** Resolves when no request is under way. */
+  async idle(): Promise<void> {
+    while (this.#active.size > 0) await Promise.allSettled(this.#active);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, guard: GuardOptions): Promise<void> {
+    const started = performance.now();
+    const stop = new AbortController();
+    const note: Note = { route: 'unknown', user: '-', failure: undefined };
+    const exchange: Exchange = {
+      request,
+      response,
+      id: `${this.#prefix}-${++this.#count}`,
+      query: new URLSearchParams(),
+      identity: everybody,
+      signal: AbortSignal.any([stop.signal, this.#options.signal]),
+      traffic: { received: 0, sent: 0 },
+      stall: this.#options.stall,
+    };
+    response.once('close', () => {
+      if (!response.writableFinished) stop.abort(new DrayError('aborted', 'the client went away'));
+    });
+    this.#options.metrics.begin();
+    response.setHeader('X-Request-Id', exchange.id);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    response.setHeader('Docker-Distribution-API-Version', 'registry/2.0');
+    try {
+      await this.#serve(exchange, guard, note);
+    } catch (error) {
+      note.failure = error;
+      await replyError(exchange, error);
+    }
+    await sent(response);
+    this.#record(exchange, note, performance.now() - started);
+  }
+
+  async #serve(exchange: Exchange, guard: GuardOptions, note: Note): Promise<void> {
+    checkOrigin(exchange.request, guard);
+    const target = parseTarget(exchange.request.url ?? '');
+    const { metricsPath, state } = this.#options;
+    if (metricsPath !== undefined && target.path === metricsPath) {
+      note.route = 'metrics';
+      await this.#serveMetrics(exchange, note);
+      return;
+    }
+    const route = parseRoute(target.path);
+    if (route === undefined) throw refusal('UNSUPPORTED', 'there is nothing at this path', { status: 404 });
+    note.route = route.kind;
+    const name = nameOf(route, target, state.domain);
+    const endpoint = this.#endpoint(exchange, route);
+    const identity = await this.#identify(exchange, note, accessOf(endpoint, name));
+    const ns = target.query.get('ns');
+    if (ns !== null) exchange.response.setHeader('OCI-Namespace', name?.domain ?? ns.replaceAll(/[^\w.:-]/g, '?'));
+    const repository = name === undefined ? undefined : state.repository(name);
+    await endpoint.run({ ...exchange, query: target.query, identity }, state, repository);
+  }
+
+  #endpoint({ request, response }: Exchange, route: Route): Endpoint {
+    const endpoints = endpointsOf(route);
+    const method = request.method ?? '';
+    const allowed = Object.keys(endpoints).filter((one) => !(this.#options.state.readOnly && endpoints[one]?.changes));
+    const endpoint = Object.hasOwn(endpoints, method) ? endpoints[method] : undefined;
+    if (endpoint !== undefined && allowed.includes(method)) return endpoint;
+    response.setHeader('Allow', allowed.join(', '));
+    const problem = endpoint === undefined ? `${method.slice(0, 20)} means nothing here` : 'this registry is read-only';
+    throw refusal('UNSUPPORTED', problem);
+  }
+
+  async #identify({ request, response }: Exchange, note: Note, needed: readonly Access[]): Promise<Identity> {
+    const { authentication } = this.#options.state;
+    if (authentication === undefined) return everybody;
+    const identity = await authentication.identify(request.headers.authorization);
+    note.user = identity?.name ?? '-';
+    if (identity !== undefined && needed.every((access) => identity.allows(access))) return identity;
+    const asked = needed.map(({ type, name, action }) => `${action} of ${type} ${name}`).join(', ') || 'this';
+    if (identity !== undefined && !authentication.scoped) throw refusal('DENIED', `${asked} is not allowed`);
+    response.setHeader('WWW-Authenticate', authentication.challenge(needed, identity));
+    throw refusal('UNAUTHORIZED', identity === undefined ? 'authentication is required' : `${asked} is not granted`);
+  }
+
+  async #serveMetrics(exchange: Exchange, note: Note): Promise<void> {
+    if (exchange.request.method !== 'GET' && exchange.request.method !== 'HEAD') {
+      throw refusal('UNSUPPORTED', 'metrics can only be read');
+    }
+    await this.#identify(exchange, note, [{ type: 'registry', name: 'metrics', action: '*' }]);
+    const { metrics, state } = this.#options;
+    const text = Buffer.from(metrics.format({ uploads: state.sessions.open }));
+    replyBytes(exchange, 200, text, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
+  }
+
+  #record({ request, response, id, traffic }: Exchange, note: Note, milliseconds: number): void {
+    const status = response.headersSent ? response.statusCode : 499;
+    const record: RequestRecord = {
+      id,
+      time: Date.now() - Math.round(milliseconds),
+      method: request.method ?? '',
+      path: (request.url ?? '').slice(0, 1000),
+      route: note.route,
+      status,
+      ...traffic,
+      milliseconds,
+      user: note.user,
+      remote: request.socket.remoteAddress ?? '',
+      ...(note.failure === undefined || status === 404 ? {} : { error: String((note.failure as Error).message ?? note.failure) }),
+    };
+    this.#options.metrics.end(record);
+    this.#options.onRequest?.(record);
+  }
+}
+
+// An answer that is being sent is under way until its last byte is.
+async function sent(response: ServerResponse): Promise<void> {
+  if (response.writableFinished || response.destroyed || response.closed) return;
+  await new Promise<void>((resolve) => {
+    response.once('finish', resolve).once('close', resolve);
+  });
+}
+
+interface Note {
+  route: Route['kind'] | 'metrics' | 'unknown';
+  user: string;
+  failure: unknown;
+}
+
+function nameOf(route: Route, { query }: RequestTarget, local: string): RepositoryName | undefined {
+  return 'path' in route ? repositoryName(route.path, query.get('ns') ?? undefined, local) : undefined;
+}
+
+function accessOf({ action }: Endpoint, name: RepositoryName | undefined): readonly Access[] {
+  if (action === undefined) return [];
+  if (name === undefined) return [{ type: 'registry', name: 'catalog', action }];
+  return [{ type: 'repository', name: name.short, action }];
+}

@@ -1,0 +1,150 @@
+import { once } from 'node:events';
+import { chmod, unlink } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
+import { codeOf, DrayError, toDrayError } from '../errors.ts';
+import { hostsFor } from './guard.ts';
+import type { Handler } from './handler.ts';
+
+/** A certificate and its key, in PEM. */
+export interface TlsOptions {
+  readonly certificate: string | Buffer;
+  readonly key: string | Buffer;
+  /** Clients have to show a certificate of these authorities. */
+  readonly clientAuthorities?: string | Buffer | readonly (string | Buffer)[] | undefined;
+}
+
+/** Where a registry listens, and how. */
+export interface ListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** A unix socket (or a named pipe of Windows) in place of host and port. */
+  readonly socketPath: string | undefined;
+  readonly tls: TlsOptions | undefined;
+  /** More host names that requests may be for. */
+  readonly hosts: readonly string[];
+  readonly connections: number;
+  readonly stall: number;
+}
+
+/** An HTTP server that listens. Whoever started it closes it. */
+export interface Listener extends AsyncDisposable {
+  /** Base of its URLs, without a slash at the end; `http+unix://` with the path of a socket. */
+  readonly url: string;
+  readonly address: string;
+  /** Takes no new connections and closes the idle ones. */
+  stop(): void;
+}
+
+const headerMilliseconds = 30_000;
+const keepAliveMilliseconds = 65_000;
+
+/**
+ * Listens for requests and gives them to a handler.
+ * @throws DrayError `unavailable` when the address is in use; `permission-denied`; `invalid-argument` for a bad certificate.
+ */
+export async function listen(handler: Handler, options: ListenerOptions): Promise<Listener> {
+  const server = createHttpServer(options);
+  const hosts = options.socketPath === undefined ? hostsFor(options.host, options.hosts) : undefined;
+  server.on('request', (request, response) => handler.handle(request, response, { hosts }));
+  server.on('checkContinue', (request, response) => handler.handle(request, response, { hosts }));
+  server.maxConnections = options.connections;
+  await start(server, options);
+  const address = addressOf(server, options);
+  return {
+    url: urlOf(server, options),
+    address,
+    stop: () => stop(server),
+    [Symbol.asyncDispose]: () => close(server),
+  };
+}
+
+function createHttpServer({ tls, stall }: ListenerOptions): Server {
+  const settings = {
+    headersTimeout: headerMilliseconds,
+    // A body may take as long as it keeps coming.
+    requestTimeout: 0,
+    keepAliveTimeout: keepAliveMilliseconds,
+    // The last resort against a client that reads and sends nothing.
+    timeout: stall * 2,
+    noDelay: true,
+  };
+  const server = tls === undefined ? createServer(settings) : createTls({ ...settings, ...tls });
+  server.timeout = stall * 2;
+  return server;
+}
+
+function createTls({
+  certificate,
+  key,
+  clientAuthorities,
+  ...settings
+}: TlsOptions & { requestTimeout: number }): Server {
+  try {
+    const ca = clientAuthorities === undefined ? {} : { ca: [clientAuthorities].flat() as (string | Buffer)[] };
+    const mutual = clientAuthorities === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+    return createTlsServer({ ...settings, cert: certificate, key, ...ca, ...mutual });
+  } catch (error) {
+    throw new DrayError('invalid-argument', `the certificate or its key cannot be used: ${(error as Error).message}`, {
+      hint: 'both have to be PEM, and the key has to be that of the certificate',
+      cause: error,
+    });
+  }
+}
+
+async function start(server: Server, { host, port, socketPath }: ListenerOptions): Promise<void> {
+  try {
+    if (socketPath !== undefined) await removeStale(socketPath);
+    server.listen(socketPath === undefined ? { host, port } : { path: socketPath });
+    await once(server, 'listening');
+    if (socketPath !== undefined && process.platform !== 'win32') await chmod(socketPath, 0o600);
+  } catch (error) {
+    const at = socketPath ?? `${host}:${port}`;
+    if (codeOf(error) === 'EADDRINUSE') {
+      throw new DrayError('unavailable', `something listens at ${at} already`, {
+        hint: 'choose another address, or port 0 for any that is free',
+        cause: error,
+      });
+    }
+    const known = toDrayError(error);
+    throw new DrayError(known.kind, `cannot listen at ${at}: ${known.message}`, { cause: error });
+  }
+}
+
+// A server that was killed leaves its socket behind; one that answers is somebody else's.
+async function removeStale(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const probe = connect({ path });
+  try {
+    await once(probe, 'connect');
+  } catch (error) {
+    if (codeOf(error) === 'ECONNREFUSED') await unlink(path);
+    return;
+  } finally {
+    probe.destroy();
+  }
+  throw new DrayError('unavailable', `something listens at ${path} already`, { hint: 'choose another path' });
+}
+
+function addressOf(server: Server, { socketPath }: ListenerOptions): string {
+  if (socketPath !== undefined) return socketPath;
+  const { address, port, family } = server.address() as AddressInfo;
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function urlOf(server: Server, options: ListenerOptions): string {
+  if (options.socketPath !== undefined) return `http+unix://${encodeURIComponent(options.socketPath)}`;
+  return `${options.tls === undefined ? 'http' : 'https'}://${addressOf(server, options)}`;
+}
+
+function stop(server: Server): void {
+  server.close();
+  server.closeIdleConnections();
+}
+
+async function close(server: Server): Promise<void> {
+  server.close();
+  server.closeAllConnections();
+  if (server.listening) await once(server, 'close');
+}

@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import type { OutgoingHttpHeaders } from 'node:http';
+import { DrayError } from '../errors.ts';
+import { drain, isWhole } from './body.ts';
+import { answerOf } from './codes.ts';
+import { type Exchange, isHead } from './exchange.ts';
+
+/** Answers without a body. */
+export function replyEmpty({ response }: Exchange, status: number, headers: OutgoingHttpHeaders = {}): void {
+  const length = status === 204 || status === 304 ? {} : { 'Content-Length': 0 };
+  response.writeHead(status, { ...length, ...headers }).end();
+}
+
+/** Answers with bytes at hand. */
+export function replyBytes(exchange: Exchange, status: number, bytes: Uint8Array, headers: OutgoingHttpHeaders): void {
+  exchange.response.writeHead(status, { ...headers, 'Content-Length': bytes.byteLength });
+  if (isHead(exchange)) {
+    exchange.response.end();
+    return;
+  }
+  exchange.traffic.sent += bytes.byteLength;
+  exchange.response.end(bytes);
+}
+
+/** Answers with a JSON document. */
+export function replyJson(exchange: Exchange, value: unknown, headers: OutgoingHttpHeaders = {}): void {
+  replyBytes(exchange, 200, Buffer.from(JSON.stringify(value)), { 'Content-Type': 'application/json', ...headers });
+}
+
+/** Answers with a stream of exactly the length that the headers say, as fast as the client reads. */
+export async function replyStream(
+  exchange: Exchange,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  open: () => AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { response, traffic } = exchange;
+  response.writeHead(status, headers);
+  if (isHead(exchange)) {
+    response.end();
+    return;
+  }
+  for await (const chunk of open()) {
+    traffic.sent += chunk.byteLength;
+    if (!response.write(chunk)) await writable(exchange);
+  }
+  response.end();
+}
+
+async function writable({ response, signal, stall }: Exchange): Promise<void> {
+  const timeout = AbortSignal.timeout(stall);
+  try {
+    await once(response, 'drain', { signal: AbortSignal.any([signal, timeout]) });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!timeout.aborted) throw error;
+    throw new DrayError('aborted', `the client read nothing for ${stall / 1000} seconds`);
+  }
+}
+
+/**
+ * Answers with the error document of the specification (Error Codes). Headers that were set before stay. When part of an answer
+ * is out already, the connection is cut instead, which is the only way to say that the rest will not come.
+ */
+export async function replyError(exchange: Exchange, error: unknown): Promise<void> {
+  const { response } = exchange;
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const { status, code, message, hint } = answerOf(error);
+  const detail = hint === undefined ? {} : { detail: hint };
+  const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message, ...detail }] })}\n`);
+  const head = isHead(exchange);
+  const whole = isWhole(exchange);
+  if (!whole) response.setHeader('Connection', 'close');
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.byteLength });
+  if (!head) {
+    exchange.traffic.sent += body.byteLength;
+    response.write(body);
+  }
+  if (!whole) await drain(exchange);
+  response.end();
+}
+
+/** Adds a warning that clients show to people (distribution-spec, Warnings). */
+export function warn({ response }: Pick<Exchange, 'response'>, text: string): void {
+  const plain = text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 1000);
+  response.appendHeader('Warning', `299 - "${plain.replaceAll(/["\\]/g, '\\$&')}"`);
+}

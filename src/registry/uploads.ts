@@ -1,0 +1,258 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Writer } from '../content/store.ts';
+import { because, is } from '../errors.ts';
+import { algorithms, type Digest } from '../spec/digest.ts';
+import { blobUnknown } from './blobs.ts';
+import { announcedLength, receive } from './body.ts';
+import { refusal } from './codes.ts';
+import type { Exchange } from './exchange.ts';
+import { mountBlob } from './mounts.ts';
+import { type ByteRange, parseChunkRange } from './ranges.ts';
+import { replyEmpty } from './reply.ts';
+import type { Repository } from './repository.ts';
+import { digestFrom } from './route.ts';
+import type { RegistryState } from './state.ts';
+
+/**
+ * `POST` of an upload (distribution-spec, Pushing blobs): a session, or with `mount` a blob that another repository has, or
+ * with `digest` the whole blob at once.
+ */
+export async function startUpload(exchange: Exchange, state: RegistryState, repository: Repository): Promise<void> {
+  const { query } = exchange;
+  const mount = query.get('mount');
+  if (mount !== null && (await mountBlob(exchange, state, repository, digestFrom(mount)))) {
+    replyCreated(exchange, repository, digestFrom(mount));
+    return;
+  }
+  checkAlgorithm(query.get('digest-algorithm'));
+  const digest = mount === null ? query.get('digest') : null;
+  const expected = digest === null ? undefined : digestFrom(digest);
+  const id = await state.sessions.start(repository.name.full);
+  if (expected === undefined) replySession(exchange, state, repository, id, 0, 202);
+  else await uploadAtOnce(exchange, state, repository, id, expected);
+}
+
+async function uploadAtOnce(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+  digest: Digest,
+): Promise<void> {
+  try {
+    await finish(exchange, state, repository, id, digest);
+  } catch (error) {
+    // Nobody was told of the session, so nobody will go on with it.
+    await state.sessions.cancel(repository.name.full, id).catch(() => {});
+    throw error;
+  }
+}
+
+/** `GET` of an upload: how much of it is there. */
+export async function getUpload(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+): Promise<void> {
+  const offset = await state.sessions.offset(repository.name.full, id);
+  replySession(exchange, state, repository, id, offset, 204);
+}
+
+/** `PATCH` of an upload: the next chunk, or without `Content-Range` all that comes. */
+export async function patchUpload(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+): Promise<void> {
+  const offset = await state.sessions.use(repository.name.full, id, async (writer, stop) => {
+    await appendBody(exchange, state, repository, id, writer, stop);
+    return (await writer.status()).offset;
+  });
+  replySession(exchange, state, repository, id, offset, 202);
+}
+
+/** `PUT` of an upload: its end, with or without a last chunk. */
+export async function putUpload(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+): Promise<void> {
+  const digest = digestFrom(exchange.query.get('digest') ?? '');
+  await finish(exchange, state, repository, id, digest);
+}
+
+/** `DELETE` of an upload: it ends, and its bytes go. */
+export async function deleteUpload(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+): Promise<void> {
+  await state.sessions.cancel(repository.name.full, id);
+  replyEmpty(exchange, 204);
+}
+
+async function finish(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+  digest: Digest,
+): Promise<void> {
+  const { full } = repository.name;
+  // Asked for before the bytes come, so that it does not have to be waited for after them.
+  const held = state.holds.arriving(full, digest);
+  held.catch(() => {});
+  await state.sessions.use(full, id, async (writer, stop) => {
+    await appendBody(exchange, state, repository, id, writer, stop);
+    await held;
+    await commit(state, repository, id, digest, writer);
+  });
+  replyCreated(exchange, repository, digest);
+}
+
+async function commit(
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+  digest: Digest,
+  writer: Writer,
+): Promise<void> {
+  const { full } = repository.name;
+  try {
+    await writer.commit({ digest, labels: repository.blobLabels });
+    await state.sessions.finish(full, id);
+  } catch (error) {
+    if (is(error, 'already-exists')) {
+      await state.sessions.finish(full, id);
+      if (!(await repository.addBlob(digest))) throw blobUnknown(digest);
+    } else if (because(error, 'digest-mismatch')) {
+      // What is there is not what was meant, and nobody can say which part of it is wrong.
+      await state.sessions.drop(full, id);
+      throw refusal('DIGEST_INVALID', `the content does not have the digest ${digest}`, { cause: error });
+    } else throw error;
+  }
+}
+
+async function appendBody(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+  writer: Writer,
+  stop: AbortSignal,
+): Promise<void> {
+  const { offset } = await writer.status();
+  const range = chunkRange(exchange);
+  if (range !== undefined && range.first !== offset) {
+    describeSession(exchange, state, repository, id, offset);
+    throw refusal('RANGE_INVALID', `the upload has ${offset} bytes, so no chunk can start at ${range.first}`);
+  }
+  const length = range === undefined ? undefined : range.last - range.first + 1;
+  const limit = Math.min(length ?? Number.POSITIVE_INFINITY, state.limits.blob - offset);
+  const announced = announcedLength(exchange) ?? 0;
+  if (announced > state.limits.blob - offset) throw tooLarge(state.limits.blob);
+  const signal = AbortSignal.any([exchange.signal, stop]);
+  const received = await append(writer, receive(exchange, signal), limit);
+  if (received > limit && limit !== length) throw tooLarge(state.limits.blob);
+  if (length !== undefined && received !== length) {
+    describeSession(exchange, state, repository, id, offset + Math.min(received, length));
+    throw refusal('SIZE_INVALID', `the chunk has not the ${length} bytes that its Content-Range says`);
+  }
+}
+
+function chunkRange(exchange: Exchange): ByteRange | undefined {
+  const header = exchange.request.headers['content-range'];
+  if (header === undefined) return undefined;
+  const range = parseChunkRange(header);
+  if (range === undefined) throw refusal('RANGE_INVALID', 'malformed Content-Range', { status: 400 });
+  const length = announcedLength(exchange);
+  if (length === undefined || length === range.last - range.first + 1) return range;
+  throw refusal('SIZE_INVALID', 'Content-Length and Content-Range do not agree');
+}
+
+const batchSize = 1024 * 1024;
+
+/**
+ * Appends a stream in large writes, reading on while one is under way. What came is written even when the stream ends badly,
+ * so that an upload can go on from it. Stops behind `limit` bytes; returns how many there were, more than the limit when
+ * something was left out.
+ */
+async function append(writer: Writer, stream: AsyncIterable<Buffer>, limit: number): Promise<number> {
+  let batch: Buffer[] = [];
+  let size = 0;
+  let total = 0;
+  let writing: Promise<void> = Promise.resolve();
+  const flush = async (): Promise<void> => {
+    await writing;
+    if (size === 0) return;
+    writing = writer.write(batch.length === 1 && batch[0] !== undefined ? batch[0] : Buffer.concat(batch, size));
+    // Looked at by the next flush or at the end; until then it is nobody's unhandled rejection.
+    writing.catch(() => {});
+    batch = [];
+    size = 0;
+  };
+  try {
+    for await (const chunk of stream) {
+      const fitting = chunk.subarray(0, limit - total);
+      total += chunk.byteLength;
+      batch.push(fitting);
+      size += fitting.byteLength;
+      if (total > limit) break;
+      if (size >= batchSize) await flush();
+    }
+  } finally {
+    await flush();
+    await writing;
+  }
+  return total;
+}
+
+function tooLarge(limit: number): Error {
+  return refusal('SIZE_INVALID', `a blob may have ${limit} bytes here`, { status: 413 });
+}
+
+function checkAlgorithm(name: string | null): void {
+  if (name === null || algorithms.some((algorithm) => algorithm === name)) return;
+  throw refusal('DIGEST_INVALID', `digest algorithm ${JSON.stringify(name.slice(0, 64))} is not supported`, {
+    hint: `supported are ${algorithms.join(', ')}`,
+  });
+}
+
+function replyCreated(exchange: Exchange, repository: Repository, digest: Digest): void {
+  const location = `/v2/${repository.name.short}/blobs/${digest}`;
+  replyEmpty(exchange, 201, { Location: location, 'Docker-Content-Digest': digest });
+}
+
+function replySession(
+  exchange: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+  offset: number,
+  status: number,
+): void {
+  describeSession(exchange, state, repository, id, offset);
+  replyEmpty(exchange, status);
+}
+
+function describeSession(
+  { response }: Exchange,
+  state: RegistryState,
+  repository: Repository,
+  id: string,
+  offset: number,
+): void {
+  const headers: OutgoingHttpHeaders = {
+    Location: `/v2/${repository.name.short}/blobs/uploads/${id}`,
+    // An upload without a byte has no last one; 0-0 is what clients know for it.
+    Range: `0-${Math.max(0, offset - 1)}`,
+    'Docker-Upload-UUID': id,
+  };
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value ?? '');
+  const { chunkMinLength } = state.limits;
+  if (chunkMinLength !== undefined) response.setHeader('OCI-Chunk-Min-Length', chunkMinLength);
+}
