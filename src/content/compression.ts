@@ -115,7 +115,6 @@ type Coder = ReturnType<
 
 /** Feeds a coder until it has enough; what it did not use goes back to the input. */
 async function* through(input: Input, coder: Coder): AsyncGenerator<Uint8Array> {
-  const closed = new Promise<void>((resolve) => coder.once('close', resolve));
   let last: Uint8Array = new Uint8Array(0);
   let fed = 0;
   let failure: unknown;
@@ -123,7 +122,7 @@ async function* through(input: Input, coder: Coder): AsyncGenerator<Uint8Array> 
     for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) {
       last = chunk;
       fed += chunk.byteLength;
-      await Promise.race([new Promise((resolve) => coder.write(chunk, resolve)), closed]);
+      await written(coder, chunk);
       if (coder.destroyed || coder.bytesWritten < fed) return;
     }
     coder.end();
@@ -144,6 +143,14 @@ async function* through(input: Input, coder: Coder): AsyncGenerator<Uint8Array> 
   if (failure !== undefined) throw failure;
   const unused = fed - coder.bytesWritten;
   if (unused > 0) input.giveBack(last.subarray(last.byteLength - unused));
+}
+
+// The callback may never be called when the coder ends first.
+function written(coder: Coder, chunk: Uint8Array): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  coder.once('close', resolve);
+  coder.write(chunk, () => resolve());
+  return promise.finally(() => coder.off('close', resolve));
 }
 
 function damaged(error: unknown): DrayError {

@@ -187,7 +187,8 @@ export async function check(
   return { available, required: [...present, ...missing], present, missing };
 }
 
-async function infoIfThere(store: Pick<ContentStore, 'info'>, digest: Digest): Promise<Info | undefined> {
+/** What a store knows of a blob; undefined when it does not have it. */
+export async function infoIfThere(store: Pick<ContentStore, 'info'>, digest: Digest): Promise<Info | undefined> {
   try {
     return await store.info(digest);
   } catch (error) {

@@ -1,0 +1,91 @@
+import type { Digest } from '../spec/digest.ts';
+import { badArchive, shown } from './archive-error.ts';
+import { linkTarget } from './entry-name.ts';
+
+/** A file of an archive, as long as the archive is at hand. */
+export interface ArchiveFile {
+  /** Bytes. */
+  readonly size: number;
+  /** The digest of its bytes, computed if nobody did. */
+  digest(): Promise<Digest>;
+  /** Its bytes from an offset on. */
+  open(offset?: number): AsyncIterable<Uint8Array>;
+}
+
+/** The documents that say what an archive holds. They are kept whole, the other files are not. */
+export const documentNames: readonly string[] = ['oci-layout', 'index.json', 'manifest.json', 'repositories'];
+
+/** The most entries an archive may have. */
+export const entryLimit = 100_000;
+
+/** The most bytes that the names of all entries may have together. */
+export const nameLimit: number = 16 * 1024 * 1024;
+
+/**
+ * What an archive holds, by name. A name that comes twice has to mean the same both times: of two different ones, some
+ * programs take the first and some the last.
+ */
+export class Catalog {
+  readonly #files = new Map<string, ArchiveFile>();
+  readonly #links = new Map<string, string>();
+  readonly #documents = new Map<string, Uint8Array>();
+  #entries = 0;
+  #nameBytes = 0;
+
+  /** Counts an entry of any kind. @throws DrayError `resource-exhausted`, reason `bad-archive`, over a limit. */
+  count(name: string): void {
+    this.#entries += 1;
+    this.#nameBytes += Buffer.byteLength(name);
+    if (this.#entries > entryLimit) throw tooMuch(`more than ${entryLimit} entries`);
+    if (this.#nameBytes > nameLimit) throw tooMuch(`names of more than ${nameLimit} bytes in all`);
+  }
+
+  /** @throws DrayError `invalid-argument`, reason `bad-archive`, when the name is taken by something else. */
+  async addFile(name: string, file: ArchiveFile): Promise<void> {
+    const known = this.#files.get(name);
+    if (known !== undefined && (await known.digest()) !== (await file.digest())) throw twice(name);
+    if (this.#links.has(name)) throw twice(name);
+    this.#files.set(name, file);
+  }
+
+  /** @throws DrayError as {@link addFile} does. */
+  addLink(name: string, written: string, kind: 'symlink' | 'hardlink'): void {
+    const target = `${kind} ${written}`;
+    if (this.#files.has(name) || (this.#links.get(name) ?? target) !== target) throw twice(name);
+    this.#links.set(name, target);
+  }
+
+  /** @throws DrayError as {@link addFile} does. */
+  addDocument(name: string, bytes: Uint8Array): void {
+    const known = this.#documents.get(name);
+    if (known !== undefined && Buffer.compare(known, bytes) !== 0) throw twice(name);
+    this.#documents.set(name, bytes);
+  }
+
+  document(name: string): Uint8Array | undefined {
+    return this.#documents.get(name);
+  }
+
+  /**
+   * The file of a name, however many links are on the way; undefined when there is none.
+   * @throws DrayError `invalid-argument`, reason `bad-archive`, for links in a circle or out of the archive.
+   */
+  file(name: string): ArchiveFile | undefined {
+    let at = name;
+    for (let steps = 0; steps <= this.#links.size; steps += 1) {
+      const link = this.#links.get(at);
+      if (link === undefined) return this.#files.get(at);
+      const space = link.indexOf(' ');
+      at = linkTarget(at, link.slice(space + 1), link.slice(0, space) as 'symlink' | 'hardlink');
+    }
+    throw badArchive(`link ${shown(name)} leads in a circle`);
+  }
+}
+
+function tooMuch(what: string): ReturnType<typeof badArchive> {
+  return badArchive(what, { hint: 'split it into several archives' });
+}
+
+function twice(name: string): ReturnType<typeof badArchive> {
+  return badArchive(`entry ${shown(name)} is there twice and differs`);
+}

@@ -1,0 +1,207 @@
+import { z } from 'zod';
+import { packingBytes, packingOf, unpacked } from '../content/compression.ts';
+import { collect } from '../content/documents.ts';
+import type { AbortableOptions } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
+import { type Descriptor, describe } from '../spec/descriptor.ts';
+import { createHasher, type Digest } from '../spec/digest.ts';
+import { parseImageConfig } from '../spec/documents.ts';
+import { mediaTypes } from '../spec/media-types.ts';
+import { normalizePlatform, type Platform } from '../spec/platform.ts';
+import { formatReference } from '../spec/reference.ts';
+import { badArchive, incomplete, shown } from './archive-error.ts';
+import type { ArchiveFile, Catalog } from './catalog.ts';
+import type { ArchiveContents, ArchiveImage, MadeDocument } from './contents.ts';
+import { entryName } from './entry-name.ts';
+import { tryReference } from './names.ts';
+
+/** How the layers of a docker-archive become those of an image. */
+export interface DockerOptions extends AbortableOptions {
+  /** Puts another blob in the place of a layer, for example a compressed one. */
+  readonly layer?: ((file: ArchiveFile, layer: Descriptor) => Promise<Descriptor>) | undefined;
+  /** The most bytes a document may have. */
+  readonly documentLimit?: number | undefined;
+}
+
+const nullable = <T extends z.ZodType>(schema: T) => z.preprocess((value) => value ?? undefined, schema.optional());
+
+const manifestsSchema = z
+  .array(
+    z.looseObject({
+      Config: z.string(),
+      RepoTags: nullable(z.array(z.string())),
+      Layers: nullable(z.array(z.string()).max(10_000)),
+    }),
+  )
+  .max(10_000);
+
+/** What Docker 1.10 and later list in `manifest.json`: one image. */
+export interface DockerManifest {
+  readonly Config: string;
+  readonly RepoTags?: readonly string[] | null | undefined;
+  readonly Layers?: readonly string[] | undefined;
+}
+
+/** Reads a `manifest.json`. @throws DrayError `invalid-argument`, reason `bad-archive`. */
+export function parseDockerManifests(bytes: Uint8Array): readonly DockerManifest[] {
+  const result = manifestsSchema.safeParse(parseJson(bytes, 'manifest.json'));
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw badArchive(`manifest.json: ${issue?.message ?? 'it has the wrong shape'} at ${issue?.path.join('.') || 'top'}`);
+}
+
+/** A document of an archive as JSON. @throws DrayError `invalid-argument`, reason `bad-archive`. */
+export function parseJson(bytes: Uint8Array, what: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw badArchive(`${what} is not JSON`, { cause: error });
+  }
+}
+
+/**
+ * The images of a docker-archive. Each gets a manifest made from its config and layers, in Docker's media types and with
+ * the bytes that containerd gives it, so that both come to one digest. The layers have to be those that the config names.
+ * @throws DrayError `invalid-argument`, reason `bad-archive` or `bad-document`; `data-loss`, reason `digest-mismatch`.
+ */
+export async function dockerContents(
+  catalog: Catalog,
+  manifests: Uint8Array,
+  options: DockerOptions = {},
+): Promise<ArchiveContents> {
+  const images: ArchiveImage[] = [];
+  const documents: MadeDocument[] = [];
+  const layers = new LayerReader(options);
+  const configs = new Map<Digest, DescribedConfig>();
+  for (const { Config, RepoTags, Layers } of parseDockerManifests(manifests)) {
+    const file = fileOf(catalog, Config, 'config');
+    const digest = await file.digest();
+    const config = configs.get(digest) ?? describeConfig(await collect(file.open(), options.documentLimit));
+    configs.set(digest, config);
+    const files = (Layers ?? []).map((name) => fileOf(catalog, name, 'layer'));
+    const made = await makeManifest(config, files, layers);
+    documents.push(made);
+    images.push(...namedImages(made.descriptor, config, RepoTags ?? []));
+  }
+  if (images.length === 0) throw badArchive('its manifest.json lists no image');
+  return { format: 'docker', images, documents };
+}
+
+function fileOf(catalog: Catalog, name: string, what: string): ArchiveFile {
+  const file = catalog.file(entryName(name));
+  if (file === undefined) throw incomplete(`${what} ${shown(name)} is not in it`);
+  return file;
+}
+
+/** A config with what its manifest needs to know of it. */
+export interface DescribedConfig {
+  readonly descriptor: Descriptor;
+  readonly platform: Platform | undefined;
+  readonly diffIds: readonly Digest[];
+}
+
+/** Looks at a config. @throws DrayError `invalid-argument`, reason `bad-document`. */
+export function describeConfig(bytes: Uint8Array): DescribedConfig {
+  const { os, architecture, variant, rootfs, ...rest } = parseImageConfig(bytes);
+  const { 'os.version': version, 'os.features': features } = rest;
+  const platform = normalizePlatform({ os, architecture, variant, 'os.version': version, 'os.features': features });
+  return {
+    descriptor: describe(mediaTypes.dockerConfig, bytes),
+    platform: os === '' || architecture === '' ? undefined : platform,
+    diffIds: rootfs?.diff_ids ?? [],
+  };
+}
+
+/** Makes the manifest of an image. @throws DrayError as {@link dockerContents} does. */
+export async function makeManifest(
+  config: DescribedConfig,
+  files: readonly ArchiveFile[],
+  layers: LayerReader,
+): Promise<MadeDocument> {
+  const { descriptor, diffIds } = config;
+  if (diffIds.length !== files.length)
+    throw badArchive(`config ${descriptor.digest} names ${diffIds.length} layers, and there are ${files.length}`);
+  const described: Descriptor[] = [];
+  for (const [index, file] of files.entries()) described.push(await layers.describe(file, diffIds[index]));
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: mediaTypes.dockerManifest,
+      config: descriptor,
+      layers: described,
+    }),
+  );
+  return { descriptor: describe(mediaTypes.dockerManifest, bytes), bytes };
+}
+
+/** One image for each tag, or one without a name. A tag that is no reference is left to the rules for names. */
+export function namedImages(target: Descriptor, config: DescribedConfig, tags: readonly string[]): ArchiveImage[] {
+  const described = config.platform === undefined ? target : { ...target, platform: config.platform };
+  if (tags.length === 0) return [{ target: described }];
+  return tags.map((tag) => {
+    const reference = tryReference(tag);
+    if (reference === undefined) return { target: described, refName: tag };
+    return { target: described, imageName: formatReference(reference), refName: reference.tag };
+  });
+}
+
+/** Describes layers by their content, each file once. */
+export class LayerReader {
+  readonly #options: DockerOptions;
+  readonly #known = new Map<Digest, { readonly descriptor: Descriptor; readonly diffId: Digest }>();
+
+  constructor(options: DockerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws DrayError `data-loss`, reason `digest-mismatch`, when the unpacked layer is not `diffId`. */
+  async describe(file: ArchiveFile, diffId?: Digest): Promise<Descriptor> {
+    const digest = await file.digest();
+    const known = this.#known.get(digest) ?? (await this.#read(file, digest));
+    this.#known.set(digest, known);
+    if (diffId === undefined || diffId === known.diffId) return known.descriptor;
+    throw new DrayError('data-loss', `layer ${digest} unpacks to ${known.diffId}, and the config says ${diffId}`, {
+      reason: 'digest-mismatch',
+      side: 'source',
+      hint: 'the archive was put together wrongly: make it again',
+    });
+  }
+
+  /** The digest of a layer's unpacked bytes. */
+  async diffId(file: ArchiveFile): Promise<Digest> {
+    await this.describe(file);
+    const known = this.#known.get(await file.digest());
+    return known?.diffId ?? (await file.digest());
+  }
+
+  async #read(file: ArchiveFile, digest: Digest): Promise<{ descriptor: Descriptor; diffId: Digest }> {
+    const { layer, signal } = this.#options;
+    const packing = packingOf(await startOf(file));
+    const diffId = packing === 'none' ? digest : await digestOfStream(unpacked(file.open(), packing, { signal }));
+    const described: Descriptor = { mediaType: layerTypes[packing] ?? '', digest, size: file.size };
+    return { descriptor: (await layer?.(file, described)) ?? described, diffId };
+  }
+}
+
+const layerTypes: Readonly<Record<string, string>> = {
+  none: mediaTypes.dockerLayer,
+  gzip: mediaTypes.dockerLayerGzip,
+  zstd: mediaTypes.dockerLayerZstd,
+};
+
+async function startOf(file: ArchiveFile): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of file.open()) {
+    parts.push(chunk);
+    size += chunk.byteLength;
+    if (size >= packingBytes) break;
+  }
+  return Buffer.concat(parts).subarray(0, packingBytes);
+}
+
+async function digestOfStream(stream: AsyncIterable<Uint8Array>): Promise<Digest> {
+  const hasher = createHasher();
+  for await (const chunk of stream) hasher.update(chunk);
+  return hasher.digest();
+}

@@ -1,0 +1,141 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, readdir, readlink, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Packing, packingBytes, packingOf, unpacked } from '../content/compression.ts';
+import type { AbortableOptions } from '../content/store.ts';
+import { withContext } from '../errors.ts';
+import { FileSource, readFileRange, StreamSource } from './byte-source.ts';
+import { readTar, type TarEntry } from './tar-reader.ts';
+
+/** The entries of an archive or of a directory, one after another. */
+export type Entries = AsyncGenerator<TarEntry>;
+
+/** Where an image comes from: the bytes of an archive, or the path of an archive or of a layout directory. */
+export type ImportSource = AsyncIterable<Uint8Array> | string;
+
+/**
+ * The entries of an archive, packed or not, or of a directory. A file is closed, and a stream let go of, when the reader
+ * stops.
+ * @throws DrayError as {@link readTar} and `unpacked` do; `not-found` and others for a path.
+ */
+export async function* entriesOf(source: ImportSource, options: AbortableOptions = {}): Entries {
+  if (typeof source !== 'string') yield* entriesOfStream(source, options);
+  else if (await isDirectory(source)) yield* entriesOfDirectory(source);
+  else yield* entriesOfFile(source, options);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    throw withContext(error, { side: 'source', path });
+  }
+}
+
+async function* entriesOfStream(stream: AsyncIterable<Uint8Array>, options: AbortableOptions): Entries {
+  const iterator = stream[Symbol.asyncIterator]();
+  try {
+    yield* entriesOfBytes(new StreamSource(interruptible(iterator, options.signal)), options);
+  } finally {
+    // Not waited for: a source that says nothing must not keep the reader.
+    iterator.return?.().catch(() => {});
+  }
+}
+
+async function* entriesOfFile(path: string, options: AbortableOptions): Entries {
+  const handle = await openFile(path);
+  const found = await handle.stat();
+  if (!found.isFile()) {
+    // A pipe or a device: it has no size, and a read of it may take for ever.
+    yield* entriesOfStream(handle.createReadStream({ highWaterMark: 1024 * 1024 }), options);
+    return;
+  }
+  try {
+    const packing = await packingOfFile(handle);
+    if (packing === 'none') yield* readTar(new FileSource(handle, found.size, options));
+    else yield* entriesOfBytes(new StreamSource(readFileRange(handle, options)), options);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Opens a file that a user named. @throws DrayError with the path. */
+export async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    throw withContext(error, { side: 'source', path });
+  }
+}
+
+/** How an open file is packed. */
+export async function packingOfFile(handle: FileHandle): Promise<Packing> {
+  const start = Buffer.alloc(packingBytes);
+  const { bytesRead } = await handle.read(start, 0, packingBytes, 0);
+  return packingOf(start.subarray(0, bytesRead));
+}
+
+async function* entriesOfBytes(source: StreamSource, options: AbortableOptions): Entries {
+  const packing = packingOf(await source.peek(packingBytes));
+  if (packing === 'none') yield* readTar(source);
+  else yield* readTar(new StreamSource(unpacked(source.rest(), packing, options)));
+}
+
+async function* interruptible(
+  iterator: AsyncIterator<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const next = await nextUnlessAborted(iterator, signal);
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
+
+// A race with one promise for all chunks would keep every chunk alive as long as that promise.
+function nextUnlessAborted(
+  iterator: AsyncIterator<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<IteratorResult<Uint8Array>> {
+  if (signal === undefined) return iterator.next();
+  const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Uint8Array>>();
+  const abort = (): void => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  iterator.next().then(resolve, reject);
+  return promise.finally(() => signal.removeEventListener('abort', abort));
+}
+
+/** Directories below the root of a layout that hold blobs. */
+const depth = 3;
+
+/** What tools leave in a layout while they write it. */
+const leftover = /^(?:ingest|\.lock|oci-put-blob.*|.*\.tmp)$/;
+
+async function* entriesOfDirectory(root: string, directory = '', level = 1): Entries {
+  const found = await readdir(join(root, directory), { withFileTypes: true });
+  for (const item of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const name = directory === '' ? item.name : `${directory}/${item.name}`;
+    if (leftover.test(item.name)) continue;
+    if (item.isDirectory() && level < depth) yield* entriesOfDirectory(root, name, level + 1);
+    else if (item.isFile()) yield* fileEntry(join(root, name), name);
+    else if (item.isSymbolicLink()) yield entry(name, 'symlink', 0, await readlink(join(root, name)));
+  }
+}
+
+async function* fileEntry(path: string, name: string): Entries {
+  // The directory may change under us, and a link must not lead anywhere.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  try {
+    const { size } = await handle.stat();
+    yield { ...entry(name, 'file', size, ''), body: () => readFileRange(handle, { length: size }) };
+  } finally {
+    await handle.close();
+  }
+}
+
+function entry(name: string, kind: TarEntry['kind'], size: number, linkName: string): TarEntry {
+  return { name, kind, size, linkName, offset: 0, body: () => readNothing() };
+}
+
+async function* readNothing(): AsyncGenerator<Uint8Array> {}

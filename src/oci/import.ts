@@ -1,0 +1,222 @@
+import { randomUUID } from 'node:crypto';
+import { ingest } from '../content/copy.ts';
+import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
+import { DrayError, is } from '../errors.ts';
+import type { ImageStore } from '../services/image-store.ts';
+import { type Descriptor, describe } from '../spec/descriptor.ts';
+import { type Digest, isDigest } from '../spec/digest.ts';
+import { mediaTypes } from '../spec/media-types.ts';
+import type { PlatformMatcher } from '../spec/platform.ts';
+import { formatReference } from '../spec/reference.ts';
+import { badArchive, shown } from './archive-error.ts';
+import { type ArchiveContents, type ArchiveImage, contentsOf } from './contents.ts';
+import { entriesOf, type ImportSource } from './entries.ts';
+import { type NamingOptions, namesOf, tryReference } from './names.ts';
+import { parseWanted, pickImage } from './pick.ts';
+import { type RecompressOptions, recompressor } from './recompress.ts';
+import { labelReferrer, settle } from './settle.ts';
+import { type TakeInEvent, takeIn } from './take-in.ts';
+
+/** The services of a namespace that an import needs. */
+export interface ImportTarget {
+  readonly content: ContentStore;
+  readonly images: ImageStore;
+}
+
+/** Options of {@link importArchive}. */
+export interface ImportOptions extends NamingOptions, AbortableOptions {
+  /** Takes one image under this name and no other; which one, says `object`. */
+  readonly name?: string | undefined;
+  /**
+   * Which image `name` stands for: a tag or a whole name, a digest, or one with the other behind `@`. The tag and the digest
+   * of `name` itself if not said, and then also the only image there is.
+   */
+  readonly object?: string | undefined;
+  /** Also names the whole index of an image layout. */
+  readonly indexName?: string | undefined;
+  /** Lets names move that stand for something else so far. */
+  readonly overwrite?: boolean | undefined;
+  /** Labels for every image that is named. */
+  readonly labels?: Labels | undefined;
+  /** Which children of an index are kept and have to be whole; those that are there if not said. */
+  readonly platforms?: PlatformMatcher | undefined;
+  /** What becomes of an image that lacks some of its content: an error, or it is kept as it is. */
+  readonly missing?: 'error' | 'skip' | undefined;
+  /** Compresses the layers of a docker-archive, which changes the digest of its manifest. Not done if not said. */
+  readonly recompress?: RecompressOptions | undefined;
+  /** Holds what is stored until it is named. Who made it ends it, after the import. */
+  readonly lease?: string | undefined;
+  /** The most bytes a document may have. */
+  readonly documentLimit?: number | undefined;
+  readonly onEvent?: ((event: TakeInEvent) => void) | undefined;
+}
+
+/** An image that an import named. */
+export interface ImportedImage {
+  readonly name: string;
+  readonly target: Descriptor;
+  /** `exists`: it had this target already. */
+  readonly outcome: 'created' | 'updated' | 'exists';
+}
+
+/** What an import brought. */
+export interface ImportResult {
+  readonly format: ArchiveContents['format'];
+  /** In the order of the archive. */
+  readonly images: readonly ImportedImage[];
+  /** Images that got no name by the rules; their content stays as long as the lease does. */
+  readonly unnamed: readonly ArchiveImage[];
+}
+
+/**
+ * Takes in an archive in one pass, from a file, a pipe or a stream, packed in gzip or zstd or not, or a layout directory: an
+ * OCI layout, or what `docker save` wrote in any of its ages. Every file is stored, also one that nothing refers to; then the
+ * documents are looked at, and names are given last, so that what has a name is whole. The stream is not read beyond
+ * the archive's end mark.
+ * @throws DrayError `invalid-argument` or `data-loss` with reason `bad-archive`, `bad-document`, `digest-mismatch` or
+ * `size-mismatch` for an archive that is not in order; `not-found`, reason `bad-archive`, when content is missing;
+ * `already-exists` when a name stands for something else; `resource-exhausted`, reason `bad-archive`, for an archive that is
+ * out of all proportion; what the store throws. Nothing is named then.
+ */
+export async function importArchive(
+  target: ImportTarget,
+  source: ImportSource,
+  options: ImportOptions = {},
+): Promise<ImportResult> {
+  const { content } = target;
+  const { signal, lease, documentLimit } = options;
+  const catalog = await takeIn(content, entriesOf(source, { signal }), options);
+  const layer = options.recompress && recompressor(content, options.recompress, { lease, signal });
+  const contents = await contentsOf(catalog, { layer, documentLimit, signal });
+  await storeDocuments(content, contents, options);
+  const named = chooseNames(contents, options);
+  await settleAll(content, contents, named, options);
+  const images = await nameAll(target.images, named, options);
+  const targets = new Set(images.map((image) => image.target.digest));
+  const unnamed = contents.images.filter((image) => image.subject === undefined && !targets.has(image.target.digest));
+  return { format: contents.format, images, unnamed: options.name === undefined ? unnamed : [] };
+}
+
+async function storeDocuments(content: ContentStore, contents: ArchiveContents, options: ImportOptions): Promise<void> {
+  const index = options.indexName === undefined ? undefined : contents.index;
+  const made = index === undefined ? [] : [{ descriptor: describe(mediaTypes.ociIndex, index), bytes: index }];
+  for (const { descriptor, bytes } of [...contents.documents, ...made]) {
+    await storeDocument(content, descriptor, bytes, options);
+  }
+}
+
+async function storeDocument(
+  content: ContentStore,
+  target: Descriptor,
+  bytes: Uint8Array,
+  { lease, signal }: ImportOptions,
+): Promise<void> {
+  // A ref of its own: it is small, and nobody has to be waited for.
+  const ref = `import-${target.digest}-${randomUUID()}`;
+  try {
+    await ingest(content, { ref, target, lease, signal, expected: target }, once(bytes));
+  } catch (error) {
+    if (!is(error, 'already-exists')) throw error;
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** Names and what they are to stand for. */
+type Names = ReadonlyMap<string, Descriptor>;
+
+function chooseNames(contents: ArchiveContents, options: ImportOptions): Names {
+  const names = new Map<string, Descriptor>();
+  const add = (name: string, target: Descriptor): void => {
+    const known = names.get(name);
+    if (known !== undefined && known.digest !== target.digest)
+      throw badArchive(`it has two different images ${shown(name)}`, { hint: 'take one of them by its digest' });
+    names.set(name, target);
+  };
+  const { index } = contents;
+  if (options.indexName !== undefined && index !== undefined)
+    add(options.indexName, describe(mediaTypes.ociIndex, index));
+  if (options.name !== undefined) add(options.name, pickNamed(contents.images, options.name, options.object));
+  else for (const image of contents.images) for (const name of namesOf(image, options)) add(name, image.target);
+  return names;
+}
+
+function pickNamed(images: readonly ArchiveImage[], name: string, object: string | undefined): Descriptor {
+  if (object !== undefined) return pickImage(images, parseWanted(object));
+  const reference = tryReference(name);
+  const candidates = reference === undefined ? [name] : [formatReference(reference), reference.tag ?? ''];
+  const digest = reference?.digest;
+  const called = images.filter(
+    ({ imageName, refName, target }) =>
+      target.digest === digest || [imageName, refName].some((one) => one !== undefined && candidates.includes(one)),
+  );
+  // An archive of one image need not know what it is going to be called.
+  return pickImage(called.length > 0 ? called : images, { digest });
+}
+
+async function settleAll(
+  content: ContentStore,
+  contents: ArchiveContents,
+  names: Names,
+  options: ImportOptions,
+): Promise<void> {
+  const all = contents.images.map((image) => image.target);
+  await settle(content, options.name === undefined ? [...names.values(), ...all] : [...names.values()], options);
+  for (const { subject, target } of contents.images) {
+    if (subject !== undefined && isDigest(subject)) await labelReferrer(content, subject as Digest, target);
+  }
+}
+
+async function nameAll(images: ImageStore, names: Names, options: ImportOptions): Promise<ImportedImage[]> {
+  // All are looked at before the first is given, so that a refusal leaves nothing half-named.
+  const known = new Map<string, Digest | undefined>();
+  for (const [name, target] of names) {
+    const digest = await targetOf(images, name, options.signal);
+    if (digest !== undefined && digest !== target.digest && options.overwrite !== true) throw taken(name, digest);
+    known.set(name, digest);
+  }
+  const done: ImportedImage[] = [];
+  for (const [name, target] of names) {
+    options.signal?.throwIfAborted();
+    done.push({ name, target, outcome: await give(images, name, target, known.get(name), options) });
+  }
+  return done;
+}
+
+async function targetOf(images: ImageStore, name: string, signal?: AbortSignal): Promise<Digest | undefined> {
+  try {
+    return (await images.get(name, { signal })).target.digest;
+  } catch (error) {
+    if (is(error, 'not-found')) return undefined;
+    throw error;
+  }
+}
+
+async function give(
+  images: ImageStore,
+  name: string,
+  target: Descriptor,
+  known: Digest | undefined,
+  { labels = {} }: ImportOptions,
+): Promise<ImportedImage['outcome']> {
+  const keys = Object.keys(labels).map((key) => `labels.${key}`);
+  if (known === undefined) {
+    await images.create({ name, target, labels });
+    return 'created';
+  }
+  if (known !== target.digest) {
+    await images.update({ name, target, labels }, 'target', ...keys);
+    return 'updated';
+  }
+  if (keys.length > 0) await images.update({ name, target, labels }, ...keys);
+  return 'exists';
+}
+
+function taken(name: string, digest: Digest): DrayError {
+  return new DrayError('already-exists', `image ${name} stands for ${digest}, not for what the archive has`, {
+    side: 'store',
+    hint: 'let it move with --overwrite, or take the image under another name with --name',
+  });
+}

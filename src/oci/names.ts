@@ -1,0 +1,100 @@
+import { DrayError, is } from '../errors.ts';
+import type { Digest } from '../spec/digest.ts';
+import { formatReference, parseReference, parseRepository, type Reference, repositoryOf } from '../spec/reference.ts';
+import type { ArchiveImage } from './contents.ts';
+
+/** Which names the images of an archive get. */
+export interface NamingOptions {
+  /**
+   * A repository. A name that is only a tag becomes one of its tags, and a whole name has to lie in it; images with other
+   * names get none.
+   */
+  readonly prefix?: string | undefined;
+  /** Lets whole names through that lie outside the prefix. */
+  readonly foreign?: boolean | undefined;
+  /**
+   * Makes a name of the annotation `org.opencontainers.image.ref.name`, in place of the prefix; nothing for no name. Whole
+   * names, as containerd and Docker write them, do not pass it.
+   */
+  readonly translate?: ((refName: string) => string | undefined) | undefined;
+  /**
+   * Also names by digest: `all` for every image, `unnamed` for those that have no other name. `prefix@digest`, unless
+   * `digestName` says otherwise.
+   */
+  readonly digests?: 'all' | 'unnamed' | undefined;
+  readonly digestName?: ((digest: Digest) => string | undefined) | undefined;
+}
+
+/**
+ * The names of an image in an archive, by these rules: the whole name that containerd or Docker wrote, as it is; else the
+ * annotation for a name, when it is a whole name or when there is a prefix for a tag; and a name by digest when that is
+ * asked for. A referrer gets no name.
+ */
+export function namesOf(image: ArchiveImage, options: NamingOptions): string[] {
+  if (image.subject !== undefined) return [];
+  const own = ownName(image, options);
+  const { digests } = options;
+  const wantsDigest = digests === 'all' || (digests === 'unnamed' && own === undefined);
+  return [own, wantsDigest ? digestName(image, options) : undefined].filter((name) => name !== undefined);
+}
+
+function ownName({ imageName, refName }: ArchiveImage, options: NamingOptions): string | undefined {
+  if (imageName !== undefined) return within(imageName, options);
+  if (refName === undefined) return undefined;
+  if (options.translate !== undefined) return options.translate(refName) || undefined;
+  const whole = isWhole(refName);
+  if (whole || options.prefix === undefined) {
+    const reference = whole ? tryReference(refName) : undefined;
+    return reference === undefined ? undefined : within(formatReference(reference), options);
+  }
+  const reference = tryReference(`${prefixOf(options)}:${refName}`);
+  return reference === undefined ? undefined : formatReference(reference);
+}
+
+/** Whether a name is more than a tag. */
+function isWhole(name: string): boolean {
+  return /[/:@]/.test(name);
+}
+
+function within(name: string, options: NamingOptions): string | undefined {
+  const prefix = prefixOf(options);
+  if (prefix === undefined || options.foreign === true || name === prefix) return name;
+  return name.startsWith(prefix) && /[/:@]/.test(name.charAt(prefix.length)) ? name : undefined;
+}
+
+function digestName({ target }: ArchiveImage, options: NamingOptions): string | undefined {
+  if (options.digestName !== undefined) return options.digestName(target.digest) || undefined;
+  const prefix = prefixOf(options);
+  if (prefix !== undefined) return `${prefix}@${target.digest}`;
+  throw new DrayError('invalid-argument', 'names by digest need a repository', {
+    hint: 'say which with --prefix, for example --prefix registry.example.com/team/app',
+  });
+}
+
+function prefixOf({ prefix }: NamingOptions): string | undefined {
+  return prefix === undefined ? undefined : repositoryOf(parseRepository(prefix));
+}
+
+/** A reference; undefined for text that is none. */
+export function tryReference(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch (error) {
+    if (is(error, 'invalid-argument')) return undefined;
+    throw error;
+  }
+}
+
+const refNamePattern =
+  /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
+
+/** Whether a text may be an `org.opencontainers.image.ref.name` (image-spec annotations.md). */
+export function isRefName(text: string): boolean {
+  return text.length <= 1024 && refNamePattern.test(text);
+}
+
+/** The tag of an image's name, which is what other tools look for in a layout; the whole name where it has none. */
+export function refNameOf(name: string): string | undefined {
+  const candidate = tryReference(name)?.tag ?? name;
+  return isRefName(candidate) ? candidate : undefined;
+}

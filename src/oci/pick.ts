@@ -1,0 +1,59 @@
+import { DrayError } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { isDigest } from '../spec/digest.ts';
+import type { ArchiveImage } from './contents.ts';
+
+/** What a user asks for in an archive or a layout: `TAG`, a whole name, `DIGEST`, or one with `@DIGEST` behind it. */
+export interface Wanted {
+  readonly name?: string | undefined;
+  readonly digest?: string | undefined;
+}
+
+/** Takes apart what a user wrote. */
+export function parseWanted(text: string): Wanted {
+  const at = text.lastIndexOf('@');
+  const tail = text.slice(at + 1);
+  if (!isDigest(tail)) return text === '' ? {} : { name: text };
+  return at <= 0 ? { digest: tail } : { name: text.slice(0, at), digest: tail };
+}
+
+/**
+ * The one object that is meant: the one with the digest if there is one, else the one of that name, whole or tag, else the
+ * only one there is.
+ * @throws DrayError `not-found`, which says what there is; `invalid-argument` when several different ones are meant.
+ */
+export function pickImage(images: readonly ArchiveImage[], { name, digest }: Wanted): Descriptor {
+  const named = images.filter(({ subject }) => subject === undefined);
+  const found = named.filter((image) =>
+    digest === undefined ? isCalled(image, name) : image.target.digest === digest,
+  );
+  const [first] = found;
+  if (first === undefined) throw notThere(named, digest ?? name ?? '');
+  if (found.every(({ target }) => target.digest === first.target.digest)) return first.target;
+  throw new DrayError(
+    'invalid-argument',
+    `${name === undefined ? 'several images' : `several images ${name}`} are in it`,
+    {
+      side: 'source',
+      hint: `say which: ${listed(found)}`,
+    },
+  );
+}
+
+function isCalled({ imageName, refName }: ArchiveImage, name: string | undefined): boolean {
+  return name === undefined || imageName === name || refName === name;
+}
+
+function notThere(images: readonly ArchiveImage[], wanted: string): DrayError {
+  return new DrayError('not-found', `no image ${JSON.stringify(wanted.slice(0, 200))} in it`, {
+    side: 'source',
+    hint: images.length === 0 ? 'it holds no image' : `there are: ${listed(images)}`,
+  });
+}
+
+const shownNames = 10;
+
+function listed(images: readonly ArchiveImage[]): string {
+  const names = [...new Set(images.map(({ imageName, refName, target }) => imageName ?? refName ?? target.digest))];
+  return [...names.slice(0, shownNames), ...(names.length > shownNames ? ['…'] : [])].join(', ');
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { packed, packingBytes, packingOf } from '../content/compression.ts';
+import { openWriter } from '../content/copy.ts';
+import type { AbortableOptions, ContentStore } from '../content/store.ts';
+import { is } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import type { Digest } from '../spec/digest.ts';
+import { mediaTypes } from '../spec/media-types.ts';
+import type { ArchiveFile } from './catalog.ts';
+
+/** How layers are compressed. */
+export type RecompressOptions = 'gzip' | 'zstd';
+
+/** On a compressed layer: the digest of what it unpacks to (containerd's convention). */
+export const uncompressedLabel = 'containerd.io/uncompressed';
+
+/**
+ * Puts a compressed blob in the place of each layer that is not: one that the store has for it already, or a new one. The
+ * uncompressed blob stays, and nothing refers to it.
+ */
+export function recompressor(
+  content: ContentStore,
+  packing: RecompressOptions,
+  options: AbortableOptions & { readonly lease?: string | undefined },
+): (file: ArchiveFile, layer: Descriptor) => Promise<Descriptor> {
+  const mediaType = packing === 'gzip' ? mediaTypes.dockerLayerGzip : mediaTypes.dockerLayerZstd;
+  return async (file, layer) => {
+    if (layer.mediaType !== mediaTypes.dockerLayer) return layer;
+    const found = (await findPacked(content, layer.digest, packing)) ?? (await pack(content, file, packing, options));
+    return { mediaType, ...found };
+  };
+}
+
+interface PackedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+async function findPacked(
+  content: ContentStore,
+  diffId: Digest,
+  packing: RecompressOptions,
+): Promise<PackedBlob | undefined> {
+  for await (const { digest, size } of content.walk(`labels."${uncompressedLabel}"==${diffId}`)) {
+    await using reader = await content.reader({ digest, size });
+    const start = new Uint8Array(packingBytes);
+    await reader.read(start, 0);
+    if (packingOf(start) === packing) return { digest, size };
+  }
+  return undefined;
+}
+
+async function pack(
+  content: ContentStore,
+  file: ArchiveFile,
+  packing: RecompressOptions,
+  options: AbortableOptions & { readonly lease?: string | undefined },
+): Promise<PackedBlob> {
+  const labels = { [uncompressedLabel]: await file.digest() };
+  await using writer = await openWriter(content, { ref: `import-packed-${randomUUID()}`, ...options });
+  for await (const chunk of packed(file.open(), packing, options)) await writer.write(chunk, options);
+  const digest = await writer.digest();
+  const { offset: size } = await writer.status();
+  try {
+    await writer.commit({ size, digest, labels, signal: options.signal });
+  } catch (error) {
+    if (!is(error, 'already-exists')) throw error;
+    await content.update({ digest, labels }, ...Object.keys(labels).map((key) => `labels.${key}`));
+  }
+  return { digest, size };
+}

@@ -1,0 +1,101 @@
+import type { AbortableOptions, ContentStore, Info } from '../content/store.ts';
+import { sizeMismatch } from '../content/verified.ts';
+import { is } from '../errors.ts';
+import { childrenHandler, hasChildren, noPlatform } from '../images/children.ts';
+import { dispatch } from '../images/handlers.ts';
+import { infoIfThere } from '../images/inspect.ts';
+import { childLabels, contentReferenceLabel } from '../images/labels.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { type Digest, encodedOf } from '../spec/digest.ts';
+import { isIndex } from '../spec/media-types.ts';
+import type { PlatformMatcher } from '../spec/platform.ts';
+import { incomplete } from './archive-error.ts';
+
+/** What has to be there of an image. */
+export interface SettleOptions extends AbortableOptions {
+  /**
+   * Which children of an index are kept and have to be whole. If not said: those that are there, at least one. The objects
+   * that the archive itself lists are kept whatever their platform.
+   */
+  readonly platforms?: PlatformMatcher | undefined;
+  /** `error` if not said. `skip` keeps what is there. */
+  readonly missing?: 'error' | 'skip' | undefined;
+  /** The most bytes a document may have. */
+  readonly documentLimit?: number | undefined;
+}
+
+/**
+ * Looks through images whose content is in a store: everything they need has to be there with the size they state, and each
+ * document gets the labels that keep its children from being collected. Labels that are there already are not written.
+ * @throws DrayError `not-found`, reason `bad-archive`, for missing content; `data-loss`, reason `size-mismatch`;
+ * `invalid-argument`, reason `bad-document`, also for cycles and endless depth.
+ */
+export async function settle(
+  content: ContentStore,
+  roots: readonly Descriptor[],
+  options: SettleOptions = {},
+): Promise<void> {
+  const children = childrenHandler(content, { limit: options.documentLimit });
+  const visit = async (target: Descriptor, signal: AbortSignal): Promise<readonly Descriptor[]> => {
+    const info = await infoIfThere(content, target.digest);
+    if (info === undefined) {
+      if (options.missing === 'skip') return [];
+      throw incomplete(`${target.mediaType} ${target.digest} is not in it`);
+    }
+    if (info.size !== target.size) throw sizeMismatch(target.digest, target.size, info.size, false);
+    if (!hasChildren(target.mediaType)) return [];
+    const all = await children(target, { signal });
+    const kept = await select(content, target, all, options);
+    await label(content, info, all, kept);
+    return kept;
+  };
+  await dispatch((target, { signal }) => visit(target, signal), roots, { signal: options.signal });
+}
+
+async function select(
+  content: ContentStore,
+  target: Descriptor,
+  children: readonly Descriptor[],
+  { platforms, missing }: SettleOptions,
+): Promise<readonly Descriptor[]> {
+  if (!isIndex(target.mediaType) || children.length === 0) return children;
+  if (platforms !== undefined) {
+    const wanted = children.filter(({ platform }) => platform === undefined || platforms.matches(platform));
+    if (wanted.length === 0) throw noPlatform(target);
+    return wanted;
+  }
+  const there = await Promise.all(
+    children.map(async (child) => (await infoIfThere(content, child.digest)) !== undefined),
+  );
+  const present = children.filter((_, index) => there[index]);
+  if (present.length > 0 || missing === 'skip') return present;
+  throw incomplete(`of the ${children.length} manifests of ${target.digest} none is in it`);
+}
+
+// Counted over all children, so that the labels of another import or pull of the same index keep their meaning.
+async function label(
+  content: ContentStore,
+  { digest, labels: present }: Info,
+  all: readonly Descriptor[],
+  kept: readonly Descriptor[],
+): Promise<void> {
+  const wanted = new Set<string>(kept.map((child) => child.digest));
+  const missing = Object.entries(childLabels(all)).filter(
+    ([key, value]) => wanted.has(value) && present[key] !== value,
+  );
+  if (missing.length === 0) return;
+  await content.update({ digest, labels: Object.fromEntries(missing) }, ...missing.map(([key]) => `labels.${key}`));
+}
+
+/** Makes a subject keep what refers to it, where the subject is there. */
+export async function labelReferrer(content: ContentStore, subject: Digest, referrer: Descriptor): Promise<void> {
+  const [algorithm = ''] = referrer.digest.split(':');
+  const key = `${contentReferenceLabel}.referrer.${algorithm}.${encodedOf(referrer.digest).slice(0, 12)}`;
+  try {
+    const { labels } = await content.info(subject);
+    if (labels[key] === referrer.digest) return;
+    await content.update({ digest: subject, labels: { [key]: referrer.digest } }, `labels.${key}`);
+  } catch (error) {
+    if (!is(error, 'not-found')) throw error;
+  }
+}
