@@ -52,6 +52,8 @@ export interface Status {
 export interface BlobReader extends AsyncDisposable {
   readonly digest: Digest;
   readonly size: number;
+  /** The file that the blob is, where it is one of this machine: to be linked or cloned, never to be written to. */
+  readonly path?: string | undefined;
   /**
    * Bytes from `position` into `buffer`, as many as there are and fit; returns how many. 0 at the end. Not verified, since
    * a part has no digest.

@@ -11,13 +11,15 @@ const chunkSize = 1024 * 1024;
 export class LocalReader implements BlobReader {
   readonly digest: Digest;
   readonly size: number;
+  readonly path: string | undefined;
   readonly #handle: FileHandle;
   #closed: Promise<void> | undefined;
 
-  constructor(handle: FileHandle, digest: Digest, size: number) {
+  constructor(handle: FileHandle, digest: Digest, size: number, path?: string) {
     this.#handle = handle;
     this.digest = digest;
     this.size = size;
+    this.path = path;
   }
 
   async read(buffer: Uint8Array, position: number, { signal }: AbortableOptions = {}): Promise<number> {
