@@ -66,7 +66,7 @@ function parseValue(scanner: Scanner, isPattern: boolean): string {
   if (first === '"') return scanner.quoted();
   if (first === '/' || first === '|') {
     if (isPattern) return scanner.quoted();
-    throw scanner.error('only a regular expression may be quoted like this');
+    throw scanner.error('a value that begins like this goes into double quotes');
   }
   if (first === undefined || /[.,=!~]/.test(first)) throw scanner.error('expected a value');
   const value = scanner.run(/[[\p{L}\p{M}\p{N}\p{P}\p{S}]--[,]]/v);

@@ -1,7 +1,19 @@
-import { statSync, unlinkSync } from 'node:fs';
+import { type Dirent, statSync, unlinkSync, utimesSync } from 'node:fs';
+import { lstat, opendir } from 'node:fs/promises';
+import { storeFailure } from '../content/local/failure.ts';
 import { Paths } from '../content/local/paths.ts';
 import { sizeIfThere } from '../content/local/writer.ts';
-import type { Digest } from '../spec/digest.ts';
+import { codeOf } from '../errors.ts';
+import { algorithms, type Digest, isDigest } from '../spec/digest.ts';
+import { Timestamp } from '../spec/timestamp.ts';
+
+/** A file in the place of a blob. */
+export interface BlobFile {
+  readonly digest: Digest;
+  readonly size: number;
+  /** When it was committed, or adopted. */
+  readonly committedAt: Timestamp;
+}
 
 /**
  * The files of blobs as the database's side sees them. An entry is made and a file is removed only inside a transaction, and
@@ -24,8 +36,46 @@ export class BlobFiles {
     return statSync(this.#paths.blob(digest), { throwIfNoEntry: false })?.size;
   }
 
-  /** Removes a blob's file, inside the transaction that found it to have no entry. */
+  /** Marks a file as committed now: one that was there before the store is the store's from then on. */
+  touchNow(digest: Digest): void {
+    const seconds = Number(Timestamp.now().nanoseconds) / 1e9;
+    utimesSync(this.#paths.blob(digest), seconds, seconds);
+  }
+
+  /** Removes a blob's file, inside the transaction that found it to have no entry. What is gone already is fine. */
   removeNow(digest: Digest): void {
-    unlinkSync(this.#paths.blob(digest));
+    try {
+      unlinkSync(this.#paths.blob(digest));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw storeFailure(error, `remove ${digest}`);
+    }
+  }
+
+  /** The file of a blob, when it is a plain file. */
+  async find(digest: Digest): Promise<BlobFile | undefined> {
+    const found = await lstat(this.#paths.blob(digest), { bigint: true }).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw storeFailure(error, `look at ${digest}`);
+    });
+    if (found === undefined || !found.isFile()) return undefined;
+    return { digest, size: Number(found.size), committedAt: new Timestamp(found.mtimeNs) };
+  }
+
+  /** The digests that have something in their place, in no order; names that are no digest are not ours and left out. */
+  async *digests(): AsyncGenerator<Digest> {
+    for (const algorithm of algorithms) {
+      for await (const { name } of entriesOf(this.#paths.algorithm(algorithm))) {
+        const digest: Digest = `${algorithm}:${name}`;
+        if (isDigest(digest)) yield digest;
+      }
+    }
+  }
+}
+
+async function* entriesOf(directory: string): AsyncGenerator<Dirent> {
+  try {
+    yield* await opendir(directory, { bufferSize: 256 });
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw storeFailure(error, `list ${directory}`);
   }
 }

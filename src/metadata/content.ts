@@ -24,6 +24,7 @@ import { checkLease, hold } from './leases.ts';
 import { ensureNamespace, shareableLabel } from './namespaces.ts';
 import { pages } from './pages.ts';
 import type { StoreParts } from './parts.ts';
+import { prefilter } from './prefilter.ts';
 import { NamespacedWriter } from './writer.ts';
 
 /**
@@ -183,10 +184,13 @@ export class NamespacedContent implements ContentStore {
 
   async *walk(...filters: string[]): AsyncGenerator<Info> {
     const filter = parseFilters(filters);
+    const { sql, values } = prefilter(filter, { text: { digest: 'digest' }, maps: { labels: 'labels' } });
     const rows = pages<BlobRow>(this.#parts.database, {
-      sql: `SELECT ${blobColumns} FROM blob WHERE namespace = ? AND digest > ? ORDER BY digest LIMIT ?`,
-      values: [this.#namespace],
-      after: (row) => row.digest,
+      select: `SELECT ${blobColumns} FROM blob`,
+      where: `namespace = ? AND ${sql}`,
+      values: [this.#namespace, ...values],
+      key: 'digest',
+      keyOf: (row) => row.digest,
     });
     for await (const row of rows) {
       const info = infoOf(row);

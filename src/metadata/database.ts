@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Durability, type DurabilityLevel, SharedFlush } from '../content/local/durable.ts';
+import { makePrivate } from '../content/local/state.ts';
 import { DrayError } from '../errors.ts';
 import { databaseFailure, isBusy } from './failure.ts';
 import { migrate } from './schema/migrate.ts';
@@ -38,6 +39,8 @@ interface Job {
 }
 
 const batchLimit = 256;
+// Filters make statements of their own; nobody needs them for ever.
+const statementLimit = 256;
 const busyMilliseconds = 5_000;
 const patienceMilliseconds = 60_000;
 
@@ -79,10 +82,9 @@ export class Database implements Rows, AsyncDisposable {
    */
   static async open(path: string, level: DurabilityLevel): Promise<Database> {
     const durability = new Durability(level);
-    // SQLite would make it readable for everybody; the log and the index take their mode from it.
-    await (await open(path, 'a', 0o600)).close();
-    const connection = new DatabaseSync(path, { timeout: busyMilliseconds, readBigInts: true });
+    const connection = openConnection(path);
     try {
+      makePrivate(path);
       await untilFree(() => {
         // The log is flushed before a checkpoint even so; what FULL adds is done by #flush.
         connection.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${level === 'full' ? 'NORMAL' : 'OFF'};`);
@@ -216,6 +218,7 @@ export class Database implements Rows, AsyncDisposable {
     if (known !== undefined) return known;
     if (this.#closed !== undefined) throw closed();
     const statement = this.#connection.prepare(sql);
+    if (this.#statements.size >= statementLimit) this.#statements.clear();
     this.#statements.set(sql, statement);
     return statement;
   }
@@ -243,6 +246,14 @@ export class Database implements Rows, AsyncDisposable {
       await this.#log.close();
       this.#connection.close();
     }
+  }
+}
+
+function openConnection(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: busyMilliseconds, readBigInts: true });
+  } catch (error) {
+    throw databaseFailure(error, path);
   }
 }
 

@@ -33,7 +33,12 @@ export function publish(
     topic,
     JSON.stringify(fields),
   );
-  transaction.run('DELETE FROM event WHERE sequence <= last_insert_rowid() - ?', eventsKept);
+  pruneEvents(transaction);
+}
+
+/** Drops what is too old to be kept. */
+export function pruneEvents(transaction: Transaction): void {
+  transaction.run('DELETE FROM event WHERE sequence <= (SELECT max(sequence) FROM event) - ?', eventsKept);
 }
 
 /** The changes of a directory, made by whatever process. */

@@ -12,6 +12,7 @@ import { expiryOf } from './leases.ts';
 import { ensureNamespace } from './namespaces.ts';
 import { pages } from './pages.ts';
 import type { StoreParts } from './parts.ts';
+import { type Columns, prefilter } from './prefilter.ts';
 
 interface ImageRow {
   readonly name: string;
@@ -22,6 +23,11 @@ interface ImageRow {
 }
 
 const columns = 'name, target, labels, created_at, updated_at';
+
+const imageColumns: Columns = {
+  text: { name: 'name', 'target.digest': 'digest' },
+  maps: { labels: 'labels', annotations: 'target' },
+};
 
 /** The images of one namespace of a directory. */
 export class Images implements ImageStore {
@@ -35,15 +41,18 @@ export class Images implements ImageStore {
 
   async get(name: string, { signal }: AbortableOptions = {}): Promise<Image> {
     signal?.throwIfAborted();
-    return find(this.#parts.database, this.#namespace, name);
+    return findImage(this.#parts.database, this.#namespace, name);
   }
 
   async *list(...filters: string[]): AsyncGenerator<Image> {
     const filter = parseFilters(filters);
+    const { sql, values } = prefilter(filter, imageColumns);
     const rows = pages<ImageRow>(this.#parts.database, {
-      sql: `SELECT ${columns} FROM image WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?`,
-      values: [this.#namespace],
-      after: (row) => row.name,
+      select: `SELECT ${columns} FROM image`,
+      where: `namespace = ? AND ${sql}`,
+      values: [this.#namespace, ...values],
+      key: 'name',
+      keyOf: (row) => row.name,
     });
     for await (const row of rows) {
       const image = imageOf(row);
@@ -81,7 +90,7 @@ export class Images implements ImageStore {
 
   async update(change: NewImage, ...fieldpaths: string[]): Promise<Image> {
     return await this.#parts.database.write((transaction) => {
-      const current = find(transaction, this.#namespace, change.name);
+      const current = findImage(transaction, this.#namespace, change.name);
       const merged = checked(merge(current, change, fieldpaths));
       const updated = { ...merged, createdAt: current.createdAt, updatedAt: Timestamp.now() };
       transaction.run(
@@ -101,7 +110,7 @@ export class Images implements ImageStore {
   async delete(name: string, { target, synchronous, signal }: DeleteImageOptions = {}): Promise<void> {
     signal?.throwIfAborted();
     await this.#parts.database.write((transaction) => {
-      const image = find(transaction, this.#namespace, name);
+      const image = findImage(transaction, this.#namespace, name);
       if (target !== undefined && image.target.digest !== target.digest) {
         throw new DrayError('not-found', `image ${name} is ${image.target.digest}, not ${target.digest}`, {
           side: 'store',
@@ -117,7 +126,8 @@ export class Images implements ImageStore {
 
 type Named = Pick<Image, 'name' | 'target' | 'labels'>;
 
-function find(rows: Rows, namespace: string, name: string): Image {
+/** @throws DrayError `not-found`. */
+export function findImage(rows: Rows, namespace: string, name: string): Image {
   const row = rows.get<ImageRow>(`SELECT ${columns} FROM image WHERE namespace = ? AND name = ?`, namespace, name);
   if (row !== undefined) return imageOf(row);
   throw new DrayError('not-found', `no image ${JSON.stringify(name)} in namespace ${namespace}`, {

@@ -11,6 +11,7 @@ import { publish } from './events.ts';
 import { ensureNamespace } from './namespaces.ts';
 import { pages } from './pages.ts';
 import type { StoreParts } from './parts.ts';
+import { prefilter } from './prefilter.ts';
 
 /** On a lease or an image: from this time on it keeps nothing; RFC 3339. */
 export const expireLabel = 'containerd.io/gc.expire';
@@ -62,10 +63,13 @@ export class Leases implements LeaseManager {
 
   async *list(...filters: string[]): AsyncGenerator<Lease> {
     const filter = parseFilters(filters);
+    const { sql, values } = prefilter(filter, { text: { id: 'id' }, maps: { labels: 'labels' } });
     const rows = pages<LeaseRow>(this.#parts.database, {
-      sql: 'SELECT * FROM lease WHERE namespace = ? AND id > ? ORDER BY id LIMIT ?',
-      values: [this.#namespace],
-      after: (row) => row.id,
+      select: 'SELECT * FROM lease',
+      where: `namespace = ? AND ${sql}`,
+      values: [this.#namespace, ...values],
+      key: 'id',
+      keyOf: (row) => row.id,
     });
     for await (const row of rows) {
       const lease = leaseOf(row);
@@ -100,11 +104,16 @@ export class Leases implements LeaseManager {
 
   async *resources(id: string): AsyncGenerator<LeaseResource> {
     findLease(this.#parts.database, this.#namespace, id);
-    yield* this.#parts.database.all<LeaseResource>(
-      'SELECT type, id FROM lease_resource WHERE namespace = ? AND lease = ? ORDER BY type, id',
-      this.#namespace,
-      id,
-    );
+    for (const type of resourceTypes) {
+      const held = pages<{ id: string }>(this.#parts.database, {
+        select: 'SELECT id FROM lease_resource',
+        where: 'namespace = ? AND lease = ? AND type = ?',
+        values: [this.#namespace, id, type],
+        key: 'id',
+        keyOf: (row) => row.id,
+      });
+      for await (const row of held) yield { type, id: row.id };
+    }
   }
 }
 
@@ -176,7 +185,7 @@ function noLease(id: string): DrayError {
   });
 }
 
-const resourceTypes = ['content', 'ingests', 'images'];
+const resourceTypes = ['content', 'images', 'ingests'];
 
 function checkResource({ type, id }: LeaseResource): void {
   if (!resourceTypes.includes(type)) {

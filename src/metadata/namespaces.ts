@@ -18,10 +18,15 @@ export const shareableLabel = 'containerd.io/namespace.shareable';
  * @throws DrayError `invalid-argument`.
  */
 export function checkNamespace(name: string): void {
-  if (name.length <= longestName && namePattern.test(name)) return;
+  if (isNamespace(name)) return;
   throw new DrayError('invalid-argument', `invalid namespace ${JSON.stringify(name.slice(0, 100))}`, {
     hint: `use at most ${longestName} letters and digits, in parts joined by single . _ or -`,
   });
+}
+
+/** Whether a text could name a namespace. */
+export function isNamespace(text: string): boolean {
+  return text.length <= longestName && namePattern.test(text);
 }
 
 /** Makes sure that a namespace is there: whoever writes in one makes it. */

@@ -1,18 +1,23 @@
 import { join } from 'node:path';
+import pLimit from 'p-limit';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import { storeFailure } from '../content/local/failure.ts';
 import { LocalStore } from '../content/local/local-store.ts';
 import type { NamespaceStore } from '../services/namespace-store.ts';
 import type { Services } from '../services/services.ts';
+import type { Digest } from '../spec/digest.ts';
+import { backupDatabase } from './backup.ts';
 import { BlobFiles } from './blob-files.ts';
 import { type CollectOptions, type CollectSummary, collect } from './collect.ts';
 import { NamespacedContent } from './content.ts';
 import { Database } from './database.ts';
 import { Events } from './events.ts';
+import { type Chain, explain } from './explain.ts';
 import { Images } from './images.ts';
 import { Leases } from './leases.ts';
 import { checkNamespace, Namespaces } from './namespaces.ts';
 import type { Sharing, StoreParts } from './parts.ts';
+import { type Usage, usage } from './usage.ts';
 
 /** How to open a store. */
 export interface OpenStoreOptions {
@@ -38,8 +43,14 @@ export interface Store extends AsyncDisposable {
    * @throws DrayError `invalid-argument` for a malformed name.
    */
   services(namespace: string): Services;
-  /** Removes what nothing needs. */
+  /** Removes what nothing needs; see {@link collect}. */
   collect(options?: CollectOptions): Promise<CollectSummary>;
+  /** Why a blob is kept, in whatever namespace; nothing when the next collection takes it. See {@link explain}. */
+  explain(digest: Digest): AsyncIterable<Chain>;
+  /** What an image takes on disk; see {@link usage}. */
+  usage(namespace: string, image: string): Promise<Usage>;
+  /** Copies the database to a new file while it is in use; see {@link backupDatabase}. */
+  backup(path: string): Promise<void>;
 }
 
 /**
@@ -55,7 +66,9 @@ export async function openStore({ root, durability = 'full', sharing = 'shared' 
   const content = join(root, 'content');
   const local = new LocalStore(content, { durability });
   const base = { database, local, files: new BlobFiles(content), sharing };
-  const parts: StoreParts = { ...base, collect: (options) => collect(base, options) };
+  // One at a time: they share their temporary tables.
+  const turn = pLimit(1);
+  const parts: StoreParts = { ...base, collect: (options) => turn(() => collect(base, options)) };
   return new DirectoryStore(root, parts);
 }
 
@@ -89,6 +102,18 @@ class DirectoryStore implements Store {
 
   collect(options: CollectOptions = {}): Promise<CollectSummary> {
     return this.#parts.collect(options);
+  }
+
+  explain(digest: Digest): AsyncIterable<Chain> {
+    return explain(this.database, digest);
+  }
+
+  usage(namespace: string, image: string): Promise<Usage> {
+    return usage(this.database, namespace, image);
+  }
+
+  backup(path: string): Promise<void> {
+    return backupDatabase(this.database.path, path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

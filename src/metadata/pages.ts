@@ -1,27 +1,37 @@
 import type { SQLInputValue } from 'node:sqlite';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Rows } from './database.ts';
 
 const pageSize = 500;
 
-/** Rows that are read a page at a time. */
+type Key = string | number | bigint;
+
+/** Rows of a table in the order of a key. */
 export interface PagedQuery<Row> {
-  /** Takes `values`, then the text key behind which the page starts and the most rows; ordered by that key. */
-  readonly sql: string;
+  readonly select: string;
+  /** The condition and its values. */
+  readonly where: string;
   readonly values: readonly SQLInputValue[];
-  /** The key of a row. */
-  readonly after: (row: Row) => string;
+  /** The column of the key, and how a row shows it. */
+  readonly key: string;
+  readonly keyOf: (row: Row) => Key;
+  /** What lies before every key; an empty text if not said. */
+  readonly before?: Key | undefined;
 }
 
 /**
  * The rows of a query of any size, a page at a time: no statement stays open while the caller works, so the caller may change
  * what it walks over, and others may too. A row that comes or goes meanwhile may be met or not.
  */
-export async function* pages<Row>(rows: Rows, { sql, values, after }: PagedQuery<Row>): AsyncGenerator<Row> {
-  for (let key = ''; ; ) {
-    const page = rows.all<Row>(sql, ...values, key, pageSize);
+export async function* pages<Row>(rows: Rows, query: PagedQuery<Row>): AsyncGenerator<Row> {
+  const sql = `${query.select} WHERE ${query.where} AND ${query.key} > ? ORDER BY ${query.key} LIMIT ${pageSize}`;
+  for (let after: Key = query.before ?? ''; ; ) {
+    const page = rows.all<Row>(sql, ...query.values, after);
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < pageSize) return;
-    key = after(last);
+    after = query.keyOf(last);
+    // Without it nothing else of the process would get a turn until the end.
+    await turn();
   }
 }

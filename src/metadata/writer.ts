@@ -143,6 +143,7 @@ export class NamespacedWriter implements Writer {
   ): Info | undefined {
     const { namespace, files, lease, token } = this.#context;
     if (files.sizeNow(digest) !== size) throw takenAway(digest);
+    if (this.#adopted !== undefined) files.touchNow(digest);
     ensureNamespace(transaction, namespace);
     removeIngest(transaction, namespace, this.ref, token);
     if (lease !== undefined) {

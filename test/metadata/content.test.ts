@@ -7,17 +7,13 @@ import { writeBlob } from '../../src/content/copy.ts';
 import { because, is } from '../../src/errors.ts';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { describe as describeBytes } from '../../src/spec/descriptor.ts';
-import { type Digest, digestOf, encodedOf } from '../../src/spec/digest.ts';
+import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 import { run, start } from '../support/processes.ts';
-import { put, readAll, temporaryStore } from './support.ts';
+import { blobFile, put, readAll, temporaryStore } from './support.ts';
 
 const program = join(import.meta.dirname, 'store-process.ts');
-
-function fileOf(root: string, digest: Digest): string {
-  return join(root, 'content', 'blobs', 'sha256', encodedOf(digest));
-}
 
 /** A source that counts the bytes it gave. */
 function counted(bytes: Uint8Array): { open: (offset?: number) => AsyncIterable<Uint8Array>; moved: () => number } {
@@ -39,7 +35,7 @@ describe('content of a namespace', () => {
       const bytes = randomBytes(5000, 'heal');
       const target = describeBytes(mediaTypes.octetStream, bytes);
       const before = await put(content, 'first', bytes, { labels: { kept: 'yes' } });
-      const path = fileOf(fixture.root, target.digest);
+      const path = blobFile(fixture.root, target.digest);
       await chmod(path, 0o600);
       await damage(path);
       await assert.rejects(content.reader(target), (error) => is(error, 'data-loss'));
@@ -62,7 +58,7 @@ describe('content of a namespace', () => {
       await child.kill('SIGKILL');
       const bytes = randomBytes(200_000, 'die-before-entry');
       const target = describeBytes(mediaTypes.octetStream, bytes);
-      assert.equal((await stat(fileOf(fixture.root, target.digest))).size, 200_000);
+      assert.equal((await stat(blobFile(fixture.root, target.digest))).size, 200_000);
       const { content } = fixture.services;
       await assert.rejects(content.info(target.digest), (error) => is(error, 'not-found'));
       const source = counted(bytes);

@@ -49,6 +49,20 @@ if (mode === 'die-before-entry') {
   await open.write(Buffer.from('open'));
   // The process ends with its files as they are.
   process.exit(0);
+} else if (mode === 'die-between-sweeps') {
+  const store = await openStore({ root });
+  // The next transaction after that of the entries would remove files; it never comes.
+  const write = Database.prototype.write;
+  Database.prototype.write = async function (this: Database, ...parameters) {
+    const result = await write.apply(this, parameters);
+    Database.prototype.write = () => {
+      console.log('swept');
+      return new Promise(() => {});
+    };
+    return result;
+  } as typeof write;
+  forever();
+  await store.collect();
 } else if (mode === 'open') {
   await using store = await openStore({ root });
   await store

@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import type { ContentStore, Info } from '../../src/content/store.ts';
 import { type OpenStoreOptions, openStore, type Store } from '../../src/metadata/open-store.ts';
 import type { Services } from '../../src/services/services.ts';
-import type { Digest } from '../../src/spec/digest.ts';
+import { algorithmOf, type Digest, encodedOf } from '../../src/spec/digest.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 /** A store in a directory of its own; both gone when it is disposed. */
@@ -37,6 +38,11 @@ export async function put(
   await using writer = await content.writer({ ref, lease: options.lease });
   await writer.write(Buffer.from(bytes));
   return await writer.commit({ labels: options.labels, digest: options.digest });
+}
+
+/** Where the file of a blob is. */
+export function blobFile(root: string, digest: Digest): string {
+  return join(root, 'content', 'blobs', algorithmOf(digest), encodedOf(digest));
 }
 
 export async function readAll(content: ContentStore, digest: Digest): Promise<Buffer> {

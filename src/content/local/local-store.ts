@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, DrayError } from '../../errors.ts';
+import { because, codeOf, DrayError } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
 import { algorithmOf, algorithms, canonicalAlgorithm, type Digest, isDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
@@ -50,7 +50,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
       if (target.size !== undefined && target.size > 0 && target.size !== found.size) {
         throw sizeMismatch(target.digest, target.size, found.size, false);
       }
-      return new LocalReader(handle, target.digest, found.size);
+      return new LocalReader(handle, target.digest, found.size, path);
     } catch (error) {
       await handle.close();
       throw error;
@@ -153,6 +153,45 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     }
   }
 
+  /**
+   * Removes an ingest that nobody has open and nobody wrote to since `before`; returns whether it did.
+   * @throws DrayError what the disk has.
+   */
+  async expire(ref: string, before: Timestamp): Promise<boolean> {
+    return await this.#expire(
+      keyOf(ref),
+      (found) => found !== undefined && found.updatedAt.nanoseconds < before.nanoseconds,
+    );
+  }
+
+  /** Removes what crashes left: half-made ingests and half-removed files that nobody touched since `before`. */
+  async removeDebris(before: Timestamp): Promise<void> {
+    for (const key of await namesIn(this.#paths.ingests)) {
+      if (keyPattern.test(key) && (await isOlder(this.#paths.ingest(key).directory, before)))
+        await this.#expire(key, (found) => found === undefined);
+    }
+    for (const name of await namesIn(this.#paths.trash)) {
+      const path = join(this.#paths.trash, name);
+      if (await isOlder(path, before)) await removeTree(path);
+    }
+  }
+
+  async #expire(key: string, isDoomed: (found: Status | undefined) => boolean): Promise<boolean> {
+    const paths = this.#paths.ingest(key);
+    if (!isDoomed(await readStatus(paths)) || this.#state.isOwned(key)) return false;
+    let claim: Claim | undefined;
+    try {
+      claim = this.#state.claim(key, key);
+      // Looked at again, since somebody may have gone on with it until now.
+      return isDoomed(await readStatus(paths)) && (await this.#discard(paths.directory));
+    } catch (error) {
+      if (because(error, 'locked')) return false;
+      throw storeFailure(error, `remove ingest ${key}`);
+    } finally {
+      claim?.release();
+    }
+  }
+
   async info(digest: Digest): Promise<Info> {
     const path = this.#paths.blob(digest);
     const found = await lstat(path, { bigint: true }).catch((error: unknown) => {
@@ -221,6 +260,13 @@ export class LocalStore implements ContentStore, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#state[Symbol.dispose]();
   }
+}
+
+const keyPattern = /^[0-9a-f]{64}$/;
+
+async function isOlder(path: string, before: Timestamp): Promise<boolean> {
+  const found = await lstat(path, { bigint: true }).catch(() => undefined);
+  return found !== undefined && found.ctimeNs < before.nanoseconds;
 }
 
 async function namesIn(directory: string): Promise<string[]> {

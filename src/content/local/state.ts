@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { DrayError } from '../../errors.ts';
@@ -99,8 +99,8 @@ export class State implements Disposable {
   #open(): Statements {
     if (this.#statements !== undefined) return this.#statements;
     mkdirSync(this.#paths.root, { recursive: true, mode: 0o700 });
-    makePrivate(this.#paths.state);
     this.#database = new DatabaseSync(this.#paths.state, { timeout: 10_000, readBigInts: true });
+    makePrivate(this.#paths.state);
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     this.#database.exec(schema);
     this.#statements = prepare(this.#database);
@@ -111,8 +111,8 @@ export class State implements Disposable {
     if (this.#alive !== undefined) return;
     mkdirSync(this.#paths.owners, { recursive: true, mode: 0o700 });
     this.#sweepOwners();
-    makePrivate(this.#paths.owner(this.#id));
     const database = new DatabaseSync(this.#paths.owner(this.#id), { timeout: 1000 });
+    makePrivate(this.#paths.owner(this.#id));
     database.exec('BEGIN EXCLUSIVE');
     this.#alive = database;
   }
@@ -180,9 +180,12 @@ const youngMilliseconds = 60 * 60 * 1000;
 const sqliteBusy = 5;
 const sqliteCannotOpen = 14;
 
-// SQLite makes its files readable for everybody; those it adds to one that is there take its mode.
-function makePrivate(path: string): void {
-  closeSync(openSync(path, 'a', 0o600));
+/**
+ * Makes a database that SQLite has just created readable for its owner alone; what SQLite adds to it takes its mode. By name,
+ * since opening and closing the file would drop the locks that this process has on it.
+ */
+export function makePrivate(path: string): void {
+  if (statSync(path).size === 0) chmodSync(path, 0o600);
 }
 
 function isLocked(path: string): boolean {

@@ -1,0 +1,88 @@
+import type { Timestamp } from '../spec/timestamp.ts';
+import type { CollectOptions, Removed } from './collect.ts';
+import type { Database, Transaction } from './database.ts';
+import { pruneEvents } from './events.ts';
+import { mark, unreached } from './mark.ts';
+import { pages } from './pages.ts';
+import type { StoreParts } from './parts.ts';
+
+/** What is going to be removed, kept apart so that it can be told after the lock was given back. */
+const garbage = `CREATE TEMP TABLE IF NOT EXISTS garbage (
+  position INTEGER PRIMARY KEY, type TEXT, namespace TEXT, id TEXT, size INTEGER
+)`;
+
+interface GarbageRow {
+  readonly position: bigint;
+  readonly type: Removed['type'];
+  readonly namespace: string | null;
+  readonly id: string;
+  readonly size: bigint | null;
+}
+
+/** Marks what is needed and removes the entries of the rest, in one transaction: nobody changes what it looks at. */
+export async function sweepEntries(
+  { database }: Pick<StoreParts, 'database'>,
+  now: Timestamp,
+  { dryRun, signal }: CollectOptions,
+  report: (removed: Removed) => void,
+): Promise<void> {
+  signal?.throwIfAborted();
+  await database.write((transaction) => {
+    mark(transaction, { now });
+    listGarbage(transaction, now);
+    if (dryRun) listFreedFiles(transaction);
+    else remove(transaction, now);
+  });
+  for await (const { type, namespace, id, size } of garbageOf(database)) {
+    report({ type, namespace: namespace ?? undefined, id, size: size === null ? undefined : Number(size) });
+  }
+}
+
+function listGarbage(transaction: Transaction, now: Timestamp): void {
+  transaction.run(garbage);
+  transaction.run('DELETE FROM temp.garbage');
+  const columns = 'INSERT INTO temp.garbage (type, namespace, id, size)';
+  transaction.run(`${columns} SELECT 'lease', namespace, id, NULL FROM lease WHERE expires_at < ?`, now.nanoseconds);
+  transaction.run(
+    `${columns} SELECT 'image', namespace, name, NULL FROM image WHERE ${unreached('image', 'images', 'name')}`,
+  );
+  transaction.run(
+    `${columns} SELECT 'content', namespace, digest, size FROM blob WHERE ${unreached('blob', 'content', 'digest')}`,
+  );
+}
+
+function remove(transaction: Transaction, now: Timestamp): void {
+  transaction.run('DELETE FROM lease WHERE expires_at < ?', now.nanoseconds);
+  transaction.run(`DELETE FROM image WHERE ${unreached('image', 'images', 'name')}`);
+  transaction.run(`DELETE FROM blob WHERE ${unreached('blob', 'content', 'digest')}`);
+  transaction.run(
+    `INSERT INTO event (timestamp, namespace, topic, fields)
+     SELECT ?, namespace,
+       CASE type WHEN 'lease' THEN '/leases/delete' WHEN 'image' THEN '/images/delete' ELSE '/content/delete' END,
+       json_object(CASE type WHEN 'lease' THEN 'id' WHEN 'image' THEN 'name' ELSE 'digest' END, id)
+     FROM temp.garbage ORDER BY position`,
+    now.nanoseconds,
+  );
+  pruneEvents(transaction);
+}
+
+/** Files that no namespace would need any more, for who only asks. */
+function listFreedFiles(transaction: Transaction): void {
+  transaction.run(
+    `INSERT INTO temp.garbage (type, id, size)
+     SELECT 'file', id, max(size) FROM temp.garbage g WHERE type = 'content'
+     AND NOT EXISTS (SELECT 1 FROM ingest WHERE digest = g.id)
+     GROUP BY id HAVING count(*) = (SELECT count(*) FROM blob WHERE digest = g.id)`,
+  );
+}
+
+function garbageOf(database: Database): AsyncGenerator<GarbageRow> {
+  return pages<GarbageRow>(database, {
+    select: 'SELECT * FROM temp.garbage',
+    where: 'TRUE',
+    values: [],
+    key: 'position',
+    keyOf: (row) => row.position,
+    before: 0,
+  });
+}
