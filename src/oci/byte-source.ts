@@ -17,6 +17,11 @@ export interface ByteSource {
   skip(size: number): Promise<void>;
 }
 
+/** Bytes at hand as a stream. */
+export async function* streamOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
 /** A source over a stream, which is read as far as it is asked for and not closed. */
 export class StreamSource implements ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>;
@@ -204,3 +209,21 @@ export class FileSource implements ByteSource {
 }
 
 const headerReadSize = 16 * 1024;
+
+/** The same stream, of which the next chunk is asked for while the reader is busy with one. */
+export async function* readAhead(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const chunks = stream[Symbol.asyncIterator]();
+  try {
+    let next = chunks.next();
+    for (;;) {
+      const { done, value } = await next;
+      if (done === true) return;
+      next = chunks.next();
+      // Its failure is told when the reader comes back for it.
+      next.catch(() => {});
+      yield value;
+    }
+  } finally {
+    await chunks.return?.();
+  }
+}

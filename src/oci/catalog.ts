@@ -1,6 +1,11 @@
+import { collect } from '../content/documents.ts';
+import type { AbortableOptions } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import { badArchive, shown } from './archive-error.ts';
-import { linkTarget } from './entry-name.ts';
+import type { Entries } from './entries.ts';
+import { digestOfName, entryName, linkTarget } from './entry-name.ts';
+import type { TarEntry } from './tar-reader.ts';
 
 /** A file of an archive, as long as the archive is at hand. */
 export interface ArchiveFile {
@@ -13,7 +18,7 @@ export interface ArchiveFile {
 }
 
 /** The documents that say what an archive holds. They are kept whole, the other files are not. */
-export const documentNames: readonly string[] = ['oci-layout', 'index.json', 'manifest.json', 'repositories'];
+const documentNames: readonly string[] = ['oci-layout', 'index.json', 'manifest.json', 'repositories'];
 
 /** The most entries an archive may have. */
 export const entryLimit = 100_000;
@@ -62,6 +67,10 @@ export class Catalog {
     this.#documents.set(name, bytes);
   }
 
+  files(): Iterable<ArchiveFile> {
+    return this.#files.values();
+  }
+
   document(name: string): Uint8Array | undefined {
     return this.#documents.get(name);
   }
@@ -82,8 +91,43 @@ export class Catalog {
   }
 }
 
-function tooMuch(what: string): ReturnType<typeof badArchive> {
-  return badArchive(what, { hint: 'split it into several archives' });
+/** How entries are read. */
+export interface CatalogOptions extends AbortableOptions {
+  /** The most bytes a document may have. */
+  readonly documentLimit?: number | undefined;
+}
+
+/**
+ * Goes through an archive once. `keep` is given each file that may be a blob and has to be done with its bytes when it
+ * returns.
+ * @throws DrayError as the entries and `keep` do; `invalid-argument`, reason `bad-archive`, for entries that leave the archive
+ * or contradict each other; `resource-exhausted`, reason `bad-archive`, for too many.
+ */
+export async function readCatalog(
+  entries: Entries,
+  keep: (entry: TarEntry, name: string) => Promise<ArchiveFile>,
+  { documentLimit, signal }: CatalogOptions = {},
+): Promise<Catalog> {
+  const catalog = new Catalog();
+  for await (const entry of entries) {
+    signal?.throwIfAborted();
+    const name = entryName(entry.name);
+    catalog.count(name);
+    if (entry.kind === 'symlink' || entry.kind === 'hardlink') catalog.addLink(name, entry.linkName, entry.kind);
+    if (entry.kind !== 'file') continue;
+    if (documentNames.includes(name)) catalog.addDocument(name, await collect(entry.body(), documentLimit));
+    else if (!name.startsWith('blobs/') || digestOfName(name) !== undefined)
+      await catalog.addFile(name, await keep(entry, name));
+  }
+  return catalog;
+}
+
+function tooMuch(what: string): DrayError {
+  return new DrayError('resource-exhausted', `bad image archive: ${what}`, {
+    reason: 'bad-archive',
+    side: 'source',
+    hint: 'no tool makes such an archive; take only the images out of it that you need',
+  });
 }
 
 function twice(name: string): ReturnType<typeof badArchive> {

@@ -104,7 +104,7 @@ function imageOf(entry: Descriptor): ArchiveImage {
 
 /** The index of a layout that lists these descriptors, in their order. */
 export function encodeIndex(manifests: readonly Descriptor[]): Buffer {
-  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: manifests.map(ordered) };
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: manifests.map(orderedDescriptor) };
   return Buffer.from(JSON.stringify(index));
 }
 
@@ -118,8 +118,8 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-// The same descriptor gives the same bytes, however its keys came to be in their order.
-function ordered(descriptor: Descriptor): Descriptor {
+/** The descriptor with its keys in the order that Go writes them, so that the same one gives the same bytes. */
+export function orderedDescriptor(descriptor: Descriptor): Descriptor {
   const { mediaType, digest, size, urls, annotations: all, data, platform, artifactType } = descriptor;
   return {
     mediaType,

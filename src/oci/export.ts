@@ -3,6 +3,7 @@ import type { Provider } from '../content/store.ts';
 import type { TransferEvent } from '../images/transfer.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf } from '../spec/digest.ts';
+import { streamOf } from './byte-source.ts';
 import { compareText, encodeIndex, encodeLayout } from './contents.ts';
 import { nameOfDigest } from './entry-name.ts';
 import { dockerBlobs, dockerManifests, encodeDockerManifests } from './export-docker.ts';
@@ -49,14 +50,7 @@ export async function* exportArchive(
 }
 
 function documentItem(name: string, mode: number, bytes: Buffer): TarItem {
-  return {
-    name,
-    mode,
-    size: bytes.byteLength,
-    async *open() {
-      yield bytes;
-    },
-  };
+  return { name, mode, size: bytes.byteLength, open: () => streamOf(bytes) };
 }
 
 function directories(blobs: readonly Descriptor[]): TarItem[] {

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { ingest } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
 import type { ImageStore } from '../services/image-store.ts';
@@ -15,6 +13,7 @@ import { type NamingOptions, namesOf, tryReference } from './names.ts';
 import { parseWanted, pickImage } from './pick.ts';
 import { type RecompressOptions, recompressor } from './recompress.ts';
 import { labelReferrer, settle } from './settle.ts';
+import { storeDocument } from './store-document.ts';
 import { type TakeInEvent, takeIn } from './take-in.ts';
 
 /** The services of a namespace that an import needs. */
@@ -100,28 +99,8 @@ export async function importArchive(
 async function storeDocuments(content: ContentStore, contents: ArchiveContents, options: ImportOptions): Promise<void> {
   const index = options.indexName === undefined ? undefined : contents.index;
   const made = index === undefined ? [] : [{ descriptor: describe(mediaTypes.ociIndex, index), bytes: index }];
-  for (const { descriptor, bytes } of [...contents.documents, ...made]) {
-    await storeDocument(content, descriptor, bytes, options);
-  }
-}
-
-async function storeDocument(
-  content: ContentStore,
-  target: Descriptor,
-  bytes: Uint8Array,
-  { lease, signal }: ImportOptions,
-): Promise<void> {
-  // A ref of its own: it is small, and nobody has to be waited for.
-  const ref = `import-${target.digest}-${randomUUID()}`;
-  try {
-    await ingest(content, { ref, target, lease, signal, expected: target }, once(bytes));
-  } catch (error) {
-    if (!is(error, 'already-exists')) throw error;
-  }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+  const { lease, signal } = options;
+  for (const document of [...contents.documents, ...made]) await storeDocument(content, document, { lease, signal });
 }
 
 /** Names and what they are to stand for. */

@@ -1,7 +1,9 @@
 import { DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isDigest } from '../spec/digest.ts';
+import { formatReference } from '../spec/reference.ts';
 import type { ArchiveImage } from './contents.ts';
+import { tryReference } from './names.ts';
 
 /** What a user asks for in an archive or a layout: `TAG`, a whole name, `DIGEST`, or one with `@DIGEST` behind it. */
 export interface Wanted {
@@ -41,7 +43,9 @@ export function pickImage(images: readonly ArchiveImage[], { name, digest }: Wan
 }
 
 function isCalled({ imageName, refName }: ArchiveImage, name: string | undefined): boolean {
-  return name === undefined || imageName === name || refName === name;
+  if (name === undefined || imageName === name || refName === name) return true;
+  const reference = imageName === undefined ? undefined : tryReference(name);
+  return reference !== undefined && formatReference(reference) === imageName;
 }
 
 function notThere(images: readonly ArchiveImage[], wanted: string): DrayError {

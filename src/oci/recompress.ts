@@ -6,6 +6,7 @@ import { is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { mediaTypes } from '../spec/media-types.ts';
+import { addLabels } from './add-labels.ts';
 import type { ArchiveFile } from './catalog.ts';
 
 /** How layers are compressed. */
@@ -65,7 +66,7 @@ async function pack(
     await writer.commit({ size, digest, labels, signal: options.signal });
   } catch (error) {
     if (!is(error, 'already-exists')) throw error;
-    await content.update({ digest, labels }, ...Object.keys(labels).map((key) => `labels.${key}`));
+    await addLabels(content, digest, labels);
   }
   return { digest, size };
 }

@@ -1,4 +1,4 @@
-import type { AbortableOptions, ContentStore, Info } from '../content/store.ts';
+import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import { sizeMismatch } from '../content/verified.ts';
 import { is } from '../errors.ts';
 import { childrenHandler, hasChildren, noPlatform } from '../images/children.ts';
@@ -6,9 +6,10 @@ import { dispatch } from '../images/handlers.ts';
 import { infoIfThere } from '../images/inspect.ts';
 import { childLabels, contentReferenceLabel } from '../images/labels.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { type Digest, encodedOf } from '../spec/digest.ts';
+import { algorithmOf, type Digest, encodedOf } from '../spec/digest.ts';
 import { isIndex } from '../spec/media-types.ts';
 import type { PlatformMatcher } from '../spec/platform.ts';
+import { addLabels } from './add-labels.ts';
 import { incomplete } from './archive-error.ts';
 
 /** What has to be there of an image. */
@@ -46,7 +47,7 @@ export async function settle(
     if (!hasChildren(target.mediaType)) return [];
     const all = await children(target, { signal });
     const kept = await select(content, target, all, options);
-    await label(content, info, all, kept);
+    await addLabels(content, target.digest, labelsOf(all, kept));
     return kept;
   };
   await dispatch((target, { signal }) => visit(target, signal), roots, { signal: options.signal });
@@ -73,28 +74,17 @@ async function select(
 }
 
 // Counted over all children, so that the labels of another import or pull of the same index keep their meaning.
-async function label(
-  content: ContentStore,
-  { digest, labels: present }: Info,
-  all: readonly Descriptor[],
-  kept: readonly Descriptor[],
-): Promise<void> {
+function labelsOf(all: readonly Descriptor[], kept: readonly Descriptor[]): Labels {
   const wanted = new Set<string>(kept.map((child) => child.digest));
-  const missing = Object.entries(childLabels(all)).filter(
-    ([key, value]) => wanted.has(value) && present[key] !== value,
-  );
-  if (missing.length === 0) return;
-  await content.update({ digest, labels: Object.fromEntries(missing) }, ...missing.map(([key]) => `labels.${key}`));
+  return Object.fromEntries(Object.entries(childLabels(all)).filter(([, digest]) => wanted.has(digest)));
 }
 
 /** Makes a subject keep what refers to it, where the subject is there. */
 export async function labelReferrer(content: ContentStore, subject: Digest, referrer: Descriptor): Promise<void> {
-  const [algorithm = ''] = referrer.digest.split(':');
+  const algorithm = algorithmOf(referrer.digest);
   const key = `${contentReferenceLabel}.referrer.${algorithm}.${encodedOf(referrer.digest).slice(0, 12)}`;
   try {
-    const { labels } = await content.info(subject);
-    if (labels[key] === referrer.digest) return;
-    await content.update({ digest: subject, labels: { [key]: referrer.digest } }, `labels.${key}`);
+    await addLabels(content, subject, { [key]: referrer.digest });
   } catch (error) {
     if (!is(error, 'not-found')) throw error;
   }

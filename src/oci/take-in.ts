@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readBlob } from '../content/copy.ts';
-import { collect } from '../content/documents.ts';
 import type { AbortableOptions, ContentStore, Writer } from '../content/store.ts';
 import { because, is, withContext } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
-import { type ArchiveFile, Catalog, documentNames } from './catalog.ts';
+import { type ArchiveFile, type Catalog, type CatalogOptions, readCatalog } from './catalog.ts';
 import type { Entries } from './entries.ts';
 import { digestOfName, entryName } from './entry-name.ts';
 import type { TarEntry } from './tar-reader.ts';
@@ -21,11 +20,9 @@ export interface TakeInEvent {
 }
 
 /** How files are taken in. */
-export interface TakeInOptions extends AbortableOptions {
+export interface TakeInOptions extends CatalogOptions {
   /** Holds what is stored until somebody names it. */
   readonly lease?: string | undefined;
-  /** The most bytes a document may have. */
-  readonly documentLimit?: number | undefined;
   readonly onEvent?: ((event: TakeInEvent) => void) | undefined;
 }
 
@@ -36,21 +33,9 @@ export interface TakeInOptions extends AbortableOptions {
  * @throws DrayError as {@link Entries} does; `failed-precondition`, reason `digest-mismatch`; what the store throws.
  */
 export async function takeIn(content: ContentStore, entries: Entries, options: TakeInOptions = {}): Promise<Catalog> {
-  const catalog = new Catalog();
   const commits = new Commits();
   try {
-    for await (const entry of entries) {
-      options.signal?.throwIfAborted();
-      const name = entryName(entry.name);
-      catalog.count(name);
-      if (entry.kind === 'symlink' || entry.kind === 'hardlink') catalog.addLink(name, entry.linkName, entry.kind);
-      if (entry.kind !== 'file') continue;
-      if (documentNames.includes(name)) {
-        catalog.addDocument(name, await collect(entry.body(), options.documentLimit));
-      } else if (!name.startsWith('blobs/') || digestOfName(name) !== undefined) {
-        await catalog.addFile(name, await store(content, entry, name, commits, options));
-      }
-    }
+    const catalog = await readCatalog(entries, (entry, name) => store(content, entry, name, commits, options), options);
     await commits.settled();
     return catalog;
   } catch (error) {

@@ -1,4 +1,5 @@
 import { DrayError } from '../errors.ts';
+import { readAhead } from './byte-source.ts';
 import { blockSize, encodeHeader, paddingOf } from './tar-header.ts';
 
 /** A file to be written into a tar file, or a directory, whose name ends with a slash. */
@@ -65,22 +66,4 @@ async function* batched(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
     }
   }
   if (used > 0) yield batch.subarray(0, used);
-}
-
-/** The same stream, of which the next chunk is asked for while the reader is busy with one. */
-export async function* readAhead(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const chunks = stream[Symbol.asyncIterator]();
-  try {
-    let next = chunks.next();
-    for (;;) {
-      const { done, value } = await next;
-      if (done === true) return;
-      next = chunks.next();
-      // Its failure is told when the reader comes back for it.
-      next.catch(() => {});
-      yield value;
-    }
-  } finally {
-    await chunks.return?.();
-  }
 }

@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { unpacked } from '../content/compression.ts';
+import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
+import type { AbortableOptions } from '../content/store.ts';
+import { codeOf, withContext } from '../errors.ts';
+import { createHasher, type Digest } from '../spec/digest.ts';
+import { FileSource, readAhead, readFileRange } from './byte-source.ts';
+import { type ArchiveFile, type Catalog, type CatalogOptions, readCatalog } from './catalog.ts';
+import { openFile, packingOfFile } from './entries.ts';
+import { digestOfName } from './entry-name.ts';
+import { readTar } from './tar-reader.ts';
+
+/** An archive that is open, so that each of its files can be read at any time. Whoever opened it closes it. */
+export interface OpenArchive extends AsyncDisposable {
+  readonly catalog: Catalog;
+}
+
+/**
+ * Opens an archive in a file and looks through it without reading what it holds. A packed one is unpacked into a temporary
+ * file first, which is gone when the archive is closed.
+ * @throws DrayError as `importArchive` does for the form of an archive; what the file system has, with the path.
+ */
+export async function openArchive(path: string, options: CatalogOptions = {}): Promise<OpenArchive> {
+  await using resources = new AsyncDisposableStack();
+  const file = await openFile(path);
+  resources.defer(() => file.close());
+  const packing = await packingOfFile(file);
+  const tar =
+    packing === 'none' ? file : await spool(unpacked(readFileRange(file, options), packing, options), resources);
+  const { size } = await tar.stat();
+  const catalog = await readCatalog(
+    readTar(new FileSource(tar, size, options)),
+    async (entry, name) => new FileInArchive(tar, entry.offset, entry.size, digestOfName(name)),
+    options,
+  );
+  const held = resources.move();
+  return { catalog, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+async function spool(stream: AsyncIterable<Uint8Array>, resources: AsyncDisposableStack): Promise<FileHandle> {
+  const directory = await mkdtemp(join(tmpdir(), 'dray-archive-'));
+  resources.defer(() => rm(directory, { recursive: true, force: true }));
+  const file = await open(join(directory, 'archive.tar'), 'wx+', 0o600);
+  resources.defer(() => file.close());
+  for await (const chunk of stream) await file.writeFile(chunk);
+  return file;
+}
+
+/** A range of a tar file. Its digest is the one in its name until somebody verifies it, or else computed when asked for. */
+export class FileInArchive implements ArchiveFile {
+  readonly size: number;
+  readonly #tar: FileHandle;
+  readonly #offset: number;
+  #digest: Digest | undefined;
+
+  constructor(tar: FileHandle, offset: number, size: number, digest: Digest | undefined) {
+    this.#tar = tar;
+    this.#offset = offset;
+    this.#digest = digest;
+    this.size = size;
+  }
+
+  /** The digest, if it was ever asked for. */
+  get knownDigest(): Digest | undefined {
+    return this.#digest;
+  }
+
+  async digest(): Promise<Digest> {
+    if (this.#digest === undefined) {
+      const hasher = createHasher();
+      for await (const chunk of this.#read(0, { transient: true })) hasher.update(chunk);
+      this.#digest = hasher.digest();
+    }
+    return this.#digest;
+  }
+
+  open(offset = 0): AsyncIterable<Uint8Array> {
+    return this.#read(offset, {});
+  }
+
+  #read(offset: number, options: { transient?: boolean }): AsyncIterable<Uint8Array> {
+    return readFileRange(this.#tar, { ...options, offset: this.#offset + offset, length: this.size - offset });
+  }
+}
+
+/** Options of {@link saveArchive}. */
+export interface SaveOptions extends AbortableOptions {
+  /** `full` if not said: the file survives a power cut once this has returned. */
+  readonly durability?: DurabilityLevel | undefined;
+}
+
+/**
+ * Writes a stream to a file that comes under its name in one step, when all of it is there; a failure leaves what was there
+ * before.
+ * @throws what the stream throws; DrayError of the file system, with the path.
+ */
+export async function saveArchive(
+  path: string,
+  stream: AsyncIterable<Uint8Array>,
+  { durability: level = 'full', signal }: SaveOptions = {},
+): Promise<void> {
+  const durability = new Durability(level);
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o666);
+    try {
+      for await (const chunk of readAhead(stream)) {
+        signal?.throwIfAborted();
+        await file.writeFile(chunk);
+      }
+      await durability.file(file);
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await durability.directory(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw codeOf(error) === undefined ? error : withContext(error, { side: 'target', path });
+  }
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import type { Fetcher } from '../content/copy.ts';
+import { LocalStore } from '../content/local/local-store.ts';
+import type { AbortableOptions } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import type { Digest } from '../spec/digest.ts';
+import { formatReference, parseReference } from '../spec/reference.ts';
+import { FileInArchive, openArchive, type SaveOptions, saveArchive } from './archive-file.ts';
+import { streamOf } from './byte-source.ts';
+import type { Catalog } from './catalog.ts';
+import { type ArchiveContents, annotations, contentsOf } from './contents.ts';
+import { type ExportOptions, exportArchive } from './export.ts';
+import { checkRefName, type PlaceSource, type PlaceTarget } from './layout.ts';
+import { LayoutWriter } from './layout-writer.ts';
+import { parseWanted, pickImage } from './pick.ts';
+
+/** Options of an {@link ArchivePlace}. */
+export interface ArchiveOptions extends Pick<SaveOptions, 'durability'> {
+  /** What is written; what is read tells itself what it is. */
+  readonly format: 'oci' | 'docker';
+  /** The image that is meant: its tag, whole name or digest; the only one, if not said, or a new one without a name. */
+  readonly image?: string | undefined;
+}
+
+/**
+ * An image in an archive file, as a source and a target of copies: `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`. A
+ * source is read in place. A target gathers beside the file what arrives, since a tar file has to be written in order, and
+ * the file is replaced when the image is finished.
+ */
+export class ArchivePlace {
+  readonly kind = 'archive';
+  readonly name: string;
+  readonly #path: string;
+  readonly #options: ArchiveOptions;
+
+  constructor(path: string, options: ArchiveOptions) {
+    this.#path = path;
+    this.#options = options;
+    const { format, image } = options;
+    this.name = [`${format}-archive`, path, ...(image === undefined ? [] : [image])].join(':');
+  }
+
+  /** @throws DrayError as `importArchive` does for what is wrong with an archive; `not-found` when the image is not in it. */
+  async source({ signal }: AbortableOptions = {}): Promise<PlaceSource> {
+    await using resources = new AsyncDisposableStack();
+    const { catalog } = resources.use(await openArchive(this.#path, { signal }));
+    const contents = await contentsOf(catalog, { signal });
+    const root = pickImage(contents.images, parseWanted(this.#options.image ?? ''));
+    const fetcher = fetcherOf(catalog, contents);
+    const held = resources.move();
+    return { root, name: this.name, fetcher, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  }
+
+  /** @throws DrayError `invalid-argument` for a name that such an archive cannot have. */
+  async target({ signal }: AbortableOptions = {}): Promise<PlaceTarget> {
+    signal?.throwIfAborted();
+    const { format, durability } = this.#options;
+    const { name } = parseWanted(this.#options.image ?? '');
+    const tag = name === undefined || format === 'oci' ? undefined : formatReference(parseReference(name));
+    if (name !== undefined && format === 'oci') checkRefName(name);
+    const directory = `${this.#path}.${randomUUID()}.tmp`;
+    const writer = new LayoutWriter(directory, { durability: 'none' });
+    return {
+      pusher: { push: (target, open, options) => writer.put(target, open, options) },
+      finish: async (root, options = {}) => {
+        await using store = new LocalStore(directory);
+        const naming = name === undefined || format === 'docker' ? {} : { [annotations.refName]: name };
+        const target = { ...root, annotations: { ...root.annotations, ...naming } };
+        // What was not copied, for example other platforms, is not there to be written.
+        const how: ExportOptions = { format, missing: 'skip', signal: options.signal };
+        const image = { target, names: tag === undefined ? [] : [tag] };
+        await saveArchive(this.#path, exportArchive(store, [image], how), { durability, signal: options.signal });
+        return `${format}-archive:${this.#path}@${root.digest}`;
+      },
+      [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+    };
+  }
+}
+
+function fetcherOf(catalog: Catalog, { documents }: ArchiveContents): Fetcher {
+  const made = new Map<Digest, Uint8Array>(documents.map(({ descriptor, bytes }) => [descriptor.digest, bytes]));
+  const files = new Map<Digest, FileInArchive>();
+  for (const file of catalog.files()) {
+    if (file instanceof FileInArchive && file.knownDigest !== undefined) files.set(file.knownDigest, file);
+  }
+  return {
+    async fetch(target, { offset = 0 } = {}) {
+      const document = made.get(target.digest);
+      if (document !== undefined) return streamOf(document.subarray(offset));
+      const file = files.get(target.digest);
+      if (file === undefined) throw notInArchive(target);
+      return file.open(offset);
+    },
+  };
+}
+
+function notInArchive({ mediaType, digest, size }: Descriptor): DrayError {
+  return new DrayError('not-found', `${digest} is not in the archive`, {
+    reason: 'bad-archive',
+    side: 'source',
+    descriptor: { mediaType, digest, size },
+    hint: 'the archive is incomplete: make it again with all of its content',
+  });
+}

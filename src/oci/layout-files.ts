@@ -1,0 +1,48 @@
+import { constants, copyFile, link, lstat, open } from 'node:fs/promises';
+import { collect } from '../content/documents.ts';
+import { codeOf } from '../errors.ts';
+import { badArchive } from './archive-error.ts';
+import { readFileRange } from './byte-source.ts';
+
+/**
+ * A document of a layout; undefined when there is none. A link is not followed.
+ * @throws DrayError `invalid-argument`, reason `bad-document`, over the limit; reason `bad-archive` when it is not a file.
+ */
+export async function readDocumentFile(path: string, limit?: number): Promise<Uint8Array | undefined> {
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw codeOf(error) === 'ELOOP' ? badArchive('a document of the layout is a link', { path }) : error;
+  });
+  if (handle === undefined) return undefined;
+  try {
+    return await collect(readFileRange(handle), limit);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether there is a plain file of that many bytes. */
+export async function isFileOf(path: string, size: number): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found?.isFile() === true && found.size === size;
+}
+
+/** How a file can be at two places without its bytes being there twice. */
+export type Sharing = 'hard' | 'reflink';
+
+const cannotShare = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'ENOTTY']);
+
+/**
+ * Puts a file at a second place: as another name of it (`hard`), or as a clone whose blocks are shared until one of them is
+ * written to (`reflink`). Returns false where the file system or the platform cannot.
+ */
+export async function shareFile(path: string, place: string, how: Sharing): Promise<boolean> {
+  try {
+    if (how === 'hard') await link(path, place);
+    else await copyFile(path, place, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if (cannotShare.has(codeOf(error) ?? '')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { OpenBlob, PushOutcome } from '../content/copy.ts';
+import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
+import type { AbortableOptions, Provider } from '../content/store.ts';
+import { sizeMismatch, verified } from '../content/verified.ts';
+import { codeOf, withContext } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { parseDigest } from '../spec/digest.ts';
+import { readAhead, streamOf } from './byte-source.ts';
+import { checkLayout, encodeLayout } from './contents.ts';
+import { nameOfDigest } from './entry-name.ts';
+import { isFileOf, readDocumentFile, type Sharing, shareFile } from './layout-files.ts';
+import { mergeIndex } from './layout-index.ts';
+import { withLock } from './layout-lock.ts';
+
+/** Options of {@link LayoutWriter}. */
+export interface LayoutWriterOptions {
+  /** `full` if not said: what was put and listed survives a power cut. */
+  readonly durability?: DurabilityLevel | undefined;
+}
+
+/**
+ * Writes an image layout that others may read and write at the same time. A blob comes under its name in one step, verified;
+ * `index.json` is changed under a lock and replaced in one step. Nothing is removed.
+ */
+export class LayoutWriter {
+  readonly #directory: string;
+  readonly #durability: Durability;
+  #begun: Promise<void> | undefined;
+
+  constructor(directory: string, { durability = 'full' }: LayoutWriterOptions = {}) {
+    this.#directory = directory;
+    this.#durability = new Durability(durability);
+  }
+
+  /** Makes the layout if there is none. @throws DrayError `invalid-argument`, reason `bad-archive`, for another version. */
+  async begin(): Promise<void> {
+    this.#begun ??= this.#guard(async () => {
+      await mkdir(join(this.#directory, 'blobs'), { recursive: true });
+      const layout = await readDocumentFile(join(this.#directory, 'oci-layout'));
+      checkLayout(layout);
+      if (layout === undefined) await this.#replace('oci-layout', encodeLayout());
+    });
+    await this.#begun;
+  }
+
+  /** Brings in one blob, unless it is there. @throws DrayError `data-loss` when the bytes are not those of the target. */
+  async put(target: Descriptor, openBlob: OpenBlob, options: AbortableOptions = {}): Promise<PushOutcome> {
+    return await this.#place(target, (path) => this.#write(path, verified(openBlob(0), target), options));
+  }
+
+  /**
+   * Brings in one blob of a store, unless it is there, without copying its bytes where that can be done. They are read and
+   * verified all the same.
+   * @throws DrayError as {@link put} and the store do.
+   */
+  async putFrom(
+    source: Provider,
+    target: Descriptor,
+    sharing: Sharing | undefined,
+    options: AbortableOptions = {},
+  ): Promise<PushOutcome> {
+    return await this.#place(target, async (path) => {
+      await using reader = await source.reader(target, options);
+      if (reader.size !== target.size) throw sizeMismatch(target.digest, target.size, reader.size, false);
+      const isShared =
+        sharing !== undefined && reader.path !== undefined && (await shareFile(reader.path, path, sharing));
+      if (!isShared) await this.#write(path, reader.stream(options), options);
+      else for await (const _ of reader.stream(options)) options.signal?.throwIfAborted();
+    });
+  }
+
+  async #write(path: string, stream: AsyncIterable<Uint8Array>, { signal }: AbortableOptions): Promise<void> {
+    const file = await open(path, 'wx', 0o644);
+    try {
+      for await (const chunk of readAhead(stream)) {
+        signal?.throwIfAborted();
+        await file.writeFile(chunk);
+      }
+      await this.#durability.file(file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  // What has the name and is not a file of the right size, a link for example, is replaced.
+  async #place(target: Descriptor, make: (temporary: string) => Promise<void>): Promise<PushOutcome> {
+    await this.begin();
+    const path = join(this.#directory, nameOfDigest(parseDigest(target.digest)));
+    if (await isFileOf(path, target.size)) return 'exists';
+    const temporary = `${path}.${randomUUID()}.tmp`;
+    await this.#guard(async () => {
+      await mkdir(dirname(path), { recursive: true });
+      try {
+        await make(temporary);
+        await rename(temporary, path);
+      } finally {
+        await rm(temporary, { force: true });
+      }
+      await this.#durability.directory(dirname(path));
+    });
+    return 'pushed';
+  }
+
+  /** Lists objects in `index.json`, as {@link mergeIndex} does. @throws the signal's reason while waiting for the lock. */
+  async list(entries: readonly Descriptor[], options: AbortableOptions = {}): Promise<void> {
+    await this.begin();
+    const change = async (): Promise<void> => {
+      const bytes = await readDocumentFile(join(this.#directory, 'index.json'));
+      await this.#replace('index.json', mergeIndex(bytes, entries));
+    };
+    await withLock(this.#directory, () => this.#guard(change), options);
+  }
+
+  async #replace(name: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.#directory, name);
+    const temporary = `${path}.${randomUUID()}.tmp`;
+    await this.#write(temporary, streamOf(bytes), {});
+    await rename(temporary, path);
+    await this.#durability.directory(this.#directory);
+  }
+
+  async #guard<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      throw codeOf(error) === undefined ? error : withContext(error, { side: 'target', path: this.#directory });
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { type Fetcher, fetcherOf, type Pusher } from '../content/copy.ts';
+import { LocalStore } from '../content/local/local-store.ts';
+import type { AbortableOptions } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { type ArchiveImage, annotations, checkLayout, imagesOfIndex } from './contents.ts';
+import { readDocumentFile } from './layout-files.ts';
+import { LayoutWriter, type LayoutWriterOptions } from './layout-writer.ts';
+import { isRefName } from './names.ts';
+import { parseWanted, pickImage } from './pick.ts';
+
+/** A place that is open for reading, with the object that its name means. Whoever opened it closes it. */
+export interface PlaceSource extends AsyncDisposable {
+  readonly root: Descriptor;
+  readonly name: string;
+  readonly fetcher: Fetcher;
+}
+
+/** A place that is open for writing. Whoever opened it closes it; what was not finished then has no name. */
+export interface PlaceTarget extends AsyncDisposable {
+  readonly pusher: Pusher;
+  /** Names the root when all of it has arrived. Returns the place with the digest. */
+  finish(root: Descriptor, options?: AbortableOptions): Promise<string>;
+}
+
+/** Options of a {@link LayoutPlace}. */
+export interface LayoutOptions extends LayoutWriterOptions {
+  /** The image that is meant: its tag, whole name or digest; the only one, if not said, or a new one without a name. */
+  readonly image?: string | undefined;
+}
+
+/**
+ * An image in a layout directory, as a source and a target of copies: `oci:DIR[:NAME]`. What it reads may change while it
+ * reads, since others may write; every blob is verified by whoever takes it.
+ */
+export class LayoutPlace {
+  readonly kind = 'layout';
+  readonly name: string;
+  readonly #directory: string;
+  readonly #image: string;
+  readonly #durability: LayoutWriterOptions;
+
+  constructor(directory: string, { image = '', ...durability }: LayoutOptions = {}) {
+    this.#directory = directory;
+    this.#image = image;
+    this.#durability = durability;
+    this.name = image === '' ? `oci:${directory}` : `oci:${directory}:${image}`;
+  }
+
+  /**
+   * Every image that the layout lists.
+   * @throws DrayError `not-found` when there is no layout; `invalid-argument`, reason `bad-archive` or `bad-document`.
+   */
+  async images(): Promise<readonly ArchiveImage[]> {
+    checkLayout(await readDocumentFile(join(this.#directory, 'oci-layout')));
+    const index = await readDocumentFile(join(this.#directory, 'index.json'));
+    if (index !== undefined) return imagesOfIndex(index);
+    throw new DrayError('not-found', `no image layout at ${this.#directory}`, {
+      side: 'source',
+      path: this.#directory,
+      hint: 'a layout is a directory with index.json and blobs/ in it',
+    });
+  }
+
+  /** @throws DrayError as {@link images} does; `not-found` or `invalid-argument` when no or several images are meant. */
+  async source({ signal }: AbortableOptions = {}): Promise<PlaceSource> {
+    signal?.throwIfAborted();
+    const root = pickImage(await this.images(), parseWanted(this.#image));
+    // A layout keeps its blobs as a store does, and no link is followed.
+    const store = new LocalStore(this.#directory);
+    return {
+      root,
+      name: this.name,
+      fetcher: fetcherOf(store),
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    };
+  }
+
+  /** @throws DrayError `invalid-argument` for a name that a layout cannot have, or a layout of another version. */
+  async target({ signal }: AbortableOptions = {}): Promise<PlaceTarget> {
+    signal?.throwIfAborted();
+    const { name } = parseWanted(this.#image);
+    if (name !== undefined) checkRefName(name);
+    const writer = new LayoutWriter(this.#directory, this.#durability);
+    await writer.begin();
+    return {
+      pusher: { push: (target, open, options) => writer.put(target, open, options) },
+      finish: async (root, options) => {
+        const naming = name === undefined ? {} : { [annotations.refName]: name };
+        await writer.list([{ ...root, annotations: { ...root.annotations, ...naming } }], options);
+        return `oci:${this.#directory}@${root.digest}`;
+      },
+      async [Symbol.asyncDispose]() {},
+    };
+  }
+}
+
+/** @throws DrayError `invalid-argument` for a name that an entry of a layout cannot have. */
+export function checkRefName(name: string): void {
+  if (isRefName(name)) return;
+  throw new DrayError('invalid-argument', `${JSON.stringify(name.slice(0, 200))} cannot be a name in an image layout`, {
+    side: 'target',
+    hint: 'letters and digits, joined by single -._:@+ and /, as in v1.0 or registry.example.com/team/app:1.0',
+  });
+}
