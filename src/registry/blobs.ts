@@ -3,12 +3,14 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { BlobReader } from '../content/store.ts';
 import type { Digest } from '../spec/digest.ts';
 import { mediaTypes } from '../spec/media-types.ts';
+import { unlessAborted } from './abort.ts';
 import { refusal } from './codes.ts';
 import { type Exchange, isHead } from './exchange.ts';
 import { type ByteRange, parseRanges, type RangeRequest } from './ranges.ts';
 import { replyEmpty, replyStream } from './reply.ts';
 import type { Repository } from './repository.ts';
 import type { RegistryState } from './state.ts';
+import { upstreamFailed } from './upstream.ts';
 
 /** `GET` and `HEAD` of a blob (distribution-spec, Pulling blobs), with ranges. */
 export async function getBlob(
@@ -18,7 +20,10 @@ export async function getBlob(
   digest: Digest,
 ): Promise<void> {
   const blob = await repository.blob(digest);
-  if (blob === undefined) throw blobUnknown(digest);
+  if (blob === undefined) {
+    await getBlobUpstream(exchange, state, repository, digest);
+    return;
+  }
   const headers = blobHeaders(digest);
   if (isHead(exchange)) {
     await mention(exchange, state, repository, digest);
@@ -30,6 +35,38 @@ export async function getBlob(
     return;
   }
   await using reader = await state.services.content.reader(blob, { signal: exchange.signal });
+  await sendBlob(exchange, reader, headers);
+}
+
+async function getBlobUpstream(
+  exchange: Exchange,
+  { services, upstream }: RegistryState,
+  repository: Repository,
+  digest: Digest,
+): Promise<void> {
+  if (!upstream?.serves(repository.name)) throw blobUnknown(digest);
+  const described = isHead(exchange) ? await repository.described(digest) : undefined;
+  const headers = blobHeaders(digest);
+  if (described !== undefined) {
+    replyEmpty(exchange, 200, { ...headers, 'Content-Length': described.size });
+    return;
+  }
+  const { signal } = exchange;
+  const fill = await upstream.blob(repository, digest);
+  if (fill === undefined) throw blobUnknown(digest);
+  try {
+    if (exchange.request.headers.range === undefined) {
+      const body = fill.follow({ signal });
+      await unlessAborted(fill.started, signal);
+      await replyStream(exchange, 200, { ...headers, 'Content-Length': fill.target.size }, () => body);
+      return;
+    }
+    await unlessAborted(fill.done, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw upstreamFailed(error, repository.name.domain);
+  }
+  await using reader = await services.content.reader(fill.target, { signal });
   await sendBlob(exchange, reader, headers);
 }
 

@@ -58,6 +58,13 @@ export function refusal(code: ErrorCode, message: string, { status, hint, cause 
   return new DrayError(kind, message, { codes: [code], status: status ?? usual, hint, cause });
 }
 
+/** Whether an error is a {@link refusal}, and not what another registry said. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof DrayError)) return false;
+  const { codes, status, registry } = error.context;
+  return codes !== undefined && status !== undefined && registry === undefined;
+}
+
 const byKind: Readonly<Record<ErrorKind, readonly [ErrorCode, number]>> = {
   canceled: ['UNAVAILABLE', 503],
   unknown: ['UNKNOWN', 500],
@@ -91,8 +98,10 @@ export interface Answer {
  */
 export function answerOf(error: unknown): Answer {
   if (!(error instanceof DrayError)) return { status: 500, code: 'UNKNOWN', message: 'the registry failed' };
-  const { codes, status, hint } = error.context;
-  if (codes?.[0] !== undefined && status !== undefined) return { status, code: codes[0], message: error.message, hint };
+  if (isRefusal(error)) {
+    const { codes, status = 500, hint } = error.context;
+    return { status, code: codes?.[0] ?? 'UNKNOWN', message: error.message, hint };
+  }
   if (error.reason === 'disk-full')
     return { status: 507, code: 'UNAVAILABLE', message: 'the registry is out of space' };
   const [code, usual] = byKind[error.kind];

@@ -3,7 +3,7 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { detectMediaType, parseArtifact, parseIndex, parseManifest } from '../spec/documents.ts';
 import { isArtifact, isIndex, isManifest, mediaTypes } from '../spec/media-types.ts';
-import { refusal } from './codes.ts';
+import { isRefusal, refusal } from './codes.ts';
 
 /** A manifest of any kind, as far as the registry looks into it. */
 export interface ManifestDocument {
@@ -26,7 +26,7 @@ export function readManifest(bytes: Uint8Array, contentType: string | undefined)
     if (stated === undefined || stated === named) return document;
     throw invalid(`its Content-Type is ${named}, but its own media type is ${stated.slice(0, 200)}`);
   } catch (error) {
-    if (!(error instanceof DrayError) || error.context.codes !== undefined) throw error;
+    if (!(error instanceof DrayError) || isRefusal(error)) throw error;
     throw refusal('MANIFEST_INVALID', error.message, { hint: error.context.hint, cause: error });
   }
 }

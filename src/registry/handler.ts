@@ -97,6 +97,9 @@ export class Handler {
     const name = nameOf(route, target, state.domain);
     const endpoint = this.#endpoint(exchange, route);
     const identity = await this.#identify(exchange, note, accessOf(endpoint, name));
+    if (endpoint.changes && name !== undefined && state.upstream?.serves(name)) {
+      throw refusal('UNSUPPORTED', `${name.domain} is mirrored here, so nothing of it can be changed`);
+    }
     const ns = target.query.get('ns');
     if (ns !== null) exchange.response.setHeader('OCI-Namespace', name?.domain ?? ns.replaceAll(/[^\w.:-]/g, '?'));
     const repository = name === undefined ? undefined : state.repository(name);
@@ -117,7 +120,9 @@ export class Handler {
   async #identify({ request, response }: Exchange, note: Note, needed: readonly Access[]): Promise<Identity> {
     const { authentication } = this.#options.state;
     if (authentication === undefined) return everybody;
-    const identity = await authentication.identify(request.headers.authorization);
+    const identity = await authentication.identify(request.headers.authorization).catch((cause: unknown) => {
+      throw refusal('UNAVAILABLE', 'nobody can be authenticated at the moment', { cause });
+    });
     note.user = identity?.name ?? '-';
     if (identity !== undefined && needed.every((access) => identity.allows(access))) return identity;
     const asked = needed.map(({ type, name, action }) => `${action} of ${type} ${name}`).join(', ') || 'this';
@@ -149,7 +154,9 @@ export class Handler {
       milliseconds,
       user: note.user,
       remote: request.socket.remoteAddress ?? '',
-      ...(note.failure === undefined || status === 404 ? {} : { error: String((note.failure as Error).message ?? note.failure) }),
+      ...(note.failure === undefined || status === 404
+        ? {}
+        : { error: String((note.failure as Error).message ?? note.failure) }),
     };
     this.#options.metrics.end(record);
     this.#options.onRequest?.(record);

@@ -7,6 +7,7 @@ import { Timestamp } from '../spec/timestamp.ts';
 export const repositoryLabel = 'dray.registry.repository';
 
 const knownLimit = 100_000;
+const mostAttempts = 5;
 
 /**
  * What the registry keeps from being collected besides what a tag keeps, each as leases of the store, so that it holds for
@@ -28,11 +29,23 @@ export class Holds {
 
   /** Keeps content that is about to arrive in a repository and to be named by a manifest there. */
   async arriving(repository: string, digest: Digest): Promise<void> {
-    const slot = this.#slot();
-    const id = recentId(repository, slot);
-    await this.#add(id, digest, { repository, expiresAt: this.#endOf(slot) });
+    for (let attempt = 1; ; attempt += 1) {
+      const slot = this.#slot();
+      const id = recentId(repository, slot);
+      try {
+        await this.#add(id, digest, { repository, expiresAt: this.#endOf(slot) });
+        this.#remember(`${id} ${digest}`);
+        return;
+      } catch (error) {
+        // Its time was over before the store got to it.
+        if (!is(error, 'failed-precondition') || attempt === mostAttempts) throw error;
+      }
+    }
+  }
+
+  #remember(key: string): void {
     if (this.#known.size >= knownLimit) this.#known.clear();
-    this.#known.add(`${id} ${digest}`);
+    this.#known.add(key);
   }
 
   /** Keeps content that a client has been told of and may name in a manifest; nothing to do when that was done lately. */

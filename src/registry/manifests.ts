@@ -2,15 +2,16 @@ import { collect } from '../content/documents.ts';
 import { because } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf, type Digest, digestOf } from '../spec/digest.ts';
+import { unlessAborted } from './abort.ts';
 import { blobHeaders, matches } from './blobs.ts';
 import { announcedLength, receive } from './body.ts';
 import { refusal } from './codes.ts';
 import { readManifest } from './documents.ts';
 import { type Exchange, isHead } from './exchange.ts';
 import type { MemoryShare } from './memory.ts';
-import { replyEmpty, replyStream } from './reply.ts';
+import { replyEmpty, replyStream, warn } from './reply.ts';
 import type { Repository } from './repository.ts';
-import { manifestReference, tagFrom } from './route.ts';
+import { type ManifestReference, manifestReference, tagFrom } from './route.ts';
 import type { RegistryState } from './state.ts';
 
 /** `GET` and `HEAD` of a manifest by tag or digest (distribution-spec, Pulling manifests). The bytes are those that were put. */
@@ -21,13 +22,29 @@ export async function getManifest(
   text: string,
 ): Promise<void> {
   const reference = manifestReference(text);
-  const found = await ('tag' in reference ? repository.resolve(reference.tag) : repository.manifest(reference.digest));
+  const found = await find(exchange, state, repository, reference);
   if (found === undefined) throw manifestUnknown(text);
   await sendManifest(exchange, state, found, 'tag' in reference);
 }
 
-/** Sends a manifest that is in the store. */
-export async function sendManifest(
+async function find(
+  exchange: Exchange,
+  { upstream }: RegistryState,
+  repository: Repository,
+  reference: ManifestReference,
+): Promise<Descriptor | undefined> {
+  if (!upstream?.serves(repository.name)) {
+    return await ('tag' in reference ? repository.resolve(reference.tag) : repository.manifest(reference.digest));
+  }
+  const asked =
+    'tag' in reference ? upstream.byTag(repository, reference.tag) : upstream.byDigest(repository, reference.digest);
+  const found = await unlessAborted(asked, exchange.signal);
+  if (found?.stale)
+    warn(exchange, `${repository.name.domain} cannot be asked: this is what the tag meant the last time`);
+  return found?.target;
+}
+
+async function sendManifest(
   exchange: Exchange,
   { services }: RegistryState,
   found: Descriptor,

@@ -17,6 +17,7 @@ import { Repository } from './repository.ts';
 import { Sessions } from './sessions.ts';
 import type { RegistryState } from './state.ts';
 import { Turns } from './turns.ts';
+import { Upstream, type UpstreamOptions } from './upstream.ts';
 
 /** How to start a registry. Times are milliseconds. */
 export interface RegistryOptions {
@@ -39,8 +40,10 @@ export interface RegistryOptions {
   readonly readOnly?: boolean | undefined;
   /** Which manifests may name content that is not there; `indexes` if not said. */
   readonly sparse?: SparsePolicy | undefined;
-  /** Host part of the names of repositories whose paths have none; `localhost` if not said. */
+  /** Host part of the names of repositories whose paths have none; that of the upstream or `localhost` if not said. */
   readonly domain?: string | undefined;
+  /** Another registry, from which comes what is asked for and is not there. */
+  readonly upstream?: UpstreamOptions | undefined;
   /** Collects what nothing needs any more; called a while after deletions and now and then. Never if not said. */
   readonly collect?: ((options: AbortableOptions) => Promise<unknown>) | undefined;
   /** From a deletion to the collection that it causes; 1 second if not said. */
@@ -146,7 +149,7 @@ function checkReach({
 }
 
 function createState(options: RegistryOptions, undo: AsyncDisposableStack): RegistryState {
-  const { services, collect, domain = defaults.domain } = options;
+  const { services, collect, upstream } = options;
   const holds = new Holds(services.leases, options.grace ?? defaults.grace);
   const context = { services, holds, graphs: new Graphs(services.content) };
   const collection = collect && {
@@ -168,7 +171,8 @@ function createState(options: RegistryOptions, undo: AsyncDisposableStack): Regi
       blob: options.blobLimit ?? Number.POSITIVE_INFINITY,
       chunkMinLength: options.chunkMinLength,
     },
-    domain,
+    domain: options.domain ?? upstream?.host ?? defaults.domain,
+    upstream: upstream && undo.use(new Upstream(upstream, services, holds)),
     readOnly: options.readOnly ?? false,
     authentication: options.authentication,
     repository: (name) => new Repository(name, context),

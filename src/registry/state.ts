@@ -8,6 +8,7 @@ import type { Publisher } from './publisher.ts';
 import type { Repository } from './repository.ts';
 import type { Sessions } from './sessions.ts';
 import type { Turns } from './turns.ts';
+import type { Upstream } from './upstream.ts';
 
 /** What a registry refuses to take, and what it tells clients of that. */
 export interface RegistryLimits {
@@ -34,5 +35,7 @@ export interface RegistryState {
   readonly domain: string;
   readonly readOnly: boolean;
   readonly authentication: Authentication | undefined;
+  /** Where what is missing comes from. */
+  readonly upstream: Upstream | undefined;
   repository(name: RepositoryName): Repository;
 }

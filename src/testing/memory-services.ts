@@ -2,7 +2,7 @@ import { checkLabels, isLabelPath, presentLabels, updateLabels } from '../conten
 import { MemoryStore } from '../content/memory/memory-store.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import { labelField, parseFilters } from '../filters/filter.ts';
+import { type Fields, fieldsOf, parseFilters } from '../filters/filter.ts';
 import type { EventSource, StoreEvent } from '../services/events.ts';
 import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../services/image-store.ts';
 import type { Lease, LeaseManager, LeaseResource, NewLease } from '../services/lease-manager.ts';
@@ -49,7 +49,8 @@ class MemoryEvents implements EventSource {
     const waiting: StoreEvent[] = [];
     let wake: () => void = () => {};
     const tell = (event: StoreEvent): void => {
-      if (filter((path) => eventField(event, path))) waiting.push(event);
+      const { topic, namespace } = event;
+      if (filter(fieldsOf({ topic, namespace, event: event.event }))) waiting.push(event);
       wake();
     };
     this.#subscribers.add(tell);
@@ -73,13 +74,6 @@ class MemoryEvents implements EventSource {
   }
 }
 
-function eventField({ topic, namespace, event }: StoreEvent, path: readonly string[]): string | undefined {
-  const [first, key = ''] = path;
-  if (path.length === 1) return { topic, namespace }[first ?? ''];
-  const value = event[key];
-  return first === 'event' && typeof value === 'string' ? value : undefined;
-}
-
 class MemoryImages implements ImageStore {
   readonly #images = new Map<string, Image>();
   readonly #events: MemoryEvents;
@@ -98,7 +92,7 @@ class MemoryImages implements ImageStore {
     const filter = parseFilters(filters);
     for (const name of [...this.#images.keys()].sort()) {
       const image = this.#images.get(name);
-      if (image !== undefined && filter((path) => imageField(image, path))) yield image;
+      if (image !== undefined && filter(imageFields(image))) yield image;
     }
   }
 
@@ -143,10 +137,9 @@ function checkedImage(image: Image): Image {
   return image;
 }
 
-function imageField({ name, target, labels }: Image, path: readonly string[]): string | undefined {
-  if (path[0] === 'labels') return labelField(labels, path);
-  if (path[0] === 'annotations') return labelField(target.annotations ?? {}, path);
-  return { name, 'target.digest': target.digest, 'target.mediatype': target.mediaType }[path.join('.')];
+function imageFields({ name, target, labels }: Image): Fields {
+  const { digest, mediaType: mediatype, annotations = {} } = target;
+  return fieldsOf({ name, target: { digest, mediatype }, labels, annotations });
 }
 
 class MemoryLeases implements LeaseManager {
@@ -165,10 +158,7 @@ class MemoryLeases implements LeaseManager {
     const filter = parseFilters(filters);
     for (const id of [...this.#leases.keys()].sort()) {
       const lease = this.#leases.get(id)?.lease;
-      if (lease === undefined) continue;
-      const field = (path: readonly string[]) =>
-        path[0] === 'labels' ? labelField(lease.labels, path) : path.join('.') === 'id' ? id : undefined;
-      if (filter(field)) yield lease;
+      if (lease !== undefined && filter(fieldsOf({ id, labels: lease.labels }))) yield lease;
     }
   }
 
@@ -216,9 +206,7 @@ class MemoryNamespaces implements NamespaceStore {
     const filter = parseFilters(filters);
     for (const name of [...this.#namespaces.keys()].sort()) {
       const namespace = await this.get(name);
-      const field = (path: readonly string[]) =>
-        path[0] === 'labels' ? labelField(namespace.labels, path) : path.join('.') === 'name' ? name : undefined;
-      if (filter(field)) yield namespace;
+      if (filter(fieldsOf({ name, labels: namespace.labels }))) yield namespace;
     }
   }
 
