@@ -1,5 +1,6 @@
 import { type Dirent, statSync, unlinkSync, utimesSync } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { storeFailure } from '../content/local/failure.ts';
 import { Paths } from '../content/local/paths.ts';
 import { sizeIfThere } from '../content/local/writer.ts';
@@ -61,6 +62,15 @@ export class BlobFiles {
     return { digest, size: Number(found.size), committedAt: new Timestamp(found.mtimeNs) };
   }
 
+  /** Paths among the blobs that no store of this kind makes. */
+  async *strangers(): AsyncGenerator<string> {
+    for await (const entry of entriesOf(this.#paths.blobs)) {
+      const path = join(entry.parentPath, entry.name);
+      if (!known.includes(entry.name) || !entry.isDirectory()) yield path;
+      else for await (const one of entriesOf(path)) if (!isBlob(entry.name, one)) yield join(path, one.name);
+    }
+  }
+
   /** The digests that have something in their place, in no order; names that are no digest are not ours and left out. */
   async *digests(): AsyncGenerator<Digest> {
     for (const algorithm of algorithms) {
@@ -71,6 +81,12 @@ export class BlobFiles {
     }
   }
 }
+
+function isBlob(algorithm: string, entry: Dirent): boolean {
+  return entry.isFile() && isDigest(`${algorithm}:${entry.name}`);
+}
+
+const known: readonly string[] = algorithms;
 
 async function* entriesOf(directory: string): AsyncGenerator<Dirent> {
   try {

@@ -1,7 +1,7 @@
 import type { AbortableOptions } from '../content/store.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import { expireIngests } from './expire-ingests.ts';
-import type { StoreParts } from './parts.ts';
+import type { OpenParts } from './parts.ts';
 import { sweepEntries } from './sweep-entries.ts';
 import { sweepFiles } from './sweep-files.ts';
 
@@ -50,10 +50,7 @@ export interface CollectSummary {
  * may go on working meanwhile, in this process and in others; a file that is not the store's own is not touched.
  * @throws DrayError `unavailable`, reason `locked`; what the disk has.
  */
-export async function collect(
-  parts: Omit<StoreParts, 'collect'>,
-  options: CollectOptions = {},
-): Promise<CollectSummary> {
+export async function collect(parts: OpenParts, options: CollectOptions = {}): Promise<CollectSummary> {
   const tally = { leases: 0, images: 0, content: 0, ingests: 0, files: 0, bytes: 0 };
   const report = (removed: Removed): void => {
     tally[counters[removed.type]] += 1;

@@ -3,9 +3,9 @@ import type { Timestamp } from '../spec/timestamp.ts';
 import type { CollectOptions, Removed } from './collect.ts';
 import type { Rows } from './database.ts';
 import { namespaceOf, sharedRef } from './ingests.ts';
-import type { StoreParts } from './parts.ts';
+import type { OpenParts } from './parts.ts';
 
-type Parts = Omit<StoreParts, 'collect'>;
+type Parts = OpenParts;
 
 /** Removes ingests that nobody has open, that were not written to since `before` and that no lease holds. */
 export async function expireIngests(

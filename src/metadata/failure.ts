@@ -10,6 +10,7 @@ const kinds: Readonly<Record<number, { kind: ErrorKind; reason?: ErrorReason; hi
   11: { kind: 'data-loss', hint: 'the database is damaged: run dray doctor, or put back a backup' },
   13: { kind: 'resource-exhausted', reason: 'disk-full', hint: 'free some space, then run it again' },
   14: { kind: 'permission-denied', hint: 'the database cannot be opened: check owner and mode of its directory' },
+  19: { kind: 'failed-precondition' },
   26: { kind: 'data-loss', hint: 'the file is no database: run dray doctor, or put back a backup' },
 };
 

@@ -1,8 +1,10 @@
 import { checkLabels, presentLabels, updateLabels } from '../content/labels.ts';
-import type { AbortableOptions, Labels } from '../content/store.ts';
+import type { LocalStore } from '../content/local/local-store.ts';
+import type { AbortableOptions, Labels, Status } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { fieldsOf, parseFilters } from '../filters/filter.ts';
 import type { Namespace, NamespaceStore } from '../services/namespace-store.ts';
+import { Timestamp } from '../spec/timestamp.ts';
 import type { Database, Rows, Transaction } from './database.ts';
 import { publish } from './events.ts';
 
@@ -43,9 +45,11 @@ interface NamespaceRow {
 /** The namespaces of a directory. */
 export class Namespaces implements NamespaceStore {
   readonly #database: Database;
+  readonly #local: LocalStore;
 
-  constructor(database: Database) {
+  constructor(database: Database, local: LocalStore) {
     this.#database = database;
+    this.#local = local;
   }
 
   async get(name: string, { signal }: AbortableOptions = {}): Promise<Namespace> {
@@ -90,14 +94,24 @@ export class Namespaces implements NamespaceStore {
 
   async delete(name: string, { signal }: AbortableOptions = {}): Promise<void> {
     signal?.throwIfAborted();
+    find(this.#database, name);
+    const ingests = await this.#ingests(name);
+    const open = ingests.filter(({ active }) => active).length;
     await this.#database.write((transaction) => {
       find(transaction, name);
-      checkEmpty(transaction, name);
+      checkEmpty(transaction, name, open);
       transaction.run('DELETE FROM lease WHERE namespace = ?', name);
       transaction.run('DELETE FROM ingest WHERE namespace = ?', name);
       transaction.run('DELETE FROM namespace WHERE name = ?', name);
       publish(transaction, name, '/namespaces/delete', { name });
     });
+    const now = Timestamp.now();
+    for (const { ref } of ingests) await this.#local.expire(ref, now);
+  }
+
+  async #ingests(name: string): Promise<Status[]> {
+    const all = await Array.fromAsync(this.#local.statuses());
+    return all.filter(({ ref }) => ref.startsWith(`${name}/`));
   }
 }
 
@@ -107,19 +121,28 @@ function find(rows: Rows, name: string): Namespace {
   throw new DrayError('not-found', `no namespace ${name}`, { side: 'store', hint: 'dray ns ls lists them' });
 }
 
-function checkEmpty(rows: Rows, name: string): void {
-  const held = (['image', 'blob'] as const)
-    .map((kind) => {
-      const row = rows.get<{ count: bigint }>(`SELECT count(*) AS count FROM ${kind} WHERE namespace = ?`, name);
-      return { kind, count: Number(row?.count ?? 0) };
-    })
-    .filter(({ count }) => count > 0)
-    .map(({ kind, count }) => `${count} ${kind}${count === 1 ? '' : 's'}`);
+// Leases, and ingests that nobody has open, are work that was begun for what the namespace was to hold: they go with it.
+function checkEmpty(rows: Rows, name: string, openIngests: number): void {
+  const held = [
+    plural(count(rows, 'image', name), 'image'),
+    plural(count(rows, 'blob', name), 'blob'),
+    plural(openIngests, 'open ingest'),
+  ].filter((text) => text !== '');
   if (held.length === 0) return;
-  throw new DrayError('failed-precondition', `namespace ${name} is not empty: it has ${held.join(' and ')}`, {
+  throw new DrayError('failed-precondition', `namespace ${name} is not empty: it has ${held.join(', ')}`, {
     side: 'store',
     hint: 'remove its images, run dray gc, then try again',
   });
+}
+
+function count(rows: Rows, table: 'image' | 'blob', name: string): number {
+  const row = rows.get<{ count: bigint }>(`SELECT count(*) AS count FROM ${table} WHERE namespace = ?`, name);
+  return Number(row?.count ?? 0);
+}
+
+function plural(number: number, noun: string): string {
+  if (number === 0) return '';
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function namespaceOf({ name, labels }: NamespaceRow): Namespace {

@@ -1,36 +1,18 @@
-import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
-import { storeFailure } from '../content/local/failure.ts';
-import { LocalStore } from '../content/local/local-store.ts';
 import type { NamespaceStore } from '../services/namespace-store.ts';
 import type { Services } from '../services/services.ts';
 import type { Digest } from '../spec/digest.ts';
 import { backupDatabase } from './backup.ts';
-import { BlobFiles } from './blob-files.ts';
 import { type CollectOptions, type CollectSummary, collect } from './collect.ts';
 import { NamespacedContent } from './content.ts';
-import { Database } from './database.ts';
+import type { Database } from './database.ts';
 import { Events } from './events.ts';
 import { type Chain, explain } from './explain.ts';
 import { Images } from './images.ts';
 import { Leases } from './leases.ts';
 import { checkNamespace, Namespaces } from './namespaces.ts';
-import type { Sharing, StoreParts } from './parts.ts';
+import { closeParts, type OpenStoreOptions, openParts, type StoreParts } from './parts.ts';
 import { type Usage, usage } from './usage.ts';
-
-/** How to open a store. */
-export interface OpenStoreOptions {
-  /** The directory, made when it is not there. */
-  readonly root: string;
-  /** `full` if not said: what a call reported survives a power cut. */
-  readonly durability?: DurabilityLevel | undefined;
-  /**
-   * Who may use bytes that another namespace brought. `shared`, if not said: any namespace that knows the digest, without a
-   * transfer. `isolated`: each namespace has to bring the bytes itself before it sees a blob. They are stored once either way.
-   */
-  readonly sharing?: Sharing | undefined;
-}
 
 /** A store in a directory, shared by any number of processes. Whoever opened it closes it, after its writers and readers. */
 export interface Store extends AsyncDisposable {
@@ -58,19 +40,15 @@ export interface Store extends AsyncDisposable {
  * @throws DrayError `failed-precondition` when a newer dray has used it; `data-loss` when the database is damaged;
  * `permission-denied`; `resource-exhausted`; `unavailable`, reason `locked`.
  */
-export async function openStore({ root, durability = 'full', sharing = 'shared' }: OpenStoreOptions): Promise<Store> {
-  await new Durability(durability).makeDirectory(root).catch((error: unknown) => {
-    throw storeFailure(error, `open store ${root}`);
-  });
-  const database = await Database.open(join(root, 'metadata.db'), durability);
-  const content = join(root, 'content');
-  const local = new LocalStore(content, { durability });
-  const base = { database, local, files: new BlobFiles(content), sharing };
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const base = await openParts(options);
   // One at a time: they share their temporary tables.
   const turn = pLimit(1);
   const parts: StoreParts = { ...base, collect: (options) => turn(() => collect(base, options)) };
-  return new DirectoryStore(root, parts);
+  return new DirectoryStore(options.root, parts);
 }
+
+export type { OpenStoreOptions } from './parts.ts';
 
 class DirectoryStore implements Store {
   readonly root: string;
@@ -80,7 +58,7 @@ class DirectoryStore implements Store {
   constructor(root: string, parts: StoreParts) {
     this.root = root;
     this.#parts = parts;
-    this.namespaces = new Namespaces(parts.database);
+    this.namespaces = new Namespaces(parts.database, parts.local);
   }
 
   get database(): Database {
@@ -117,10 +95,6 @@ class DirectoryStore implements Store {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#parts.local[Symbol.asyncDispose]();
-    } finally {
-      await this.#parts.database[Symbol.asyncDispose]();
-    }
+    await closeParts(this.#parts);
   }
 }

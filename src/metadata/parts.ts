@@ -1,16 +1,68 @@
-import type { LocalStore } from '../content/local/local-store.ts';
-import type { BlobFiles } from './blob-files.ts';
+import { join } from 'node:path';
+import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
+import { storeFailure } from '../content/local/failure.ts';
+import { LocalStore } from '../content/local/local-store.ts';
+import { BlobFiles } from './blob-files.ts';
 import type { CollectOptions, CollectSummary } from './collect.ts';
-import type { Database } from './database.ts';
+import { Database } from './database.ts';
 
 /** Who may use bytes that another namespace brought: any namespace that knows the digest, or none. */
 export type Sharing = 'shared' | 'isolated';
 
-/** What the services of a directory are made over. */
-export interface StoreParts {
+/** How to open a store. */
+export interface OpenStoreOptions {
+  /** The directory, made when it is not there. */
+  readonly root: string;
+  /** `full` if not said: what a call reported survives a power cut. */
+  readonly durability?: DurabilityLevel | undefined;
+  /**
+   * Who may use bytes that another namespace brought. `shared`, if not said: any namespace that knows the digest, without a
+   * transfer. `isolated`: each namespace has to bring the bytes itself before it sees a blob. They are stored once either way.
+   */
+  readonly sharing?: Sharing | undefined;
+}
+
+/** What a store in a directory consists of. */
+export interface OpenParts {
   readonly database: Database;
   readonly local: LocalStore;
   readonly files: BlobFiles;
   readonly sharing: Sharing;
+}
+
+/** What the services of a directory are made over. */
+export interface StoreParts extends OpenParts {
   collect(options: CollectOptions): Promise<CollectSummary>;
+}
+
+/** Opens what a store consists of; whoever does closes it with {@link closeParts}. @throws DrayError as `openStore` does. */
+export async function openParts({
+  root,
+  durability = 'full',
+  sharing = 'shared',
+}: OpenStoreOptions): Promise<OpenParts> {
+  await new Durability(durability).makeDirectory(root).catch((error: unknown) => {
+    throw storeFailure(error, `open store ${root}`);
+  });
+  const database = await Database.open(databasePath(root), durability);
+  const content = contentPath(root);
+  return { database, local: new LocalStore(content, { durability }), files: new BlobFiles(content), sharing };
+}
+
+export async function closeParts({ local, database }: OpenParts): Promise<void> {
+  try {
+    await local[Symbol.asyncDispose]();
+  } finally {
+    await database[Symbol.asyncDispose]();
+  }
+}
+
+/** Where the blobs and ingests of a store are. */
+export function contentPath(root: string): string {
+  return join(root, 'content');
+}
+
+/** Where the database of a store is. */
+export function databasePath(root: string): string {
+  return join(root, 'metadata.db');
 }

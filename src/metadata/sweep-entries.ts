@@ -4,7 +4,7 @@ import type { Database, Transaction } from './database.ts';
 import { pruneEvents } from './events.ts';
 import { mark, unreached } from './mark.ts';
 import { pages } from './pages.ts';
-import type { StoreParts } from './parts.ts';
+import type { OpenParts } from './parts.ts';
 
 /** What is going to be removed, kept apart so that it can be told after the lock was given back. */
 const garbage = `CREATE TEMP TABLE IF NOT EXISTS garbage (
@@ -21,7 +21,7 @@ interface GarbageRow {
 
 /** Marks what is needed and removes the entries of the rest, in one transaction: nobody changes what it looks at. */
 export async function sweepEntries(
-  { database }: Pick<StoreParts, 'database'>,
+  { database }: Pick<OpenParts, 'database'>,
   now: Timestamp,
   { dryRun, signal }: CollectOptions,
   report: (removed: Removed) => void,

@@ -3,9 +3,9 @@ import { Timestamp } from '../spec/timestamp.ts';
 import type { BlobFile } from './blob-files.ts';
 import type { CollectOptions, Removed } from './collect.ts';
 import type { Rows } from './database.ts';
-import type { StoreParts } from './parts.ts';
+import type { OpenParts } from './parts.ts';
 
-type Parts = Pick<StoreParts, 'database' | 'files'>;
+type Parts = Pick<OpenParts, 'database' | 'files'>;
 
 const batchSize = 200;
 
@@ -25,29 +25,32 @@ export async function sweepFiles(
     const removed = dryRun ? files : await removeFiles(parts, files);
     for (const { digest, size } of removed) report({ type: 'file', id: digest, size });
   };
-  for await (const file of danglingFiles(parts)) {
+  for await (const { file, foreign } of unneededFiles(parts)) {
     signal?.throwIfAborted();
-    batch.push(file);
+    if (!foreign) batch.push(file);
     if (batch.length >= batchSize) await flush();
   }
   await flush();
 }
 
-/** Files of ours that have no entry and no ingest to get one. */
-export async function* danglingFiles({ database, files }: Parts): AsyncGenerator<BlobFile> {
+/** Files of blobs that have no entry and no ingest to get one; foreign when they are older than the store. */
+export async function* unneededFiles({ database, files }: Parts): AsyncGenerator<{ file: BlobFile; foreign: boolean }> {
   const since = madeAt(database);
   for await (const digest of files.digests()) {
     if (isNeeded(database, digest)) continue;
     const file = await files.find(digest);
-    if (file !== undefined && file.committedAt.nanoseconds >= since.nanoseconds) yield file;
+    if (file !== undefined) yield { file, foreign: file.committedAt.nanoseconds < since.nanoseconds };
   }
 }
 
-// Nobody can make an entry while the lock is held, so one that is not there now does not come before the file is gone.
-function removeFiles({ database, files }: Parts, dangling: readonly BlobFile[]): Promise<readonly BlobFile[]> {
+/**
+ * Removes those of the files that are still unneeded; returns them. Nobody can make an entry while the lock is held, so one
+ * that is not there now does not come before the file is gone.
+ */
+export function removeFiles({ database, files }: Parts, unneeded: readonly BlobFile[]): Promise<readonly BlobFile[]> {
   return database.write(
     (transaction) => {
-      const doomed = dangling.filter(({ digest }) => !isNeeded(transaction, digest));
+      const doomed = unneeded.filter(({ digest }) => !isNeeded(transaction, digest));
       for (const { digest } of doomed) files.removeNow(digest);
       return doomed;
     },

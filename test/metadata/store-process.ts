@@ -1,11 +1,14 @@
 // A process for tests: does something to a store, or dies in the middle of it.
 
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { writeBlob } from '../../src/content/copy.ts';
+import { toDrayError } from '../../src/errors.ts';
 import { Database } from '../../src/metadata/database.ts';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { describe } from '../../src/spec/descriptor.ts';
+import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 
@@ -63,6 +66,30 @@ if (mode === 'die-before-entry') {
   } as typeof write;
   forever();
   await store.collect();
+} else if (mode === 'write') {
+  const store = await openStore({ root });
+  const { content } = store.services('default');
+  for (let n = 1; ; n += 1) {
+    const writer = await content.writer({ ref: 'write' });
+    await writer.write(Buffer.from(`write ${n}`));
+    await writer.commit();
+    if (n % 20 === 0) console.log(`written ${n}`);
+  }
+} else if (mode === 'read-only') {
+  chmodSync(join(root, '..'), 0o755);
+  chmodSync(root, 0o755);
+  chmodSync(join(root, 'metadata.db'), 0o644);
+  process.setgid?.(65_534);
+  process.setuid?.(65_534);
+  try {
+    await using store = await openStore({ root });
+    await store.services('default').images.create({
+      name: 'x',
+      target: { mediaType: 'x', digest: digestOf('x'), size: 1 },
+    });
+  } catch (error) {
+    console.log(toDrayError(error).kind, toDrayError(error).message);
+  }
 } else if (mode === 'open') {
   await using store = await openStore({ root });
   await store

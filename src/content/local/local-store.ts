@@ -166,14 +166,25 @@ export class LocalStore implements ContentStore, AsyncDisposable {
 
   /** Removes what crashes left: half-made ingests and half-removed files that nobody touched since `before`. */
   async removeDebris(before: Timestamp): Promise<void> {
-    for (const key of await namesIn(this.#paths.ingests)) {
-      if (keyPattern.test(key) && (await isOlder(this.#paths.ingest(key).directory, before)))
-        await this.#expire(key, (found) => found === undefined);
-    }
+    for await (const key of this.brokenIngests())
+      if (await isOlder(this.#paths.ingest(key).directory, before)) await this.removeBroken(key);
     for (const name of await namesIn(this.#paths.trash)) {
       const path = join(this.#paths.trash, name);
       if (await isOlder(path, before)) await removeTree(path);
     }
+  }
+
+  /** The keys of ingests that nobody can go on with, half-made ones above all, and that nobody is making just now. */
+  async *brokenIngests(): AsyncGenerator<string> {
+    for (const key of await namesIn(this.#paths.ingests)) {
+      if (!keyPattern.test(key) || !isBroken(key, await readStatus(this.#paths.ingest(key)))) continue;
+      if (!this.#state.isOwned(key)) yield key;
+    }
+  }
+
+  /** Removes one of {@link brokenIngests}, if it still is; returns whether it did. */
+  async removeBroken(key: string): Promise<boolean> {
+    return await this.#expire(key, (found) => isBroken(key, found));
   }
 
   async #expire(key: string, isDoomed: (found: Status | undefined) => boolean): Promise<boolean> {
@@ -260,6 +271,10 @@ export class LocalStore implements ContentStore, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#state[Symbol.dispose]();
   }
+}
+
+function isBroken(key: string, found: Status | undefined): boolean {
+  return found === undefined || keyOf(found.ref) !== key;
 }
 
 const keyPattern = /^[0-9a-f]{64}$/;
