@@ -79,6 +79,15 @@ export class Holds {
     await this.#remove(referrersId(repository, subject), digest);
   }
 
+  /** Lets go of all that refers to a subject, which was deleted. */
+  async releaseReferrers(repository: string, subject: Digest): Promise<void> {
+    try {
+      await this.#leases.delete(referrersId(repository, subject));
+    } catch (error) {
+      if (!is(error, 'not-found')) throw error;
+    }
+  }
+
   /** Manifests that refer to `subject`, ordered by digest. */
   referrers(repository: string, subject: Digest): AsyncIterable<Digest> {
     return this.#list(referrersId(repository, subject));

@@ -20,6 +20,7 @@ export interface RepositoryName {
  */
 export function repositoryName(path: string, ns: string | undefined, local: string): RepositoryName {
   if (!isRepositoryPath(path)) throw invalid(path);
+  if (ns !== undefined && (ns.includes('/') || !startsWithHost(`${ns}/`))) throw invalid(`${ns}/${path}`);
   const text = ns !== undefined ? `${ns}/${path}` : startsWithHost(path) ? path : `${local}/${path}`;
   try {
     return nameOf(text, local);

@@ -139,6 +139,7 @@ export class Repository {
     const subject = (await this.info(digest))?.labels[subjectLabel];
     await this.#label(digest, this.#manifestKey, '');
     if (subject !== undefined) await this.#holds.releaseReferrer(this.name.full, subject as Digest, digest);
+    await this.#holds.releaseReferrers(this.name.full, digest);
     await this.#holds.releaseUntagged(this.name.full, digest);
     await this.#holds.forget(this.name.full, digest);
   }
