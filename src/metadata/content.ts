@@ -19,6 +19,7 @@ import { type Digest, parseDigest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import { type BlobRow, blobColumns, findBlob, infoOf, putBlob, removeBlob } from './blobs.ts';
 import type { Rows } from './database.ts';
+import { publish } from './events.ts';
 import { findIngest, namespacedRef, putIngest, removeIngest, sharedRef } from './ingests.ts';
 import { checkLease, hold } from './leases.ts';
 import { ensureNamespace, shareableLabel } from './namespaces.ts';
@@ -178,6 +179,7 @@ export class NamespacedContent implements ContentStore {
       const changed = updateLabels(found.labels, labels, fieldpaths);
       const info = { ...found, labels: changed, updatedAt: Timestamp.now() };
       putBlob(transaction, this.#namespace, info);
+      publish(transaction, this.#namespace, '/content/update', { digest, labels: changed });
       return info;
     });
   }
