@@ -5,7 +5,7 @@ import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
-import { parseImageConfig } from '../spec/documents.ts';
+import { type ImageConfig, parseImageConfig } from '../spec/documents.ts';
 import { mediaTypes } from '../spec/media-types.ts';
 import { normalizePlatform, type Platform } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
@@ -102,14 +102,24 @@ export interface DescribedConfig {
 
 /** Looks at a config. @throws DrayError `invalid-argument`, reason `bad-document`. */
 export function describeConfig(bytes: Uint8Array): DescribedConfig {
-  const { os, architecture, variant, rootfs, ...rest } = parseImageConfig(bytes);
-  const { 'os.version': version, 'os.features': features } = rest;
-  const platform = normalizePlatform({ os, architecture, variant, 'os.version': version, 'os.features': features });
+  const config = parseImageConfig(bytes);
   return {
     descriptor: describe(mediaTypes.dockerConfig, bytes),
-    platform: os === '' || architecture === '' ? undefined : platform,
-    diffIds: rootfs?.diff_ids ?? [],
+    platform: platformOf(config),
+    diffIds: config.rootfs?.diff_ids ?? [],
   };
+}
+
+function platformOf({ os, architecture, variant, ...rest }: ImageConfig): Platform | undefined {
+  if (os === '' || architecture === '') return undefined;
+  const { 'os.version': version, 'os.features': features } = rest;
+  return normalizePlatform({
+    os,
+    architecture,
+    ...(variant === undefined ? {} : { variant }),
+    ...(version === undefined ? {} : { 'os.version': version }),
+    ...(features === undefined ? {} : { 'os.features': features }),
+  });
 }
 
 /** Makes the manifest of an image. @throws DrayError as {@link dockerContents} does. */

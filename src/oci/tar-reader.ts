@@ -34,7 +34,7 @@ export const extendedHeaderLimit: number = 1024 * 1024;
  */
 export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
   let pending: Extension = {};
-  for (;;) {
+  for (let extensions = 0; ; ) {
     const header = decodeHeader(await takeBlock(source));
     if (header === undefined) {
       if (decodeHeader(await takeBlock(source)) !== undefined) throw badArchive('a lone block of zeros within it');
@@ -43,11 +43,14 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
     }
     const extension = await readExtension(source, header);
     if (extension !== undefined) {
-      pending = { ...pending, ...extension };
+      pending = joined(pending, extension);
+      extensions += 1;
+      if (extensions > extensionLimit) throw badArchive(`more than ${extensionLimit} extended headers in a row`);
       continue;
     }
     const entry = entryOf(source, header, pending);
     pending = {};
+    extensions = 0;
     const end = source.position + entry.size + paddingOf(entry.size);
     yield entry;
     await source.skip(end - source.position);
@@ -66,6 +69,16 @@ interface Extension {
   readonly path?: string;
   readonly linkPath?: string;
   readonly size?: number;
+}
+
+/** The most extended headers in front of one entry. */
+const extensionLimit = 16;
+
+// Of two names for one entry, some readers take the first and some the last.
+function joined(first: Extension, second: Extension): Extension {
+  const key = Object.keys(second).find((one) => one in first);
+  if (key !== undefined) throw badArchive('two extended headers for one entry that contradict each other');
+  return { ...first, ...second };
 }
 
 async function readExtension(source: ByteSource, header: TarHeader): Promise<Extension | undefined> {
