@@ -12,8 +12,8 @@ export interface Resolved {
 /** Options of {@link Resolver.pusher}. */
 export interface PusherOptions extends AbortableOptions {
   /**
-   * Repositories of the same registry that may hold a blob, best first, so that it can be mounted instead of sent. Only those
-   * of the target's own registry are ever asked for.
+   * Repositories of the same registry that may hold a blob, as paths within it (`library/redis`), best first, so that it can
+   * be mounted instead of sent.
    */
   readonly mountFrom?: ((target: Descriptor) => Promise<readonly string[]>) | undefined;
   /** More tags for the root, besides the one in the name. */

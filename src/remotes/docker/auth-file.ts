@@ -1,0 +1,249 @@
+import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { codeOf, DrayError, withContext } from '../../errors.ts';
+import { askHelper, eraseFromHelper, storeInHelper } from './credential-helper.ts';
+import { type CredentialSource, type Credentials, canonicalRegistry, serverName } from './credentials.ts';
+import { Secret } from './secret.ts';
+
+/**
+ * Config files with credentials: docker's `config.json` and podman's `auth.json`, which have one format. A key of `auths` is
+ * a host, a host with a path for the repositories below it, or a URL as docker once wrote them.
+ */
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where the sources of this module look. */
+export interface AuthFileOptions {
+  /** The file, in place of the usual ones. */
+  readonly file?: string | undefined;
+  readonly environment?: Environment | undefined;
+}
+
+const text = z.preprocess((value) => value ?? undefined, z.string().optional());
+const entrySchema = z.looseObject({
+  auth: text,
+  username: text,
+  password: text,
+  identitytoken: text,
+  registrytoken: text,
+});
+const fileSchema = z.looseObject({
+  auths: z.preprocess((value) => value ?? undefined, z.record(z.string(), entrySchema).optional()),
+  credsStore: text,
+  credHelpers: z.preprocess((value) => value ?? undefined, z.record(z.string(), z.string()).optional()),
+});
+
+type Entry = z.infer<typeof entrySchema>;
+type AuthFile = z.infer<typeof fileSchema>;
+
+/** The path of docker's config file: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
+export function dockerConfigPath(environment: Environment = process.env): string {
+  return join(environment['DOCKER_CONFIG'] ?? join(homedir(), '.docker'), 'config.json');
+}
+
+/** The paths of podman's files, in the order in which they are searched. */
+export function containersAuthPaths(environment: Environment = process.env): readonly string[] {
+  const configured = environment['REGISTRY_AUTH_FILE'];
+  if (configured !== undefined && configured !== '') return [configured];
+  const config = environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
+  const runtime =
+    environment['XDG_RUNTIME_DIR'] ?? (process.getuid ? `/run/containers/${process.getuid()}` : undefined);
+  return [runtime, config].flatMap((base) => (base === undefined ? [] : [join(base, 'containers', 'auth.json')]));
+}
+
+/** Credentials of docker's config file, its helpers included, and of `DOCKER_AUTH_CONFIG`, which comes first. */
+export function dockerConfigCredentials({ file, environment = process.env }: AuthFileOptions = {}): CredentialSource {
+  return {
+    async get(registry, repository, signal) {
+      const inline = file === undefined ? inlineConfig(environment['DOCKER_AUTH_CONFIG']) : undefined;
+      const found = inline && (await lookUp(inline, 'DOCKER_AUTH_CONFIG', registry, repository, signal));
+      return found ?? (await fromFile(file ?? dockerConfigPath(environment), registry, repository, signal));
+    },
+  };
+}
+
+/** Credentials of podman's, buildah's and skopeo's auth files. */
+export function containersAuthCredentials({ file, environment = process.env }: AuthFileOptions = {}): CredentialSource {
+  return {
+    async get(registry, repository, signal) {
+      for (const path of file === undefined ? containersAuthPaths(environment) : [file]) {
+        const found = await fromFile(path, registry, repository, signal);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
+  };
+}
+
+/**
+ * Writes credentials to a config file, or to the helper that the file names for the registry. The rest of the file stays as
+ * it is; a new one is readable by its owner alone.
+ * @throws DrayError `invalid-argument` when the file is malformed; `permission-denied`, `failed-precondition`.
+ */
+export async function storeCredentials(
+  registry: string,
+  credentials: Credentials,
+  { file, environment = process.env }: AuthFileOptions = {},
+): Promise<void> {
+  const path = file ?? dockerConfigPath(environment);
+  const config = (await read(path)) ?? {};
+  const server = serverName(registry);
+  const helper = helperFor(config, registry);
+  if (helper !== undefined) await storeInHelper(helper, server, credentials);
+  const entry = helper === undefined ? entryOf(credentials) : {};
+  await write(path, { ...config, auths: { ...config.auths, [server]: entry } });
+}
+
+/** Removes the credentials of a registry from a config file and its helper; whether there were some. */
+export async function eraseCredentials(
+  registry: string,
+  { file, environment = process.env }: AuthFileOptions = {},
+): Promise<boolean> {
+  const path = file ?? dockerConfigPath(environment);
+  const config = await read(path);
+  if (config === undefined) return false;
+  const helper = helperFor(config, registry);
+  const helped = helper !== undefined && (await eraseFromHelper(helper, serverName(registry)));
+  const keys = Object.keys(config.auths ?? {}).filter((key) => registryOfKey(key) === canonicalRegistry(registry));
+  if (keys.length === 0) return helped;
+  await write(path, {
+    ...config,
+    auths: Object.fromEntries(Object.entries(config.auths ?? {}).filter(([key]) => !keys.includes(key))),
+  });
+  return true;
+}
+
+async function fromFile(
+  path: string,
+  registry: string,
+  repository: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Credentials | undefined> {
+  const config = await read(path);
+  return config && (await lookUp(config, path, registry, repository, signal));
+}
+
+async function lookUp(
+  config: AuthFile,
+  place: string,
+  registry: string,
+  repository: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Credentials | undefined> {
+  const specific = repository === undefined ? undefined : entryForPath(config, registry, repository);
+  const helper = specific === undefined ? helperFor(config, registry) : undefined;
+  const helped = helper && (await askHelper(helper, serverName(registry), signal));
+  if (helped) return helped;
+  const entry = specific ?? entryForHost(config, registry);
+  return entry && credentialsOf(entry, place);
+}
+
+function entryForPath(config: AuthFile, registry: string, repository: string): Entry | undefined {
+  const parts = repository.split('/');
+  for (let length = parts.length; length > 0; length -= 1) {
+    const entry = config.auths?.[`${registry}/${parts.slice(0, length).join('/')}`];
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
+}
+
+function entryForHost(config: AuthFile, registry: string): Entry | undefined {
+  const { auths = {} } = config;
+  if (Object.hasOwn(auths, registry)) return auths[registry];
+  return Object.entries(auths).find(([key]) => registryOfKey(key) === canonicalRegistry(registry))?.[1];
+}
+
+function helperFor(config: AuthFile, registry: string): string | undefined {
+  const { credHelpers = {}, credsStore } = config;
+  const own = Object.entries(credHelpers).find(([key]) => registryOfKey(key) === canonicalRegistry(registry));
+  const helper = own?.[1] ?? credsStore;
+  return helper === '' ? undefined : helper;
+}
+
+// The registry that a key stands for; undefined for one that stands for some repositories only.
+function registryOfKey(key: string): string | undefined {
+  const bare = key.replace(/^https?:\/\//i, '');
+  const isUrl = bare !== key;
+  const slash = bare.indexOf('/');
+  if (slash === -1) return canonicalRegistry(bare);
+  return isUrl || /^\/v[12]\/?$/.test(bare.slice(slash)) ? canonicalRegistry(bare.slice(0, slash)) : undefined;
+}
+
+function credentialsOf(entry: Entry, place: string): Credentials | undefined {
+  const decoded = entry.auth === undefined ? '' : Buffer.from(entry.auth, 'base64').toString();
+  const colon = decoded.indexOf(':');
+  const username = colon === -1 ? entry.username : decoded.slice(0, colon);
+  const password = colon === -1 ? entry.password : decoded.slice(colon + 1).replace(/\0+$/, '');
+  const secret = (value: string | undefined) => (value === undefined || value === '' ? undefined : new Secret(value));
+  const found = {
+    username: username === '' ? undefined : username,
+    password: secret(password),
+    identityToken: secret(entry.identitytoken),
+    registryToken: secret(entry.registrytoken),
+    source: `${place}${username === undefined || username === '' ? '' : ` (user ${JSON.stringify(username)})`}`,
+  };
+  const usable = found.password !== undefined && found.username !== undefined;
+  return usable || found.identityToken !== undefined || found.registryToken !== undefined ? found : undefined;
+}
+
+function entryOf({ username = '', password, identityToken, registryToken }: Credentials): Entry {
+  const auth = Buffer.from(`${username}:${password?.reveal() ?? ''}`).toString('base64');
+  return {
+    auth,
+    ...(identityToken === undefined ? {} : { identitytoken: identityToken.reveal() }),
+    ...(registryToken === undefined ? {} : { registrytoken: registryToken.reveal() }),
+  };
+}
+
+// Docker ignores what it cannot read here, so that a broken variable does not keep anybody from the file.
+function inlineConfig(json: string | undefined): AuthFile | undefined {
+  if (json === undefined || json === '') return undefined;
+  try {
+    return fileSchema.parse(JSON.parse(json));
+  } catch {
+    return undefined;
+  }
+}
+
+async function read(path: string): Promise<AuthFile | undefined> {
+  const json = await readText(path);
+  if (json === undefined || json.trim() === '') return undefined;
+  try {
+    return fileSchema.parse(JSON.parse(json));
+  } catch {
+    // The parser's own message could quote a secret.
+    throw new DrayError('invalid-argument', `${path} is not a config file with credentials`, {
+      path,
+      hint: 'it has to be JSON with "auths", "credsStore" or "credHelpers"',
+    });
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw withContext(error, { path, operation: 'read credentials' });
+  }
+}
+
+async function write(path: string, config: AuthFile): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    // A link stays a link: what it points to is replaced.
+    const target = await realpath(path).catch(() => path);
+    const temporary = `${target}.${process.pid}.${Math.random().toString(36).slice(2)}`;
+    try {
+      await writeFile(temporary, `${JSON.stringify(config, undefined, '\t')}\n`, { mode: 0o600, flag: 'wx' });
+      await rename(temporary, target);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  } catch (error) {
+    throw withContext(error, { path, operation: 'store credentials' });
+  }
+}

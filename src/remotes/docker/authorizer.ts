@@ -1,0 +1,269 @@
+import { createHash } from 'node:crypto';
+import { is } from '../../errors.ts';
+import { type Challenge, parseChallenges } from './challenge.ts';
+import type { CredentialSource, Credentials } from './credentials.ts';
+import { coversScopes, isReadOnly, mergeScopes, splitScopes } from './scopes.ts';
+import type { Secret } from './secret.ts';
+import { basicHeader, exchangeToken, type Grant, type Realm, type SendToRealm } from './token-exchange.ts';
+import type { WireResponse } from './transport.ts';
+
+/** What a request needs the right for. */
+export interface Need {
+  readonly scopes: readonly string[];
+  readonly repository?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a request carried. */
+export interface Authorization {
+  readonly header: string;
+  readonly credentials: Credentials | undefined;
+  readonly token?: Token | undefined;
+}
+
+interface Token {
+  readonly secret: Secret;
+  readonly scopes: readonly string[];
+  /** On the monotonic clock; wrong wall clocks are met more often than wrong lifetimes. */
+  readonly expiresAt: number;
+  readonly fetchedAt: number;
+}
+
+/** How an {@link Authorizer} reaches the world. */
+export interface AuthorizerOptions {
+  /** The registry as credentials know it. */
+  readonly registry: string;
+  readonly source: CredentialSource;
+  readonly send: SendToRealm;
+  /** The realm of a challenge as a URL that may be asked. @throws DrayError when it may not. */
+  readonly realmUrl: (realm: string, base: URL) => Promise<URL>;
+  /** Credentials that are refused are an error for readers as well. */
+  readonly strict?: boolean | undefined;
+  /** Something usual did not work. */
+  readonly tell: (text: string) => void;
+}
+
+const credentialsLifetime = 5 * 60_000;
+
+/** Tokens that are kept for one identity. */
+const tokenLimit = 256;
+
+/**
+ * Authorises requests to one server: learns from challenges what it wants, gets tokens once for all who need them and keeps
+ * them while they live.
+ */
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+  #realm: Realm | undefined;
+  #basic = false;
+  readonly #credentials = new Map<string, { readonly found: Promise<Credentials | undefined>; readonly at: number }>();
+  readonly #tokens = new Map<string, Token[]>();
+  readonly #pending = new Map<string, Promise<Token>>();
+  readonly #refreshTokens = new Map<string, Secret>();
+  readonly #rejected = new Set<string>();
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the server has said what it wants. */
+  get isChallenged(): boolean {
+    return this.#basic || this.#realm !== undefined;
+  }
+
+  /** What to send along, as far as is known: nothing before the first challenge. */
+  async authorize(need: Need): Promise<Authorization | undefined> {
+    const credentials = await this.credentials(need);
+    if (credentials?.registryToken !== undefined) {
+      return { header: `Bearer ${credentials.registryToken.reveal()}`, credentials };
+    }
+    if (this.#realm !== undefined) return await this.#bearer(this.#realm, need, credentials);
+    return this.#basic ? basicOf(credentials) : undefined;
+  }
+
+  /** The credentials for what is needed. A source that fails leaves a reader anonymous and stops a writer. */
+  async credentials({ repository, signal, scopes }: Need): Promise<Credentials | undefined> {
+    const key = repository ?? '';
+    const known = this.#credentials.get(key);
+    const now = performance.now();
+    if (known !== undefined && now - known.at < credentialsLifetime) return await abortable(known.found, signal);
+    const found = this.#options.source.get(this.#options.registry, repository);
+    this.#credentials.set(key, { found, at: now });
+    try {
+      return await abortable(found, signal);
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) throw error;
+      if (!this.#mayReadWithout(scopes)) {
+        this.#credentials.delete(key);
+        throw error;
+      }
+      this.#credentials.set(key, { found: Promise.resolve(undefined), at: now });
+      this.#options.tell(`reading without credentials: ${error instanceof Error ? error.message : error}`);
+      return undefined;
+    }
+  }
+
+  /**
+   * Learns from a 401. Returns what to ask for when the request is sent again; undefined when that would not help: a token
+   * that was fetched after `startedAt` and asked for enough is not turned down for its age.
+   * @throws DrayError when the server names a token server that must not be asked.
+   */
+  async learn(
+    response: WireResponse,
+    sent: Authorization | undefined,
+    need: Need,
+    startedAt: number,
+  ): Promise<Need | undefined> {
+    const challenges = parseChallenges(response.headers.all('www-authenticate'));
+    const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
+    const basic = challenges.some(({ scheme }) => scheme === 'basic');
+    if (sent?.credentials?.registryToken !== undefined) return undefined;
+    if (bearer !== undefined && !(basic && (await this.#prefersBasic(need)))) {
+      return await this.#learnBearer(bearer, response.url, sent, need, startedAt);
+    }
+    return basic ? await this.#learnBasic(sent, need) : undefined;
+  }
+
+  async #learnBearer(
+    { parameters }: Challenge,
+    base: URL,
+    sent: Authorization | undefined,
+    need: Need,
+    startedAt: number,
+  ): Promise<Need | undefined> {
+    const url = await this.#options.realmUrl(parameters.get('realm') ?? '', base);
+    this.#realm = { url, service: parameters.get('service') };
+    const asked = splitScopes(parameters.get('scope'));
+    // What is missing goes first: some token servers read only the first scope.
+    const scopes = coversScopes(need.scopes, asked) ? need.scopes : mergeScopes(asked, need.scopes);
+    const { token } = sent ?? {};
+    if (token !== undefined) {
+      const wasEnough = coversScopes(token.scopes, scopes);
+      this.#forget(token);
+      if (wasEnough && token.fetchedAt >= startedAt) return undefined;
+    }
+    return { ...need, scopes };
+  }
+
+  async #learnBasic(sent: Authorization | undefined, need: Need): Promise<Need | undefined> {
+    this.#basic = true;
+    this.#realm = undefined;
+    if (sent === undefined) return basicOf(await this.credentials(need)) === undefined ? undefined : need;
+    // Helpers give passwords that expire.
+    this.#credentials.delete(need.repository ?? '');
+    const again = basicOf(await this.credentials(need));
+    return again === undefined || again.header === sent.header ? undefined : need;
+  }
+
+  // Where both are offered, Basic is for those whom the token server has turned down.
+  async #prefersBasic(need: Need): Promise<boolean> {
+    const credentials = await this.credentials(need);
+    return (
+      credentials !== undefined && this.#rejected.has(identityOf(credentials)) && basicOf(credentials) !== undefined
+    );
+  }
+
+  async #bearer(realm: Realm, need: Need, credentials: Credentials | undefined): Promise<Authorization> {
+    const identity = identityOf(credentials);
+    const usable = this.#rejected.has(identity) && this.#mayReadWithout(need.scopes) ? undefined : credentials;
+    try {
+      return bearerOf(await this.#token(realm, need, usable), usable);
+    } catch (error) {
+      const turnedDown = is(error, 'unauthenticated') || is(error, 'permission-denied');
+      if (!turnedDown || usable === undefined || error.reason !== undefined) throw error;
+      this.#rejected.add(identity);
+      if (!this.#mayReadWithout(need.scopes)) throw error;
+      this.#options.tell(`reading without credentials, since the token server refused those of ${usable.source}`);
+      return bearerOf(await this.#token(realm, need, undefined), undefined);
+    }
+  }
+
+  #mayReadWithout(scopes: readonly string[]): boolean {
+    return this.#options.strict !== true && isReadOnly(scopes);
+  }
+
+  async #token(realm: Realm, need: Need, credentials: Credentials | undefined): Promise<Token> {
+    const identity = identityOf(credentials);
+    const now = performance.now();
+    const alive = (this.#tokens.get(identity) ?? []).filter(({ expiresAt }) => expiresAt > now);
+    this.#tokens.set(identity, alive.slice(-tokenLimit));
+    const known = alive.findLast(({ scopes }) => coversScopes(scopes, need.scopes));
+    if (known !== undefined) return known;
+    const key = `${identity} ${[...need.scopes].sort().join(' ')}`;
+    const pending = this.#pending.get(key) ?? this.#fetch(realm, need.scopes, credentials, identity);
+    this.#pending.set(key, pending);
+    // Whoever waits may give up, the others still want the token.
+    const forget = (): boolean => this.#pending.delete(key);
+    pending.then(forget, forget);
+    return await abortable(pending, need.signal);
+  }
+
+  async #fetch(
+    realm: Realm,
+    scopes: readonly string[],
+    credentials: Credentials | undefined,
+    identity: string,
+  ): Promise<Token> {
+    const identityToken = this.#refreshTokens.get(identity) ?? credentials?.identityToken;
+    const grant = await exchangeToken(
+      this.#options.send,
+      realm,
+      scopes,
+      credentials && { ...credentials, identityToken },
+    );
+    const token = tokenOf(grant, scopes);
+    if (grant.refreshToken !== undefined && credentials !== undefined) {
+      this.#refreshTokens.set(identity, grant.refreshToken);
+    }
+    this.#tokens.set(identity, [...(this.#tokens.get(identity) ?? []), token]);
+    return token;
+  }
+
+  #forget(token: Token): void {
+    for (const [identity, tokens] of this.#tokens) {
+      this.#tokens.set(
+        identity,
+        tokens.filter((other) => other !== token),
+      );
+    }
+  }
+}
+
+function tokenOf({ token, lifetime }: Grant, scopes: readonly string[]): Token {
+  const now = performance.now();
+  // Renewed early, so that none expires on its way.
+  const reserve = Math.min(60_000, lifetime / 5);
+  return { secret: token, scopes, fetchedAt: now, expiresAt: now + lifetime - reserve };
+}
+
+function bearerOf(token: Token, credentials: Credentials | undefined): Authorization {
+  return { header: `Bearer ${token.secret.reveal()}`, credentials, token };
+}
+
+function basicOf(credentials: Credentials | undefined): Authorization | undefined {
+  const { username, password } = credentials ?? {};
+  if (username === undefined || password === undefined) return undefined;
+  return { header: basicHeader(username, password), credentials };
+}
+
+// Equal credentials share tokens, wherever they were found.
+function identityOf(credentials: Credentials | undefined): string {
+  if (credentials === undefined) return '';
+  const { username = '', password, identityToken } = credentials;
+  const hash = createHash('sha256');
+  for (const part of [username, password?.reveal() ?? '', identityToken?.reveal() ?? '']) hash.update(`${part}\0`);
+  return hash.digest('base64');
+}
+
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

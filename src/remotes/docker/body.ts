@@ -1,0 +1,147 @@
+import type { Dispatcher } from 'undici';
+import { checkDocumentSize } from '../../content/documents.ts';
+
+/** Bytes that wait for the reader before the server is held back. */
+const highWater = 1024 * 1024;
+const lowWater = 256 * 1024;
+
+/** What is left of an unwanted body and still read, so that its connection can be used again; in bytes. */
+const discardLimit = 64 * 1024;
+
+interface Waiting {
+  readonly resolve: (result: IteratorResult<Uint8Array, undefined>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const finished: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined };
+
+/** The body of a response: read once, by one reader, with back-pressure down to the socket. */
+export class ResponseBody implements AsyncIterable<Uint8Array> {
+  readonly #signal: AbortSignal | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #chunks: Uint8Array[] = [];
+  #queued = 0;
+  #waiting: Waiting | undefined;
+  #state: 'open' | 'ended' | 'failed' = 'open';
+  #error: unknown;
+  #discarded: number | undefined;
+  #rejectHead: ((error: unknown) => void) | undefined;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  /** Calls back when the signal fires before the head of the response is there. */
+  onAbort(reject: (error: unknown) => void): void {
+    this.#rejectHead = reject;
+  }
+
+  start(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#state === 'failed') controller.abort(new Error('given up'));
+  }
+
+  push(chunk: Uint8Array): void {
+    const waiting = this.#waiting;
+    if (this.#discarded !== undefined) {
+      this.#drop(chunk);
+    } else if (waiting !== undefined) {
+      this.#waiting = undefined;
+      waiting.resolve({ done: false, value: chunk });
+    } else {
+      this.#chunks.push(chunk);
+      this.#queued += chunk.byteLength;
+      if (this.#queued >= highWater) this.#controller?.pause();
+    }
+  }
+
+  end(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'ended';
+    this.#settle();
+    this.#waiting?.resolve(finished);
+    this.#waiting = undefined;
+  }
+
+  /** Ends the body with an error; returns the one that counts, which is the signal's reason when that came first. */
+  fail(error: unknown): unknown {
+    if (this.#state !== 'open') return this.#error ?? error;
+    this.#state = 'failed';
+    this.#error = error;
+    this.#settle();
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+    return error;
+  }
+
+  /** The whole body. @throws DrayError `invalid-argument`, reason `bad-document`, over `limit` bytes. */
+  async bytes(limit: number): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of this) {
+      size += chunk.byteLength;
+      checkDocumentSize(size, limit);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  /** Gives up what is left. A short rest is read away, a long one costs the connection. */
+  discard(): void {
+    if (this.#state !== 'open' || this.#discarded !== undefined) return;
+    this.#discarded = 0;
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#queued = 0;
+    for (const chunk of chunks) this.#drop(chunk);
+    this.#controller?.resume();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    return {
+      next: () => this.#next(),
+      return: async () => {
+        this.cancel();
+        return finished;
+      },
+    };
+  }
+
+  /** Ends the transfer at once, with its connection unless the body is there already. */
+  cancel(): void {
+    if (this.#state !== 'open') return;
+    this.fail(new Error('given up'));
+    this.#controller?.abort(new Error('given up'));
+  }
+
+  #next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) {
+      this.#queued -= chunk.byteLength;
+      if (this.#queued < lowWater && this.#controller?.paused === true) this.#controller.resume();
+      return Promise.resolve({ done: false, value: chunk });
+    }
+    if (this.#state === 'ended') return Promise.resolve(finished);
+    if (this.#state === 'failed') return Promise.reject(this.#error);
+    const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Uint8Array, undefined>>();
+    this.#waiting = { resolve, reject };
+    return promise;
+  }
+
+  #drop(chunk: Uint8Array): void {
+    this.#discarded = (this.#discarded ?? 0) + chunk.byteLength;
+    if (this.#discarded > discardLimit) this.cancel();
+  }
+
+  readonly #abort = (): void => {
+    const reason: unknown = this.#signal?.reason;
+    this.fail(reason);
+    this.#rejectHead?.(reason);
+    this.#controller?.abort(reason instanceof Error ? reason : new Error('aborted'));
+  };
+
+  #settle(): void {
+    this.#signal?.removeEventListener('abort', this.#abort);
+  }
+}

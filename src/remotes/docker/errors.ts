@@ -1,0 +1,197 @@
+import { z } from 'zod';
+import { codeOf, DrayError, type ErrorContext, type ErrorKind, type ErrorReason } from '../../errors.ts';
+import { forbiddenAddress } from './guard.ts';
+import type { WireResponse } from './transport.ts';
+
+/** What failed answers and failed connections mean. */
+
+/** The most of an error's body that is read, in bytes. */
+const bodyLimit = 64 * 1024;
+
+/** The most of a message of a registry that is passed on, in characters. */
+const messageLimit = 500;
+
+/** One error as a registry reports it (distribution-spec, Error Codes). */
+export interface RegistryErrorDetail {
+  readonly code: string;
+  readonly message?: string | undefined;
+  readonly detail?: unknown;
+}
+
+/** The body of a failed answer. Registries send JSON; proxies in between send anything. */
+export interface ErrorBody {
+  readonly errors: readonly RegistryErrorDetail[];
+  /** What there is for a person, on one line. */
+  readonly text: string;
+}
+
+const detailSchema = z.object({
+  code: z.preprocess((value) => (value === undefined || value === null ? 'UNKNOWN' : String(value)), z.string()),
+  message: z.preprocess((value) => (typeof value === 'string' ? value : undefined), z.string().optional()),
+  detail: z.unknown().optional(),
+});
+const bodySchema = z.union([
+  z.object({ errors: z.array(detailSchema).min(1) }).transform(({ errors }) => errors),
+  // Token servers: OAuth2 (RFC 6749 section 5.2), and Docker Hub's own.
+  z
+    .object({ error: z.string(), error_description: z.string().optional() })
+    .transform(({ error, error_description }) => [{ code: error, message: error_description, detail: undefined }]),
+  z
+    .object({ details: z.string() })
+    .transform(({ details }) => [{ code: 'UNKNOWN', message: details, detail: undefined }]),
+]);
+
+/** Reads the body of a failed answer, whatever it is; a body that breaks off is an empty one. */
+export async function readErrorBody(response: WireResponse): Promise<ErrorBody> {
+  const text = await readSome(response);
+  const parsed = bodySchema.safeParse(parseJson(text));
+  if (parsed.success) {
+    const errors = parsed.data.slice(0, 16).map((error) => ({ ...error, code: oneLine(error.code).slice(0, 64) }));
+    return { errors, text: errors.map(describeDetail).join('; ') };
+  }
+  const isPage = /^\s*</.test(text);
+  return { errors: [], text: isPage ? '' : oneLine(text) };
+}
+
+async function readSome(response: WireResponse): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response.body) {
+      chunks.push(chunk);
+      size += chunk.byteLength;
+      if (size >= bodyLimit) break;
+    }
+  } catch {
+    // The status says what matters; half a message is no message.
+    return '';
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function describeDetail({ code, message, detail }: RegistryErrorDetail): string {
+  const reason = typeof detail === 'string' && detail !== message ? detail : undefined;
+  const said = [message, reason].filter((part) => part !== undefined && part !== '').map((part) => oneLine(part ?? ''));
+  return said.length === 0 ? code : `${code} (${said.join(': ')})`;
+}
+
+// Nothing a registry says may move the cursor of a terminal or fill it.
+function oneLine(text: string): string {
+  const clean = text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').trim();
+  return clean.length > messageLimit ? `${clean.slice(0, messageLimit)}…` : clean;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Meaning {
+  readonly kind: ErrorKind;
+  readonly reason?: ErrorReason;
+  readonly hint?: string;
+}
+
+const meanings: Readonly<Record<number, Meaning>> = {
+  400: { kind: 'invalid-argument' },
+  401: { kind: 'unauthenticated', hint: 'log in with `dray login`, or check the credentials' },
+  403: { kind: 'permission-denied', hint: 'the credentials may lack permission for this repository' },
+  404: { kind: 'not-found', hint: 'check the name; some registries also say so to whoever may not see it' },
+  405: { kind: 'not-implemented', hint: 'the registry does not do this, or is read-only' },
+  408: { kind: 'unavailable', hint: 'try again later' },
+  409: { kind: 'failed-precondition', reason: 'policy', hint: 'the tag may be immutable there' },
+  410: { kind: 'not-found' },
+  412: { kind: 'failed-precondition', reason: 'policy', hint: 'a policy of the registry forbids it' },
+  413: { kind: 'resource-exhausted', hint: 'the registry, or a proxy before it, does not take that much at once' },
+  414: { kind: 'invalid-argument' },
+  416: { kind: 'out-of-range' },
+  429: { kind: 'resource-exhausted', reason: 'rate-limited', hint: 'wait, or log in for a higher limit' },
+  451: { kind: 'permission-denied', reason: 'policy' },
+  501: { kind: 'not-implemented', hint: 'the registry does not do this' },
+  507: { kind: 'resource-exhausted', hint: 'the registry has no space left' },
+};
+
+const meaningsOfCodes: Readonly<Record<string, Meaning>> = {
+  MANIFEST_BLOB_UNKNOWN: { kind: 'failed-precondition', hint: 'what the manifest refers to is not in the repository' },
+  DIGEST_INVALID: { kind: 'failed-precondition', reason: 'digest-mismatch', hint: 'the registry got other bytes' },
+  SIZE_INVALID: { kind: 'failed-precondition', reason: 'size-mismatch', hint: 'the registry got other bytes' },
+  TOOMANYREQUESTS: { kind: 'resource-exhausted', reason: 'rate-limited', hint: 'wait, or log in for a higher limit' },
+  NAME_UNKNOWN: { kind: 'not-found', hint: 'the repository has to exist there before anything is pushed to it' },
+  UNSUPPORTED: { kind: 'not-implemented', hint: 'the registry does not do this, or is read-only' },
+};
+
+/** The error for an answer nobody wanted. The body is read for what it says. */
+export async function errorFrom(response: WireResponse, context: ErrorContext): Promise<DrayError> {
+  return errorOf(response.status, await readErrorBody(response), context);
+}
+
+/** As {@link errorFrom}, of a body that has been read. */
+export function errorOf(status: number, body: ErrorBody, context: ErrorContext): DrayError {
+  const codes = body.errors.map(({ code }) => code);
+  const byCode =
+    status < 500 ? codes.map((code) => meaningsOfCodes[code]).find((known) => known !== undefined) : undefined;
+  const meaning = byCode ?? meanings[status] ?? { kind: status >= 500 ? 'unavailable' : 'unknown' };
+  const said = body.text === '' ? '' : ` ${body.text}`;
+  const message = `${context.registry ?? 'the registry'} answered ${status}${said}`;
+  return new DrayError(meaning.kind, message, {
+    reason: meaning.reason,
+    hint: meaning.hint,
+    ...context,
+    status,
+    codes: codes.length === 0 ? undefined : codes,
+  });
+}
+
+const certificateHint = 'name its authority in the hosts directory, or skip the verification with --insecure';
+const certificateCodes =
+  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH|INVALID_PURPOSE)/;
+
+const hintsOfCodes: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'check the name of the registry and the DNS settings',
+  EAI_AGAIN: 'check the network and the DNS settings',
+  ECONNREFUSED: 'nothing listens there: check host and port',
+  ETIMEDOUT: 'check the network and the proxy settings',
+  UND_ERR_CONNECT_TIMEOUT: 'check the network and the proxy settings',
+};
+
+/** The error for a request that got no whole answer: `unavailable`, or `permission-denied` where a rule of ours stopped it. */
+export function connectionError(error: unknown, context: ErrorContext): DrayError {
+  if (error instanceof DrayError) return error;
+  const cause = rootOf(error);
+  const code = codeOf(cause) ?? codeOf(error) ?? '';
+  const said = cause instanceof Error && cause.message !== '' ? cause.message : String(code || error);
+  const message = `no answer from ${context.registry ?? 'the registry'}: ${oneLine(said)}`;
+  if (code === forbiddenAddress)
+    return new DrayError('permission-denied', message, { ...context, reason: 'policy', cause: error });
+  const hint = certificateCodes.test(code) ? certificateHint : hintsOfCodes[code];
+  return new DrayError('unavailable', message, { hint: hint ?? 'try again', ...context, cause: error });
+}
+
+// The one error of several addresses that were tried.
+function rootOf(error: unknown): unknown {
+  const inner = error instanceof AggregateError ? error.errors[0] : undefined;
+  return inner ?? error;
+}
+
+const permanentCodes = new Set(['ENOTFOUND', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UND_ERR_INVALID_ARG', forbiddenAddress]);
+
+/** Whether a request without an answer is worth sending again. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof DrayError) return false;
+  const code = codeOf(rootOf(error)) ?? codeOf(error) ?? '';
+  return !permanentCodes.has(code) && !certificateCodes.test(code);
+}
+
+/** Whether nobody listens or no name is known: the request has not reached anybody. */
+export function isUnreachable(error: unknown): boolean {
+  const code = codeOf(rootOf(error)) ?? codeOf(error) ?? '';
+  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|UND_ERR_CONNECT_TIMEOUT)$/.test(code);
+}
+
+/** Whether an answer of this status is worth asking for again. */
+export function isTransientStatus(status: number): boolean {
+  return [408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524].includes(status);
+}

@@ -1,0 +1,209 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DrayError } from '../../errors.ts';
+import { type Reach, reachOfHost } from './addresses.ts';
+import { Authorizer } from './authorizer.ts';
+import { type CredentialSource, noCredentials } from './credentials.ts';
+import type { RegistryEvent } from './events.ts';
+import { exchange } from './exchange.ts';
+import { Gate } from './gate.ts';
+import { guardUrl } from './guard.ts';
+import { allCapabilities, type HostConfig } from './hosts.ts';
+import type { RetryPolicy } from './retry.ts';
+import { repositoryScope } from './scopes.ts';
+import type { Connection, Transport } from './transport.ts';
+
+/** Time limits in milliseconds. */
+export interface Timeouts {
+  /** Until the head of an answer is there. */
+  readonly headers: number;
+  /** Until the registry has taken in what it was sent: it may hash a large blob before it answers. */
+  readonly commit: number;
+  /** The longest pause within a body. */
+  readonly stall: number;
+}
+
+/** What all hosts of a client share. */
+export interface ClientContext {
+  readonly transport: Transport;
+  readonly credentials: CredentialSource;
+  /** Nothing is read without the credentials there are. */
+  readonly strictCredentials?: boolean | undefined;
+  readonly emit: (event: RegistryEvent) => void;
+  readonly timeouts: Timeouts;
+  readonly retry: RetryPolicy;
+  readonly userAgent: string;
+  readonly offline: boolean;
+  /** The most bodies that travel at once from or to one host, in each direction. */
+  readonly concurrency: number;
+}
+
+/** What a host turned out to do or not to do; absent while nobody knows. */
+export interface Learned {
+  /** HEAD of a manifest says the truth. */
+  headManifest?: boolean;
+  /** Ranges of blobs are served. */
+  ranges?: boolean;
+  /** `POST ?digest=` takes a blob in one request. */
+  singlePost?: boolean;
+  /** Blobs are mounted without naming the repository they are in. */
+  anonymousMount?: boolean;
+  /** Chunks with a `Content-Range` are taken. */
+  chunked?: boolean;
+  /** A session ends only with a request that has a body. */
+  finalOnPut?: boolean;
+  /** The most bytes one request may carry. */
+  largestBody?: number;
+  largestChunk?: number;
+  smallestChunk?: number;
+  /** Several tags are set in one request. */
+  multiTag?: boolean;
+  /** The referrers API is there. */
+  referrers?: boolean;
+}
+
+const metadataConcurrency = 16;
+const startingConcurrency = 4;
+
+/** Other servers that one host may have sent us to before they are forgotten. */
+const satelliteLimit = 256;
+
+/** One server and everything that is known about it: what it wants, how much it takes, how long to leave it alone. */
+export class HostState {
+  readonly config: HostConfig;
+  readonly context: ClientContext;
+  readonly authorizer: Authorizer;
+  /** Small requests, which never wait behind bodies. */
+  readonly metadata: Gate = new Gate(metadataConcurrency, metadataConcurrency);
+  readonly downloads: Gate;
+  readonly uploads: Gate;
+  readonly learned: Learned = {};
+  readonly warnings: Set<string> = new Set();
+  #root: URL;
+  #otherRoot: URL | undefined;
+  #turns = 0;
+  #resumeAt = 0;
+  #reach: Promise<Reach> | undefined;
+  readonly #satellites = new Map<string, HostState>();
+  #elsewhere: Connection | undefined;
+
+  constructor(config: HostConfig, context: ClientContext) {
+    this.config = config;
+    this.context = context;
+    this.#root = config.root;
+    this.#otherRoot = config.otherRoot;
+    this.downloads = new Gate(startingConcurrency, context.concurrency);
+    this.uploads = new Gate(startingConcurrency, context.concurrency);
+    this.authorizer = new Authorizer({
+      registry: config.registry,
+      source: context.credentials,
+      strict: context.strictCredentials,
+      realmUrl: async (realm, base) => guardUrl(realm, base, await this.reach(), 'token realm'),
+      send: async (request) => {
+        const realm = await this.at(request.url);
+        return exchange(realm, { ...request, scopes: [], expect: 'any', credentials: 'none', withinOrigin: true });
+      },
+      tell: (text) => this.tell(text),
+    });
+  }
+
+  /** The host with its port, for people. */
+  get registry(): string {
+    return this.config.registry;
+  }
+
+  /** The root of its API. */
+  get root(): URL {
+    return this.#root;
+  }
+
+  /** A URL below the root of its API. */
+  url(path: string): URL {
+    const { namespace } = this.config;
+    const url = new URL(`${this.#root.href}/${path}`);
+    if (namespace !== undefined) url.search += `${url.search === '' ? '?' : '&'}ns=${encodeURIComponent(namespace)}`;
+    return url;
+  }
+
+  /** The scope for a repository, whose name there begins with what a path of ours puts before it. */
+  scope(path: string, ...actions: readonly ('pull' | 'push' | 'delete')[]): string {
+    const prefix = /^\/v2\/(.+)$/.exec(this.#root.pathname)?.[1];
+    return repositoryScope(prefix === undefined ? path : `${prefix}/${path}`, ...actions);
+  }
+
+  /** Where it is, seen from here. */
+  reach(): Promise<Reach> {
+    this.#reach ??= this.config.connection.socketPath === undefined ? reachOfHost(this.#root.hostname) : localReach;
+    return this.#reach;
+  }
+
+  /**
+   * The state for a URL that this host named: its own for its own origin, else that of the other server, which gets neither
+   * credentials nor headers nor certificates that were meant for this one.
+   */
+  async at(url: URL): Promise<HostState> {
+    if (url.origin === this.#root.origin) return this;
+    const connection = await this.#connectionElsewhere();
+    const known = this.#satellites.get(url.origin);
+    if (known !== undefined) return known;
+    const root = new URL(url.origin);
+    const config: HostConfig = { registry: url.host, root, capabilities: allCapabilities, connection, headers: {} };
+    const satellite = new HostState(config, { ...this.context, credentials: noCredentials });
+    if (this.#satellites.size >= satelliteLimit) this.#satellites.clear();
+    this.#satellites.set(url.origin, satellite);
+    return satellite;
+  }
+
+  async #connectionElsewhere(): Promise<Connection> {
+    const { authorities, skipVerify, timeout, namedFrom } = this.config.connection;
+    const reach = namedFrom ?? (await this.reach());
+    this.#elsewhere ??= { authorities, skipVerify, timeout, namedFrom: reach };
+    return this.#elsewhere;
+  }
+
+  /** The host answered; whether it speaks http or https is settled. */
+  settle(): void {
+    this.#otherRoot = undefined;
+  }
+
+  /** Turns from http to https or back, while it is open which one the host speaks; whether there was something to turn to. */
+  tryOtherRoot(): boolean {
+    if (this.#otherRoot === undefined || this.#turns >= 2) return false;
+    [this.#root, this.#otherRoot] = [this.#otherRoot, this.#root];
+    this.#turns += 1;
+    return true;
+  }
+
+  /** Every request to the host waits that long. */
+  pause(milliseconds: number): void {
+    this.#resumeAt = Math.max(this.#resumeAt, performance.now() + milliseconds);
+    this.context.emit({ type: 'wait', registry: this.registry, pause: milliseconds });
+  }
+
+  /** Waits while the host is to be left alone. */
+  async ready(signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      const left = this.#resumeAt - performance.now();
+      if (left <= 0) return;
+      await sleep(left, undefined, { signal }).catch((error: unknown) => {
+        signal?.throwIfAborted();
+        throw error;
+      });
+    }
+  }
+
+  tell(text: string): void {
+    this.context.emit({ type: 'fallback', registry: this.registry, text });
+  }
+
+  /** @throws DrayError `failed-precondition`, reason `policy`, when nobody is to be dialled. */
+  checkOnline(): void {
+    if (!this.context.offline) return;
+    throw new DrayError('failed-precondition', `offline: ${this.registry} was not asked`, {
+      reason: 'policy',
+      registry: this.registry,
+      hint: 'run it without --offline, or pull what is missing before',
+    });
+  }
+}
+
+const localReach: Promise<Reach> = Promise.resolve('loopback');

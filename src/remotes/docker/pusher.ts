@@ -1,0 +1,173 @@
+import type { OpenBlob, Pusher, PushOptions, PushOutcome } from '../../content/copy.ts';
+import { collectDocument } from '../../content/documents.ts';
+import type { AbortableOptions } from '../../content/store.ts';
+import { DrayError, is } from '../../errors.ts';
+import type { Descriptor } from '../../spec/descriptor.ts';
+import { type Digest, parseDigest } from '../../spec/digest.ts';
+import { documentLimit } from '../../spec/documents.ts';
+import { isManifestLike, manifestAccept } from '../../spec/media-types.ts';
+import { isRepositoryPath } from '../../spec/reference.ts';
+import type { PusherOptions } from '../remote.ts';
+import { exchange } from './exchange.ts';
+import { blobExists } from './exists.ts';
+import type { HostState } from './host-state.ts';
+import { putManifest } from './manifests.ts';
+import { nameOf, type Repository } from './repository.ts';
+import { getManifestFrom, type Version } from './resolver.ts';
+import { smallBlob, Upload } from './upload.ts';
+import { UploadSession, type UploadTarget } from './upload-session.ts';
+import type { UploadSessionStore } from './upload-sessions.ts';
+
+/** What a {@link RepositoryPusher} is made of. */
+export interface RepositoryPusherOptions extends PusherOptions {
+  readonly repository: Repository;
+  /** The first host that may be pushed to. */
+  readonly host: HostState;
+  readonly version: Version;
+  readonly sessions?: UploadSessionStore | undefined;
+}
+
+/** The most repositories that are asked for a blob before it is sent. */
+const mountLimit = 3;
+
+/** Writes blobs and manifests to one repository. */
+export class RepositoryPusher implements Pusher {
+  readonly #options: RepositoryPusherOptions;
+  readonly #host: HostState;
+  readonly #path: string;
+  /** Manifests that were looked for and are not there. */
+  readonly #missing = new Set<Digest>();
+  /** Repositories that nothing is mounted from. */
+  readonly #unmountable = new Set<string>();
+
+  constructor(options: RepositoryPusherOptions) {
+    this.#options = options;
+    this.#host = options.host;
+    this.#path = options.repository.path;
+  }
+
+  async push(target: Descriptor, open: OpenBlob, options: PushOptions = {}): Promise<PushOutcome> {
+    parseDigest(target.digest);
+    return isManifestLike(target.mediaType)
+      ? await this.#pushManifest(target, open, options)
+      : await this.#pushBlob(target, open, options);
+  }
+
+  /**
+   * Whether the manifest is there, under the tags it is to have; when it is there without them, it gets them. A registry
+   * takes a manifest only with everything below it.
+   */
+  async complete(target: Descriptor, { signal }: AbortableOptions = {}): Promise<boolean> {
+    const tags = this.#tagsOf(target.digest);
+    const known = tags.length <= 1 && (await this.#headManifest(tags[0] ?? target.digest, signal)) === target.digest;
+    if (known || (tags.length > 0 && (await this.#tagExisting(target, signal)))) return true;
+    this.#missing.add(target.digest);
+    return false;
+  }
+
+  async #tagExisting(target: Descriptor, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      const { repository } = this.#options;
+      const { bytes } = await getManifestFrom(this.#host, repository, { digest: target.digest }, signal);
+      await this.#put(target, bytes, signal);
+      return true;
+    } catch (error) {
+      if (is(error, 'not-found')) return false;
+      throw error;
+    }
+  }
+
+  async #pushManifest(target: Descriptor, open: OpenBlob, { signal }: PushOptions): Promise<PushOutcome> {
+    if (!this.#missing.delete(target.digest) && (await this.complete(target, { signal }))) return 'exists';
+    const bytes = await collectDocument(open(0), target, { limit: documentLimit, signal });
+    await this.#put(target, bytes, signal);
+    return 'pushed';
+  }
+
+  async #put(target: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    await putManifest(this.#uploadTarget(target, signal), target, bytes, this.#tagsOf(target.digest));
+  }
+
+  // With a tag and a digest the tag is for that object alone.
+  #tagsOf(digest: Digest): readonly string[] {
+    const { version, tags = [] } = this.#options;
+    if (version.tag === undefined && tags.length === 0) return [];
+    if (version.digest !== undefined && version.digest !== digest) return [];
+    return [...new Set([...(version.tag === undefined ? [] : [version.tag]), ...tags])];
+  }
+
+  async #headManifest(version: string, signal: AbortSignal | undefined): Promise<Digest | undefined> {
+    const response = await exchange(this.#host, {
+      method: 'HEAD',
+      url: this.#host.url(`${this.#path}/manifests/${version}`),
+      headers: { accept: manifestAccept },
+      scopes: this.#scopes(),
+      repository: this.#path,
+      expect: 'any',
+      operation: `push to ${nameOf(this.#options.repository)}`,
+      signal,
+    });
+    response.body.discard();
+    // Whatever else it says is said again, with words, when something is pushed.
+    if (response.status !== 200) return undefined;
+    const said = response.headers.get('docker-content-digest')?.trim();
+    return (said ?? (version.includes(':') ? version : undefined)) as Digest | undefined;
+  }
+
+  async #pushBlob(target: Descriptor, open: OpenBlob, { onResume, signal }: PushOptions): Promise<PushOutcome> {
+    const uploadTarget = this.#uploadTarget(target, signal);
+    const mount = await this.#mount(target, uploadTarget);
+    if (mount === 'mounted') return 'mounted';
+    if (target.size > smallBlob && (await blobExists(uploadTarget, target))) {
+      await mount?.cancel();
+      return 'exists';
+    }
+    const { sessions } = this.#options;
+    return await new Upload({ target: uploadTarget, blob: target, open, session: mount, sessions, onResume }).run();
+  }
+
+  // The session that a registry opens instead of mounting is used for the upload.
+  async #mount(target: Descriptor, uploadTarget: UploadTarget): Promise<'mounted' | UploadSession | undefined> {
+    const candidates = (await this.#options.mountFrom?.(target)) ?? [];
+    const usable = new Set(candidates.filter((path) => this.#isCandidate(path)));
+    for (const from of [...usable].slice(0, mountLimit)) {
+      const outcome = await this.#mountFrom(from, target, uploadTarget);
+      if (outcome !== undefined) return outcome;
+      this.#unmountable.add(from);
+    }
+    return undefined;
+  }
+
+  async #mountFrom(
+    from: string,
+    target: Descriptor,
+    uploadTarget: UploadTarget,
+  ): Promise<'mounted' | UploadSession | undefined> {
+    const query = `?mount=${encodeURIComponent(target.digest)}&from=${encodeURIComponent(from)}`;
+    const scopes = [...uploadTarget.scopes, this.#host.scope(from, 'pull')];
+    try {
+      const { response, session } = await UploadSession.start({ ...uploadTarget, scopes }, query);
+      response.body.discard();
+      if (response.status === 201) return 'mounted';
+      return session?.for(uploadTarget);
+    } catch (error) {
+      uploadTarget.signal?.throwIfAborted();
+      // Nothing is lost: a source that cannot be read, or a token that is not given for two, is no reason not to push.
+      if (error instanceof DrayError) return undefined;
+      throw error;
+    }
+  }
+
+  #isCandidate(path: string): boolean {
+    return isRepositoryPath(path) && path !== this.#path && !this.#unmountable.has(path);
+  }
+
+  #scopes(): readonly string[] {
+    return [this.#host.scope(this.#path, 'pull', 'push')];
+  }
+
+  #uploadTarget(target: Descriptor, signal: AbortSignal | undefined): UploadTarget {
+    const operation = `push ${target.digest} to ${nameOf(this.#options.repository)}`;
+    return { host: this.#host, path: this.#path, scopes: this.#scopes(), operation, signal };
+  }
+}

@@ -1,0 +1,119 @@
+import { DrayError, is } from '../../errors.ts';
+import type { Descriptor } from '../../spec/descriptor.ts';
+import { type Digest, encodedOf } from '../../spec/digest.ts';
+import { parseIndex } from '../../spec/documents.ts';
+import { isIndex, mediaTypes } from '../../spec/media-types.ts';
+import { exchange } from './exchange.ts';
+import type { HostState } from './host-state.ts';
+import { type PageRequest, pagesFrom } from './pages.ts';
+import { firstOf, nameOf, type Repository } from './repository.ts';
+import { getManifestFrom } from './resolver.ts';
+import type { WireResponse } from './transport.ts';
+
+/** What refers to an object: the referrers API, and the tag schema of registries without it (distribution-spec). */
+
+/** Which referrers are wanted. */
+export interface ReferrersQuery {
+  readonly artifactType?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tag that stands for the list of an object's referrers where there is no API for it. */
+export function referrersTag(digest: Digest): string {
+  const algorithm = digest.slice(0, digest.indexOf(':')).slice(0, 32);
+  return `${algorithm}-${encodedOf(digest).slice(0, 64)}`.replace(/[^A-Za-z0-9._-]/g, '-');
+}
+
+/** The referrers of an object, each once. @throws DrayError what the registry answers. */
+export async function* listReferrers(
+  repository: Repository,
+  digest: Digest,
+  { artifactType, signal }: ReferrersQuery,
+): AsyncGenerator<Descriptor> {
+  const hosts = await repository.hosts('referrers');
+  const list = await firstOf(hosts, (host) => referrersAt(host, repository, digest, artifactType, signal), signal);
+  const seen = new Set<Digest>();
+  for await (const descriptor of list) {
+    if (seen.has(descriptor.digest)) continue;
+    seen.add(descriptor.digest);
+    // Not every registry filters, and not every one that says so does.
+    if (artifactType === undefined || descriptor.artifactType === artifactType) yield descriptor;
+  }
+}
+
+async function referrersAt(
+  host: HostState,
+  repository: Repository,
+  digest: Digest,
+  artifactType: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<AsyncIterable<Descriptor> | Iterable<Descriptor>> {
+  if (host.learned.referrers !== false) {
+    const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`;
+    const request = {
+      ...requestFor(host, repository, signal),
+      url: host.url(`${repository.path}/referrers/${digest}${query}`),
+    };
+    const response = await askApi(host, request);
+    if (response !== undefined) return descriptorsOf(host, request, response);
+    host.learned.referrers = false;
+  }
+  return await fromTag(host, repository, digest, signal);
+}
+
+// Undefined when the registry has no such API, which registries say in many ways.
+async function askApi(host: HostState, request: PageRequest): Promise<WireResponse | undefined> {
+  try {
+    const response = await exchange(host, { ...request, method: 'GET', expect: [200], withinOrigin: true });
+    const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
+    if (isIndex(type)) return response;
+    response.body.discard();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DrayError)) throw error;
+    const { status, codes = [] } = error.context;
+    if (status === 404 && codes.includes('NAME_UNKNOWN')) throw error;
+    if ([400, 404, 405, 406, 501].includes(status ?? 0) || error.reason === 'policy') return undefined;
+    throw error;
+  }
+}
+
+async function* descriptorsOf(host: HostState, request: PageRequest, first: WireResponse): AsyncGenerator<Descriptor> {
+  for await (const page of pagesFrom(host, request, first)) {
+    yield* parseIndex(Buffer.from(JSON.stringify(page))).manifests;
+  }
+}
+
+async function fromTag(
+  host: HostState,
+  repository: Repository,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<readonly Descriptor[]> {
+  try {
+    const { descriptor, bytes } = await getManifestFrom(host, repository, { tag: referrersTag(digest) }, signal);
+    if (isIndex(descriptor.mediaType)) return parseIndex(bytes).manifests;
+  } catch (error) {
+    if (!is(error, 'not-found')) throw error;
+    return [];
+  }
+  throw new DrayError('invalid-argument', `the tag ${referrersTag(digest)} is no list of referrers`, {
+    reason: 'bad-document',
+    registry: host.registry,
+    hint: 'somebody gave that tag to something else',
+  });
+}
+
+function requestFor(
+  host: HostState,
+  repository: Repository,
+  signal: AbortSignal | undefined,
+): Omit<PageRequest, 'url'> {
+  return {
+    headers: { accept: mediaTypes.ociIndex },
+    scopes: [host.scope(repository.path, 'pull')],
+    repository: repository.path,
+    operation: `list the referrers in ${nameOf(repository)}`,
+    signal,
+  };
+}

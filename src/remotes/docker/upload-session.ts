@@ -1,0 +1,193 @@
+import type { Digest } from '../../spec/digest.ts';
+import { errorFrom } from './errors.ts';
+import { exchange, type HostRequest } from './exchange.ts';
+import { guardUrl } from './guard.ts';
+import type { HostState } from './host-state.ts';
+import { chunkRange, parseUploadRange } from './ranges.ts';
+import type { WireResponse } from './transport.ts';
+
+/** Statuses with which registries accept a part of an upload or all of it. */
+const accepted = [200, 201, 202, 204];
+
+/** The longest wait for a session to be given up, in milliseconds: nothing depends on it. */
+const cancelTimeout = 5000;
+
+/** The most bytes that a registry may ask for in one chunk. */
+const chunkCeiling = 1024 * 1024 * 1024;
+
+/** How to reach the uploads of a repository. */
+export interface UploadTarget {
+  readonly host: HostState;
+  readonly path: string;
+  readonly scopes: readonly string[];
+  readonly operation: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Bytes that are sent: where they are in the blob and how to read them, as often as it takes. */
+export interface Piece {
+  readonly start: number;
+  readonly end: number;
+  readonly read: () => AsyncIterable<Uint8Array>;
+}
+
+/**
+ * One upload session (distribution-spec, Pushing blobs). It knows the newest location and no more: each method sends one
+ * request and gives back the answer, whatever it is.
+ */
+export class UploadSession {
+  readonly #target: UploadTarget;
+  #location: URL;
+  #at: HostState;
+
+  constructor(target: UploadTarget, at: HostState, location: URL) {
+    this.#target = target;
+    this.#at = at;
+    this.#location = location;
+  }
+
+  /**
+   * Starts a session, `query` being what the registry may do without one. Gives the answer and, when it is a 202, the
+   * session.
+   */
+  static async start(
+    target: UploadTarget,
+    query: string,
+    request: Partial<HostRequest> = {},
+  ): Promise<{ readonly response: WireResponse; readonly session?: UploadSession }> {
+    const { host, path, scopes, operation, signal } = target;
+    const response = await exchange(host, {
+      method: 'POST',
+      url: host.url(`${path}/blobs/uploads/${query}`),
+      scopes,
+      repository: path,
+      expect: 'any',
+      operation,
+      signal,
+      ...request,
+    });
+    if (response.status !== 202 || response.headers.get('location') === undefined) return { response };
+    learnChunks(host, response);
+    response.body.discard();
+    const session = await UploadSession.named(target, response.headers.get('location') ?? '', response.url);
+    return { response, session };
+  }
+
+  /** A session whose location a registry named, now or earlier. @throws DrayError when it must not be followed. */
+  static async named(target: UploadTarget, location: string, base: URL): Promise<UploadSession> {
+    const url = guardUrl(location, base, await target.host.reach(), 'upload location');
+    return new UploadSession(target, await target.host.at(url), url);
+  }
+
+  /** The same session under other rights. */
+  for(target: UploadTarget): UploadSession {
+    return new UploadSession(target, this.#at, this.#location);
+  }
+
+  /** The newest location. */
+  get location(): string {
+    return this.#location.href;
+  }
+
+  /** Sends a piece; without its range when it is all that is ever sent. */
+  async patch(piece: Piece, ranged: boolean): Promise<WireResponse> {
+    const headers = ranged ? { 'content-range': chunkRange(piece.start, piece.end) } : {};
+    return await this.#send({ method: 'PATCH', url: this.#location, ...bodyOf(piece, headers) });
+  }
+
+  /** Ends the session, with what is left of the blob if anything is. */
+  async put(digest: Digest, piece?: Piece, ranged: boolean = false): Promise<WireResponse> {
+    const url = withQuery(this.#location, `digest=${encodeURIComponent(digest)}`);
+    const headers = ranged && piece !== undefined ? { 'content-range': chunkRange(piece.start, piece.end) } : {};
+    const body = piece === undefined || piece.end === piece.start ? {} : bodyOf(piece, headers);
+    return await this.#send({ method: 'PUT', url, commits: true, ...body });
+  }
+
+  /** The number of bytes that the registry has, undefined when it does not say. */
+  async status(): Promise<number | undefined> {
+    const response = await this.#send({ method: 'GET', url: this.#location, repeat: 'always' });
+    response.body.discard();
+    if (response.status !== 204 && response.status !== 200) return undefined;
+    const last = parseUploadRange(response.headers.get('range') ?? '');
+    // An empty session says the same as one of a single byte.
+    return last === 0 ? 0 : last === undefined ? undefined : last + 1;
+  }
+
+  /** Gives the session up. That it fails changes nothing: registries forget sessions. */
+  async cancel(): Promise<void> {
+    const signal = AbortSignal.timeout(cancelTimeout);
+    try {
+      const response = await this.#send({ method: 'DELETE', url: this.#location, signal });
+      response.body.discard();
+    } catch {
+      // The upload has ended for a reason of its own, which is what the caller has to hear.
+    }
+  }
+
+  async #send(request: Pick<HostRequest, 'method' | 'url'> & Partial<HostRequest>): Promise<WireResponse> {
+    const { path, scopes, operation, signal } = this.#target;
+    const response = await exchange(this.#at, {
+      scopes,
+      repository: path,
+      expect: 'any',
+      repeat: 'once',
+      operation,
+      signal,
+      ...request,
+    });
+    await this.#move(response);
+    return response;
+  }
+
+  // Locations may change with every answer, and only the newest is good.
+  async #move(response: WireResponse): Promise<void> {
+    const location = response.headers.get('location');
+    const isFinal = response.status === 201 && response.headers.get('range') === undefined;
+    if (location === undefined || isFinal) return;
+    const next = await UploadSession.named(this.#target, location, response.url);
+    this.#location = next.#location;
+    this.#at = next.#at;
+  }
+}
+
+/** Whether a part of an upload, or all of it, was taken. */
+export function isAccepted({ status }: WireResponse): boolean {
+  return accepted.includes(status);
+}
+
+/** The number of bytes that an answer says the session has. */
+export function acknowledged({ headers }: WireResponse): number | undefined {
+  const last = parseUploadRange(headers.get('range') ?? '');
+  return last === undefined ? undefined : last + 1;
+}
+
+/** The error for an answer that ends an upload. */
+export async function uploadError({ host, operation }: UploadTarget, response: WireResponse): Promise<Error> {
+  return await errorFrom(response, {
+    operation,
+    registry: host.registry,
+    request: `upload to ${response.url.pathname}`,
+  });
+}
+
+function bodyOf({ start, end, read }: Piece, headers: Readonly<Record<string, string>>): Partial<HostRequest> {
+  return {
+    headers: { 'content-type': 'application/octet-stream', 'content-length': `${end - start}`, ...headers },
+    body: read,
+    bulk: true,
+  };
+}
+
+function learnChunks({ learned }: HostState, { headers }: WireResponse): void {
+  const least = Number(headers.get('oci-chunk-min-length'));
+  const most = Number(headers.get('oci-chunk-max-length'));
+  if (Number.isSafeInteger(least) && least > 0) learned.smallestChunk = Math.min(least, chunkCeiling);
+  if (Number.isSafeInteger(most) && most > 0) learned.largestChunk = most;
+}
+
+// As text: what a registry has signed must not be written anew.
+function withQuery(location: URL, parameter: string): URL {
+  const url = new URL(location);
+  url.search = url.search === '' ? `?${parameter}` : `${url.search}&${parameter}`;
+  return url;
+}

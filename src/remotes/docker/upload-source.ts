@@ -1,0 +1,71 @@
+import type { OpenBlob } from '../../content/copy.ts';
+import { sizeMismatch } from '../../content/verified.ts';
+import type { Descriptor } from '../../spec/descriptor.ts';
+
+/** The bytes of a blob in pieces, one after another; opened anew only when another piece is wanted than the next one. */
+export class UploadSource {
+  readonly #target: Descriptor;
+  readonly #open: OpenBlob;
+  #iterator: AsyncIterator<Uint8Array> | undefined;
+  #rest: Uint8Array | undefined;
+  #offset = 0;
+  #error: { readonly cause: unknown } | undefined;
+
+  constructor(target: Descriptor, open: OpenBlob) {
+    this.#target = target;
+    this.#open = open;
+  }
+
+  /** How far it was read, in bytes. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** @throws what reading the source failed with, if it did: then nothing that was sent of it counts. */
+  check(): void {
+    if (this.#error !== undefined) throw this.#error.cause;
+  }
+
+  /**
+   * The bytes from `start` to before `end`.
+   * @throws DrayError `data-loss`, reason `size-mismatch`, when the source ends before; what the source throws.
+   */
+  async *read(start: number, end: number): AsyncGenerator<Uint8Array> {
+    try {
+      if (this.#iterator === undefined || start !== this.#offset) await this.#seek(start);
+      while (this.#offset < end) {
+        const chunk = await this.#next();
+        const wanted = end - this.#offset;
+        if (chunk.byteLength > wanted) this.#rest = chunk.subarray(wanted);
+        const piece = chunk.byteLength > wanted ? chunk.subarray(0, wanted) : chunk;
+        this.#offset += piece.byteLength;
+        yield piece;
+      }
+    } catch (error) {
+      this.#error ??= { cause: error };
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const iterator = this.#iterator;
+    this.#iterator = undefined;
+    this.#rest = undefined;
+    await iterator?.return?.();
+  }
+
+  async #seek(start: number): Promise<void> {
+    await this.close();
+    this.#iterator = this.#open(start)[Symbol.asyncIterator]();
+    this.#offset = start;
+  }
+
+  async #next(): Promise<Uint8Array> {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest !== undefined) return rest;
+    const result = await this.#iterator?.next();
+    if (result !== undefined && result.done !== true) return result.value;
+    throw sizeMismatch(this.#target.digest, this.#target.size, this.#offset, false);
+  }
+}

@@ -1,0 +1,335 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { OpenBlob, PushOutcome } from '../../content/copy.ts';
+import { collectDocument } from '../../content/documents.ts';
+import { DrayError, is } from '../../errors.ts';
+import type { Descriptor } from '../../spec/descriptor.ts';
+import { algorithmOf, canonicalAlgorithm } from '../../spec/digest.ts';
+import { isTransientStatus } from './errors.ts';
+import { blobExists } from './exists.ts';
+import type { Learned } from './host-state.ts';
+import { backOff } from './retry.ts';
+import type { WireResponse } from './transport.ts';
+import {
+  acknowledged,
+  isAccepted,
+  type Piece,
+  UploadSession,
+  type UploadTarget,
+  uploadError,
+} from './upload-session.ts';
+import type { UploadKey, UploadSessionStore } from './upload-sessions.ts';
+import { UploadSource } from './upload-source.ts';
+
+/** What the upload of a blob needs to know. */
+export interface UploadOptions {
+  readonly target: UploadTarget;
+  readonly blob: Descriptor;
+  readonly open: OpenBlob;
+  /** A session that is open already. */
+  readonly session?: UploadSession | undefined;
+  readonly sessions?: UploadSessionStore | undefined;
+  readonly onResume?: ((offset: number) => void) | undefined;
+}
+
+/** Up to this size a blob is sent with the request that opens the session, without asking whether it is there; in bytes. */
+export const smallBlob: number = 64 * 1024;
+
+const usualChunk = 16 * 1024 * 1024;
+const leastChunk = 1024 * 1024;
+
+/** How a blob is sent: in one request, in chunks with their ranges, or as one chunk without a range. */
+type Way = 'whole' | 'chunks' | 'stream';
+
+/** One request: a piece, which ends the session or not, or the end of the session alone. */
+interface Step {
+  readonly way: Way;
+  readonly piece: Piece | undefined;
+  readonly isLast: boolean;
+}
+
+/**
+ * Sends one blob: in one request while that works, in chunks where it is too large for that or where a connection broke,
+ * as a stream where a registry knows nothing else. After a failure it asks the registry what it has and goes on from there.
+ */
+export class Upload {
+  readonly #options: UploadOptions;
+  readonly #learned: Learned;
+  readonly #source: UploadSource;
+  readonly #signal: AbortSignal | undefined;
+  readonly #size: number;
+  readonly #refused = new Set<Way>();
+  #session: UploadSession | undefined;
+  /** Bytes that the registry is known to have. */
+  #offset = 0;
+  #best = 0;
+  #failures = 0;
+  #wantsChunks = false;
+
+  constructor(options: UploadOptions) {
+    this.#options = options;
+    this.#learned = options.target.host.learned;
+    this.#signal = options.target.signal;
+    this.#size = options.blob.size;
+    this.#session = options.session;
+    this.#source = new UploadSource(options.blob, options.open);
+  }
+
+  /** @throws DrayError of the registry, of the source, or `unavailable` when it got no further. */
+  async run(): Promise<PushOutcome> {
+    try {
+      if (this.#session === undefined) await this.#takeUp();
+      if (this.#session === undefined && this.#size <= smallBlob && (await this.#single())) return 'pushed';
+      await this.#send();
+      await this.#options.sessions?.delete(this.#key());
+      return 'pushed';
+    } catch (error) {
+      await this.#abandon(error);
+      throw error;
+    } finally {
+      await this.#source.close();
+    }
+  }
+
+  async #send(): Promise<void> {
+    const { host } = this.#options.target;
+    const leave = await host.uploads.enter(this.#signal);
+    try {
+      while (!(await this.#advanceBy(this.#nextStep()))) this.#signal?.throwIfAborted();
+      host.uploads.grow();
+    } finally {
+      leave();
+    }
+  }
+
+  // Goes on with a session of an earlier process, if the registry still has it.
+  async #takeUp(): Promise<void> {
+    const { sessions, target, onResume } = this.#options;
+    const saved = await sessions?.get(this.#key());
+    if (saved === undefined) return;
+    try {
+      const session = await UploadSession.named(target, saved.location, target.host.root);
+      const offset = await session.status();
+      if (offset === undefined || offset > this.#size) throw new DrayError('not-found', 'the session is gone');
+      this.#session = session;
+      this.#acknowledge(offset);
+      if (offset > 0) onResume?.(offset);
+    } catch {
+      this.#signal?.throwIfAborted();
+      await sessions?.delete(this.#key());
+    }
+  }
+
+  // Everything in the first request. Registries that do not know that open a session, as if there were no body.
+  async #single(): Promise<boolean> {
+    if (this.#learned.singlePost === false || this.#size === 0) return false;
+    const { target, blob, open } = this.#options;
+    const body = await collectDocument(open(0), blob, { limit: smallBlob, signal: this.#signal });
+    const request = { body, headers: { 'content-type': 'application/octet-stream' } };
+    const query = `?digest=${encodeURIComponent(blob.digest)}`;
+    const { response, session } = await UploadSession.start(target, query, request);
+    this.#session = session;
+    if ([401, 403].includes(response.status) || isTransientStatus(response.status))
+      throw await uploadError(target, response);
+    response.body.discard();
+    this.#learned.singlePost = response.status === 201;
+    return this.#learned.singlePost;
+  }
+
+  #nextStep(): Step {
+    const way = this.#way();
+    const start = this.#offset;
+    if (way === 'whole') return { way, piece: this.#piece(0, this.#size), isLast: true };
+    if (start === this.#size) return { way, piece: undefined, isLast: true };
+    const end = way === 'stream' ? this.#size : Math.min(this.#size, start + this.#chunkSize());
+    const isLast = way === 'chunks' && end === this.#size && this.#learned.finalOnPut === true;
+    return { way, piece: this.#piece(start, end), isLast };
+  }
+
+  #way(): Way {
+    const { largestBody = Number.POSITIVE_INFINITY, chunked = true } = this.#learned;
+    const inChunks = this.#offset > 0 || this.#wantsChunks || this.#size > largestBody;
+    const order: readonly Way[] = inChunks && chunked ? ['chunks', 'stream', 'whole'] : ['whole', 'stream', 'chunks'];
+    return order.find((way) => !this.#refused.has(way)) ?? 'whole';
+  }
+
+  // True when the registry has the blob.
+  async #advanceBy(step: Step): Promise<boolean> {
+    const session = this.#session ?? (await this.#begin());
+    const { digest } = this.#options.blob;
+    const ranged = step.way === 'chunks';
+    let response: WireResponse;
+    try {
+      const { piece } = step;
+      response =
+        step.isLast || piece === undefined
+          ? await session.put(digest, piece, ranged)
+          : await session.patch(piece, ranged);
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      this.#source.check();
+      if (!is(error, 'unavailable')) throw error;
+      return await this.#recover(step, error);
+    }
+    this.#source.check();
+    return isAccepted(response) ? await this.#accepted(response, step) : await this.#rejected(response, step);
+  }
+
+  async #begin(): Promise<UploadSession> {
+    const { target, blob } = this.#options;
+    const algorithm = algorithmOf(blob.digest);
+    const query = algorithm === canonicalAlgorithm ? '' : `?digest-algorithm=${algorithm}`;
+    const { response, session } = await UploadSession.start(target, query);
+    if (session === undefined) throw await uploadError(target, response);
+    this.#session = session;
+    this.#offset = 0;
+    await this.#save();
+    return session;
+  }
+
+  async #accepted(response: WireResponse, { piece, isLast }: Step): Promise<boolean> {
+    response.body.discard();
+    if (isLast || piece === undefined) return true;
+    // A number that does not move is known to be stale where the bytes are there: the digest decides in the end.
+    const said = acknowledged(response);
+    this.#acknowledge(said !== undefined && said > piece.start && said < piece.end ? said : piece.end);
+    await this.#save();
+    return false;
+  }
+
+  async #rejected(response: WireResponse, step: Step): Promise<boolean> {
+    const { status } = response;
+    const error = await uploadError(this.#options.target, response);
+    const { piece, way, isLast } = step;
+    const sent = piece === undefined ? 0 : piece.end - piece.start;
+    const refusesFirst = status === 416 && !isLast && piece?.start === 0;
+    if (sent > 0 && (status === 413 || refusesFirst)) return await this.#sendLess(way, sent, error);
+    if (status === 416 && !isLast) return await this.#reorder(acknowledged(response), error);
+    if ([400, 405, 411, 415, 416, 501].includes(status)) return await this.#otherWay(step, error);
+    if (status === 404 || status === 410) return await this.#startOver(error);
+    if (!isTransientStatus(status)) throw error;
+    // Some do not end a session with an empty request.
+    if (piece === undefined && this.#failures > 0) this.#learned.finalOnPut = true;
+    return await this.#recover(step, error);
+  }
+
+  async #sendLess(way: Way, sent: number, error: Error): Promise<boolean> {
+    if (way === 'stream' || this.#learned.chunked === false || (way === 'chunks' && sent <= leastChunk)) {
+      this.#refused.add(way);
+      if (this.#refused.size === 3) throw error;
+    }
+    if (way === 'whole') this.#learned.largestBody = sent - 1;
+    else this.#learned.largestChunk = Math.max(leastChunk, Math.floor(sent / 2));
+    await this.#restart();
+    return false;
+  }
+
+  // What is refused one way is tried another way, each once.
+  async #otherWay({ way, piece }: Step, error: Error): Promise<boolean> {
+    const isWrong = error instanceof DrayError && error.reason !== undefined;
+    this.#refused.add(way);
+    // The digest is wrong: of chunks some may have been lost over there, of the whole none.
+    if ((way === 'whole' && isWrong) || this.#refused.size === 3) throw error;
+    if (way === 'chunks' && piece !== undefined) this.#learned.chunked = false;
+    if (isWrong) this.#refused.add('stream');
+    await this.#restart();
+    return false;
+  }
+
+  async #reorder(said: number | undefined, error: Error): Promise<boolean> {
+    this.#fail(error);
+    if (said !== undefined && said !== this.#offset && said <= this.#size) this.#acknowledge(said);
+    else await this.#synchronise();
+    return false;
+  }
+
+  async #startOver(error: Error): Promise<boolean> {
+    this.#fail(error);
+    this.#session = undefined;
+    this.#offset = 0;
+    return false;
+  }
+
+  // After a failure that does not tell what arrived.
+  async #recover({ isLast, way }: Step, error: unknown): Promise<boolean> {
+    this.#fail(error);
+    await this.#rest();
+    const { target, blob } = this.#options;
+    if (isLast && (await blobExists(target, blob))) return true;
+    this.#wantsChunks ||= way === 'whole' && this.#failures > 1;
+    await this.#synchronise();
+    return false;
+  }
+
+  async #synchronise(): Promise<void> {
+    const offset = await this.#status();
+    if (offset === undefined || offset === 0 || offset > this.#size) return await this.#restart();
+    this.#acknowledge(offset);
+    await this.#save();
+  }
+
+  async #status(): Promise<number | undefined> {
+    try {
+      return await this.#session?.status();
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      if (error instanceof DrayError) return undefined;
+      throw error;
+    }
+  }
+
+  async #restart(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#offset = 0;
+    await session?.cancel();
+  }
+
+  #acknowledge(offset: number): void {
+    this.#offset = offset;
+    if (offset <= this.#best) return;
+    this.#best = offset;
+    this.#failures = 0;
+  }
+
+  #fail(error: unknown): void {
+    this.#failures += 1;
+    if (this.#failures >= this.#options.target.host.context.retry.attempts) throw error;
+  }
+
+  async #rest(): Promise<void> {
+    const pause = backOff(this.#options.target.host.context.retry, this.#failures + 1);
+    await sleep(pause, undefined, { signal: this.#signal }).catch((error: unknown) => {
+      this.#signal?.throwIfAborted();
+      throw error;
+    });
+  }
+
+  #piece(start: number, end: number): Piece {
+    return { start, end, read: () => this.#source.read(start, end) };
+  }
+
+  #chunkSize(): number {
+    const { smallestChunk = 1, largestChunk = Number.POSITIVE_INFINITY } = this.#learned;
+    return Math.max(smallestChunk, Math.min(usualChunk, largestChunk));
+  }
+
+  #key(): UploadKey {
+    const { target, blob } = this.#options;
+    return { registry: target.host.root.host, repository: target.path, digest: blob.digest };
+  }
+
+  async #save(): Promise<void> {
+    const { sessions } = this.#options;
+    if (sessions === undefined || this.#session === undefined || this.#size <= usualChunk) return;
+    await sessions.put(this.#key(), { location: this.#session.location, offset: this.#offset });
+  }
+
+  // What may be taken up later is left there; everything else is cleared away.
+  async #abandon(error: unknown): Promise<void> {
+    const { sessions } = this.#options;
+    const mayGoOn = this.#signal?.aborted === true || is(error, 'unavailable');
+    if (sessions !== undefined && mayGoOn && this.#size > usualChunk) return;
+    await this.#session?.cancel();
+    await sessions?.delete(this.#key());
+  }
+}

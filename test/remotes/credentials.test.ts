@@ -1,0 +1,332 @@
+import assert from 'node:assert/strict';
+import { chmod, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { delimiter } from 'node:path';
+import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
+import { is } from '../../src/errors.ts';
+import {
+  containersAuthCredentials,
+  containersAuthPaths,
+  dockerConfigCredentials,
+  dockerConfigPath,
+  eraseCredentials,
+  storeCredentials,
+} from '../../src/remotes/docker/auth-file.ts';
+import {
+  type Credentials,
+  chainedCredentials,
+  environmentCredentials,
+  noCredentials,
+  passwordCredentials,
+  staticCredentials,
+} from '../../src/remotes/docker/credentials.ts';
+import { Secret } from '../../src/remotes/docker/secret.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
+
+function auth(username: string, password: string): { auth: string } {
+  return { auth: Buffer.from(`${username}:${password}`).toString('base64') };
+}
+
+async function written(directory: TemporaryDirectory, config: unknown): Promise<string> {
+  const file = directory.join('config.json');
+  await writeFile(file, JSON.stringify(config));
+  return file;
+}
+
+function shown(credentials: Credentials | undefined): unknown {
+  if (credentials === undefined) return undefined;
+  const { username, password, identityToken, registryToken } = credentials;
+  const entries = Object.entries({
+    username,
+    password: password?.reveal(),
+    identityToken: identityToken?.reveal(),
+    registryToken: registryToken?.reveal(),
+  });
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+describe('credentials of config files', () => {
+  it('are found under every way of writing a host', async () => {
+    await using directory = await temporaryDirectory();
+    const keys: readonly (readonly [string, string, boolean])[] = [
+      ['registry.example.com', 'registry.example.com', true],
+      ['https://registry.example.com', 'registry.example.com', true],
+      ['https://registry.example.com/v1/', 'registry.example.com', true],
+      ['http://registry.example.com/v2/', 'registry.example.com', true],
+      ['registry.example.com/v2/', 'registry.example.com', true],
+      ['REGISTRY.example.com', 'registry.example.com', true],
+      ['registry.example.com:5000', 'registry.example.com:5000', true],
+      ['registry.example.com:5000', 'registry.example.com', false],
+      ['registry.example.com', 'registry.example.com:443', false],
+      ['registry.example.com', 'registry.example.com.evil.net', false],
+      ['registry', 'registry.evil.com', false],
+      ['example.com', 'registry.example.com', false],
+      ['https://index.docker.io/v1/', 'docker.io', true],
+      ['index.docker.io', 'docker.io', true],
+      ['registry-1.docker.io', 'docker.io', true],
+      ['docker.io', 'docker.io', true],
+      ['https://index.docker.io.evil.net/v1/', 'docker.io', false],
+      ['https://user@registry.example.com/', 'registry.example.com', false],
+    ];
+    for (const [key, registry, there] of keys) {
+      const file = await written(directory, { auths: { [key]: auth('u', 'p') } });
+      const found = await dockerConfigCredentials({ file }).get(registry);
+      assert.deepEqual(shown(found), there ? { username: 'u', password: 'p' } : undefined, `${key} for ${registry}`);
+    }
+  });
+
+  it('of a path are for the repositories below it, the longest first', async () => {
+    await using directory = await temporaryDirectory();
+    const file = await written(directory, {
+      auths: {
+        'r.io': auth('host', '1'),
+        'r.io/team': auth('team', '2'),
+        'r.io/team/app': auth('app', '3'),
+      },
+    });
+    const source = dockerConfigCredentials({ file });
+    const userFor = async (repository?: string): Promise<string | undefined> =>
+      (await source.get('r.io', repository))?.username;
+    assert.equal(await userFor('team/app'), 'app');
+    assert.equal(await userFor('team/app/sub'), 'app');
+    assert.equal(await userFor('team/application'), 'team');
+    assert.equal(await userFor('other'), 'host');
+    assert.equal(await userFor(), 'host');
+  });
+
+  it('may be tokens, also beside an empty password', async () => {
+    await using directory = await temporaryDirectory();
+    const nobody = '00000000-0000-0000-0000-000000000000';
+    const file = await written(directory, {
+      auths: {
+        'a.azurecr.io': { ...auth(nobody, ''), identitytoken: 'refresh' },
+        'b.io': { registrytoken: 'raw' },
+        'c.io': {},
+        'd.io': { username: 'u', password: 'p' },
+        'e.io': auth('u', 'p:with:colons'),
+        'f.io': { auth: Buffer.from('u:p\0\0').toString('base64') },
+        'g.io': auth('', 'p'),
+      },
+    });
+    const source = dockerConfigCredentials({ file });
+    assert.deepEqual(shown(await source.get('a.azurecr.io')), { username: nobody, identityToken: 'refresh' });
+    assert.deepEqual(shown(await source.get('b.io')), { registryToken: 'raw' });
+    assert.equal(await source.get('c.io'), undefined);
+    assert.deepEqual(shown(await source.get('d.io')), { username: 'u', password: 'p' });
+    assert.deepEqual(shown(await source.get('e.io')), { username: 'u', password: 'p:with:colons' });
+    assert.deepEqual(shown(await source.get('f.io')), { username: 'u', password: 'p' });
+    assert.equal(await source.get('g.io'), undefined);
+  });
+
+  it('that are not there are none, and a broken file is an error that does not repeat it', async () => {
+    await using directory = await temporaryDirectory();
+    const file = directory.join('config.json');
+    assert.equal(await dockerConfigCredentials({ file }).get('r.io'), undefined);
+    await writeFile(file, '{"auths": {"r.io": {"auth": "canary"');
+    await assert.rejects(
+      dockerConfigCredentials({ file }).get('r.io'),
+      (error) => is(error, 'invalid-argument') && !inspect(error).includes('canary'),
+    );
+  });
+
+  it('of DOCKER_AUTH_CONFIG come before those of the file', async () => {
+    await using directory = await temporaryDirectory();
+    await written(directory, { auths: { 'a.io': auth('file', '1'), 'b.io': auth('file', '1') } });
+    const inline = JSON.stringify({ auths: { 'a.io': auth('inline', '2') } });
+    const source = dockerConfigCredentials({
+      environment: { DOCKER_CONFIG: directory.path, DOCKER_AUTH_CONFIG: inline },
+    });
+    assert.equal((await source.get('a.io'))?.username, 'inline');
+    assert.equal((await source.get('b.io'))?.username, 'file');
+    const broken = dockerConfigCredentials({ environment: { DOCKER_CONFIG: directory.path, DOCKER_AUTH_CONFIG: '{' } });
+    assert.equal((await broken.get('a.io'))?.username, 'file');
+  });
+
+  it('are looked for where docker and podman keep them', () => {
+    assert.equal(dockerConfigPath({ DOCKER_CONFIG: '/d' }), '/d/config.json');
+    assert.deepEqual(containersAuthPaths({ REGISTRY_AUTH_FILE: '/x/auth.json' }), ['/x/auth.json']);
+    assert.deepEqual(containersAuthPaths({ XDG_RUNTIME_DIR: '/run/user/1', XDG_CONFIG_HOME: '/c' }), [
+      '/run/user/1/containers/auth.json',
+      '/c/containers/auth.json',
+    ]);
+  });
+
+  it('of podman are those of the first file that has some', async () => {
+    await using directory = await temporaryDirectory();
+    const environment = { REGISTRY_AUTH_FILE: directory.join('config.json') };
+    await written(directory, { auths: { 'r.io/team': auth('team', '1') } });
+    const source = containersAuthCredentials({ environment });
+    assert.equal((await source.get('r.io', 'team/app'))?.username, 'team');
+    assert.equal(await source.get('r.io', 'other'), undefined);
+  });
+});
+
+describe('storing credentials', () => {
+  it('keeps the rest of the file and its being a link, and is for the owner alone', async () => {
+    await using directory = await temporaryDirectory();
+    const real = directory.join('real.json');
+    const file = directory.join('config.json');
+    await writeFile(real, JSON.stringify({ detachKeys: 'ctrl-x', auths: { 'a.io': auth('a', '1') } }));
+    await symlink(real, file);
+    await storeCredentials('docker.io', passwordCredentials('u', 'p'), { file });
+    const stored = JSON.parse(await readFile(real, 'utf8'));
+    assert.deepEqual(stored, {
+      detachKeys: 'ctrl-x',
+      auths: { 'a.io': auth('a', '1'), 'https://index.docker.io/v1/': auth('u', 'p') },
+    });
+    assert.equal((await stat(real)).mode & 0o777, 0o600);
+    assert.deepEqual(shown(await dockerConfigCredentials({ file }).get('docker.io')), { username: 'u', password: 'p' });
+  });
+
+  it('makes a file that is not there, and tokens come back as tokens', async () => {
+    await using directory = await temporaryDirectory();
+    const file = directory.join('new', 'config.json');
+    await storeCredentials('r.io', { identityToken: new Secret('t'), source: 'test' }, { file });
+    assert.equal((await dockerConfigCredentials({ file }).get('r.io'))?.identityToken?.reveal(), 't');
+  });
+
+  it('erases every spelling of a registry, and says whether there was one', async () => {
+    await using directory = await temporaryDirectory();
+    const file = await written(directory, {
+      auths: { 'r.io': auth('a', '1'), 'https://r.io/v1/': auth('a', '1'), 'b.io': {} },
+    });
+    assert.equal(await eraseCredentials('r.io', { file }), true);
+    assert.deepEqual(JSON.parse(await readFile(file, 'utf8')), { auths: { 'b.io': {} } });
+    assert.equal(await eraseCredentials('r.io', { file }), false);
+    assert.equal(await eraseCredentials('r.io', { file: directory.join('nothing.json') }), false);
+  });
+});
+
+/** A helper that keeps what it is told in a file, put on the path of this process for one test. */
+async function withHelper(body: string, test: (directory: TemporaryDirectory) => Promise<void>): Promise<void> {
+  await using directory = await temporaryDirectory();
+  const helper = directory.join('docker-credential-fake');
+  await writeFile(helper, `#!/bin/sh\ndir='${directory.path}'\n${body}\n`);
+  await chmod(helper, 0o755);
+  const path = process.env['PATH'];
+  process.env['PATH'] = `${directory.path}${delimiter}${path}`;
+  try {
+    await test(directory);
+  } finally {
+    process.env['PATH'] = path;
+  }
+}
+
+const keeper = `case "$1" in
+store) cat > "$dir/kept" ;;
+get) cat > "$dir/asked"; if [ -f "$dir/kept" ]; then cat "$dir/kept"; else echo 'credentials not found in native keychain'; exit 1; fi ;;
+erase) cat > /dev/null; rm "$dir/kept" ;;
+esac`;
+
+describe('credential helpers', { skip: process.platform === 'win32' }, () => {
+  it('are asked for the registry by its name in config files', async () => {
+    await withHelper(keeper, async (directory) => {
+      const file = await written(directory, { credsStore: 'fake' });
+      const source = dockerConfigCredentials({ file });
+      assert.equal(await source.get('docker.io'), undefined);
+      assert.equal(await readFile(directory.join('asked'), 'utf8'), 'https://index.docker.io/v1/');
+      await storeCredentials('r.io', passwordCredentials('u', 'p'), { file });
+      assert.deepEqual(shown(await source.get('r.io')), { username: 'u', password: 'p' });
+      assert.deepEqual(JSON.parse(await readFile(file, 'utf8')).auths, { 'r.io': {} });
+      assert.equal(await eraseCredentials('r.io', { file }), true);
+      assert.equal(await source.get('r.io'), undefined);
+    });
+  });
+
+  it('of one registry come before the store of all', async () => {
+    await withHelper(keeper, async (directory) => {
+      const file = await written(directory, { credsStore: 'missing', credHelpers: { 'r.io': 'fake' } });
+      assert.equal(await dockerConfigCredentials({ file }).get('r.io'), undefined);
+      await assert.rejects(dockerConfigCredentials({ file }).get('other.io'), (error) =>
+        is(error, 'failed-precondition'),
+      );
+    });
+  });
+
+  it('give identity tokens under a name of their own', async () => {
+    await withHelper(
+      `cat > /dev/null; echo '{"ServerURL":"r.io","Username":"<token>","Secret":"t"}'`,
+      async (directory) => {
+        const file = await written(directory, { credsStore: 'fake' });
+        assert.deepEqual(shown(await dockerConfigCredentials({ file }).get('r.io')), { identityToken: 't' });
+      },
+    );
+  });
+
+  it('that fail, say nonsense or too much are errors that name them', async () => {
+    const bodies = ['cat >/dev/null; echo broken; exit 3', 'cat >/dev/null; echo nonsense', 'cat >/dev/null; yes'];
+    for (const body of bodies) {
+      await withHelper(body, async (directory) => {
+        const file = await written(directory, { credsStore: 'fake' });
+        await assert.rejects(
+          dockerConfigCredentials({ file }).get('r.io'),
+          (error) => is(error, 'failed-precondition') && /docker-credential-fake/.test(error.message),
+          body,
+        );
+      });
+    }
+  });
+
+  it('are no paths', async () => {
+    await using directory = await temporaryDirectory();
+    const file = await written(directory, { credsStore: '../../tmp/evil' });
+    await assert.rejects(dockerConfigCredentials({ file }).get('r.io'), (error) => is(error, 'failed-precondition'));
+  });
+
+  it('end with the signal of whoever asked', async () => {
+    await withHelper('exec sleep 60', async (directory) => {
+      const file = await written(directory, { credsStore: 'fake' });
+      const reason = new Error('enough');
+      const controller = new AbortController();
+      const asked = dockerConfigCredentials({ file }).get('r.io', undefined, controller.signal);
+      setImmediate(() => controller.abort(reason));
+      await assert.rejects(asked, reason);
+    });
+  });
+});
+
+describe('credential sources', () => {
+  it('of the environment are for the registry that it names', async () => {
+    const environment = { DRAY_REGISTRY: 'r.io', DRAY_USERNAME: 'u', DRAY_PASSWORD: 'p' };
+    assert.deepEqual(shown(await environmentCredentials(environment).get('r.io')), { username: 'u', password: 'p' });
+    assert.equal(await environmentCredentials(environment).get('evil.io'), undefined);
+    assert.equal(await environmentCredentials({}).get('r.io'), undefined);
+    await assert.rejects(environmentCredentials({ DRAY_PASSWORD: 'p' }).get('r.io'), (error) =>
+      is(error, 'invalid-argument'),
+    );
+  });
+
+  it('are asked in turn', async () => {
+    const first = staticCredentials({ 'a.io': passwordCredentials('first', '1') });
+    const second = staticCredentials({
+      'a.io': passwordCredentials('second', '2'),
+      'b.io': passwordCredentials('second', '2'),
+    });
+    const chain = chainedCredentials(noCredentials, first, second);
+    assert.equal((await chain.get('a.io'))?.username, 'first');
+    assert.equal((await chain.get('b.io'))?.username, 'second');
+    assert.equal(await chain.get('c.io'), undefined);
+  });
+
+  it('know Docker Hub under all its names', async () => {
+    const source = staticCredentials({ 'index.docker.io': passwordCredentials('u', 'p') });
+    assert.equal((await source.get('docker.io'))?.username, 'u');
+    assert.equal((await source.get('registry-1.docker.io'))?.username, 'u');
+  });
+});
+
+describe('secrets', () => {
+  it('print as redacted in every way of printing', () => {
+    const credentials = passwordCredentials('user', 'canary');
+    for (const text of [
+      String(credentials.password),
+      `${credentials.password}`,
+      JSON.stringify(credentials),
+      inspect(credentials, { depth: 9, showHidden: true, getters: true }),
+      JSON.stringify({ ...credentials.password }),
+    ]) {
+      assert.ok(!text.includes('canary'), text);
+    }
+    assert.equal(credentials.password?.reveal(), 'canary');
+  });
+});
