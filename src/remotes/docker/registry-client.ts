@@ -2,6 +2,7 @@ import type { Fetcher, Pusher } from '../../content/copy.ts';
 import type { AbortableOptions } from '../../content/store.ts';
 import { DrayError } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
+import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { formatReference, isTag, parseReference, parseRepository, type Reference } from '../../spec/reference.ts';
 import type { PusherOptions, Resolved, Resolver } from '../remote.ts';
 import { containersAuthCredentials, dockerConfigCredentials } from './auth-file.ts';
@@ -18,6 +19,7 @@ import { Registries } from './registries.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifest, type RawManifest, resolveVersion, type Version } from './resolver.ts';
 import { defaultRetryPolicy, type RetryOptions } from './retry.ts';
+import { statDigest } from './stat.ts';
 import { listRepositories, listTags } from './tags.ts';
 import { Transport } from './transport.ts';
 import type { UploadSessionStore } from './upload-sessions.ts';
@@ -26,6 +28,8 @@ import type { UploadSessionStore } from './upload-sessions.ts';
 export interface RegistryClientOptions {
   /** Who we are; the environment and the config files of docker and podman if not said. */
   readonly credentials?: CredentialSource | undefined;
+  /** The config file with credentials, in place of those of docker and podman; for when `credentials` is not said. */
+  readonly authFile?: string | undefined;
   /** Speak http to registries that nothing is configured for. Loopback registries may speak it without this. */
   readonly plainHttp?: boolean | undefined;
   /** Do not verify certificates of registries that nothing is configured for. */
@@ -102,6 +106,14 @@ export class RegistryClient implements Resolver, AsyncDisposable {
     const parsed = parseReference(reference);
     const found = await getManifest(this.#repository(parsed), versionOf(parsed), signal);
     return { ...found, name: formatReference(parsed) };
+  }
+
+  /**
+   * What the repository of a reference has under a digest, a blob or a manifest. Blobs come as `application/octet-stream`.
+   * @throws DrayError `not-found`, and as {@link resolve} does.
+   */
+  async stat(reference: string, digest: Digest, { signal }: AbortableOptions = {}): Promise<Descriptor> {
+    return await statDigest(this.#repository(parseReference(reference)), parseDigest(digest), signal);
   }
 
   /** The tags of a repository, as they arrive. @throws DrayError `not-found`, and as {@link resolve} does. */
@@ -197,16 +209,21 @@ export class RegistryClient implements Resolver, AsyncDisposable {
   }
 }
 
-/** Where credentials come from when nobody says: the environment, then the config files of docker and of podman. */
-export function defaultCredentials(): CredentialSource {
-  return chainedCredentials(environmentCredentials(), dockerConfigCredentials(), containersAuthCredentials());
+/**
+ * Where credentials come from when nobody says: the environment, then the config files of docker and of podman, or the one
+ * file that is named.
+ */
+export function defaultCredentials(file?: string): CredentialSource {
+  const files =
+    file === undefined ? [dockerConfigCredentials(), containersAuthCredentials()] : [dockerConfigCredentials({ file })];
+  return chainedCredentials(environmentCredentials(), ...files);
 }
 
 function contextOf(options: RegistryClientOptions, transport: Transport): ClientContext {
   const { headers, commit, stall } = { ...defaultTimeouts, ...said(options.timeouts) };
   return {
     transport,
-    credentials: options.credentials ?? defaultCredentials(),
+    credentials: options.credentials ?? defaultCredentials(options.authFile),
     emit: options.onEvent ?? (() => {}),
     timeouts: { headers, commit, stall },
     retry: { ...defaultRetryPolicy, ...said(options.retry) },

@@ -1,0 +1,48 @@
+import { DrayError, is } from '../../errors.ts';
+import type { Descriptor } from '../../spec/descriptor.ts';
+import type { Digest } from '../../spec/digest.ts';
+import { mediaTypes } from '../../spec/media-types.ts';
+import { exchange } from './exchange.ts';
+import type { HostState } from './host-state.ts';
+import { firstOf, nameOf, type Repository } from './repository.ts';
+import { resolveVersion } from './resolver.ts';
+
+/**
+ * The descriptor of whatever a repository has under a digest: a blob, else a manifest. A blob's type is not known to a
+ * registry.
+ * @throws DrayError `not-found` and what else the hosts answer.
+ */
+export async function statDigest(repository: Repository, digest: Digest, signal?: AbortSignal): Promise<Descriptor> {
+  try {
+    const hosts = await repository.hosts('pull');
+    return await firstOf(hosts, (host) => statBlob(host, repository, digest, signal), signal);
+  } catch (error) {
+    if (!is(error, 'not-found')) throw error;
+    return await resolveVersion(repository, { digest }, signal);
+  }
+}
+
+async function statBlob(
+  host: HostState,
+  repository: Repository,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Descriptor> {
+  const response = await exchange(host, {
+    method: 'HEAD',
+    url: host.url(`${repository.path}/blobs/${digest}`),
+    headers: { 'accept-encoding': 'identity' },
+    scopes: [host.scope(repository.path, 'pull')],
+    repository: repository.path,
+    expect: [200],
+    operation: `look at ${nameOf(repository)}@${digest}`,
+    signal,
+  });
+  response.body.discard();
+  const size = Number(response.headers.get('content-length'));
+  if (Number.isSafeInteger(size) && size >= 0) return { mediaType: mediaTypes.octetStream, digest, size };
+  throw new DrayError('unavailable', `${host.registry} does not say how large ${digest} is`, {
+    registry: host.registry,
+    hint: 'a proxy in between may leave out Content-Length',
+  });
+}
