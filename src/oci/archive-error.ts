@@ -1,4 +1,4 @@
-import { DrayError, type ErrorContext } from '../errors.ts';
+import { codeOf, DrayError, type ErrorContext, type ErrorSide, withContext } from '../errors.ts';
 
 /** The error for an archive or a layout that cannot be what its maker meant: `invalid-argument`, reason `bad-archive`. */
 export function badArchive(problem: string, context: ErrorContext = {}): DrayError {
@@ -27,6 +27,11 @@ export function incomplete(problem: string, context: ErrorContext = {}): DrayErr
     hint: 'make the archive again with all of its content, or take it in as it is with missing content allowed',
     ...context,
   });
+}
+
+/** An error that may be the file system's, with the path that was meant; any other passes unchanged. */
+export function fileFailure(error: unknown, side: ErrorSide, path: string): unknown {
+  return codeOf(error) === undefined ? error : withContext(error, { side, path, hint: 'check the path' });
 }
 
 /** A name out of an archive, fit to be shown. */

@@ -5,11 +5,11 @@ import { dirname, join } from 'node:path';
 import { unpacked } from '../content/compression.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import type { AbortableOptions } from '../content/store.ts';
-import { codeOf, withContext } from '../errors.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
+import { fileFailure } from './archive-error.ts';
 import { FileSource, readAhead, readFileRange } from './byte-source.ts';
 import { type ArchiveFile, type Catalog, type CatalogOptions, readCatalog } from './catalog.ts';
-import { openFile, packingOfFile } from './entries.ts';
+import { packingOfFile } from './entries.ts';
 import { digestOfName } from './entry-name.ts';
 import { readTar } from './tar-reader.ts';
 
@@ -25,7 +25,9 @@ export interface OpenArchive extends AsyncDisposable {
  */
 export async function openArchive(path: string, options: CatalogOptions = {}): Promise<OpenArchive> {
   await using resources = new AsyncDisposableStack();
-  const file = await openFile(path);
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw fileFailure(error, 'source', path);
+  });
   resources.defer(() => file.close());
   const packing = await packingOfFile(file);
   const tar =
@@ -119,6 +121,6 @@ export async function saveArchive(
     await durability.directory(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true });
-    throw codeOf(error) === undefined ? error : withContext(error, { side: 'target', path });
+    throw fileFailure(error, 'target', path);
   }
 }

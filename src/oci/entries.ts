@@ -1,9 +1,9 @@
-import { constants } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Packing, packingBytes, packingOf, unpacked } from '../content/compression.ts';
 import type { AbortableOptions } from '../content/store.ts';
-import { withContext } from '../errors.ts';
+import { fileFailure } from './archive-error.ts';
 import { FileSource, readFileRange, StreamSource } from './byte-source.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
 
@@ -16,19 +16,22 @@ export type ImportSource = AsyncIterable<Uint8Array> | string;
 /**
  * The entries of an archive, packed or not, or of a directory. A file is closed, and a stream let go of, when the reader
  * stops.
- * @throws DrayError as {@link readTar} and `unpacked` do; `not-found` and others for a path.
+ * @throws DrayError as {@link readTar} and `unpacked` do; what the file system has, with the path.
  */
 export async function* entriesOf(source: ImportSource, options: AbortableOptions = {}): Entries {
   if (typeof source !== 'string') yield* entriesOfStream(source, options);
-  else if (await isDirectory(source)) yield* entriesOfDirectory(source);
-  else yield* entriesOfFile(source, options);
+  else yield* entriesOfPath(source, options);
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+async function* entriesOfPath(path: string, options: AbortableOptions): Entries {
   try {
-    return (await stat(path)).isDirectory();
+    const found = await stat(path);
+    if (found.isDirectory()) yield* entriesOfDirectory(path);
+    else if (found.isFile()) yield* entriesOfFile(path, options);
+    // A pipe or a device: it has no size, and a read of it may take for ever.
+    else yield* entriesOfStream(createReadStream(path, { highWaterMark: 1024 * 1024 }), options);
   } catch (error) {
-    throw withContext(error, { side: 'source', path });
+    throw fileFailure(error, 'source', path);
   }
 }
 
@@ -43,28 +46,14 @@ async function* entriesOfStream(stream: AsyncIterable<Uint8Array>, options: Abor
 }
 
 async function* entriesOfFile(path: string, options: AbortableOptions): Entries {
-  const handle = await openFile(path);
-  const found = await handle.stat();
-  if (!found.isFile()) {
-    // A pipe or a device: it has no size, and a read of it may take for ever.
-    yield* entriesOfStream(handle.createReadStream({ highWaterMark: 1024 * 1024 }), options);
-    return;
-  }
+  const handle = await open(path, 'r');
   try {
+    const { size } = await handle.stat();
     const packing = await packingOfFile(handle);
-    if (packing === 'none') yield* readTar(new FileSource(handle, found.size, options));
+    if (packing === 'none') yield* readTar(new FileSource(handle, size, options));
     else yield* entriesOfBytes(new StreamSource(readFileRange(handle, options)), options);
   } finally {
     await handle.close();
-  }
-}
-
-/** Opens a file that a user named. @throws DrayError with the path. */
-export async function openFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    throw withContext(error, { side: 'source', path });
   }
 }
 

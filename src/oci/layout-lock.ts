@@ -31,7 +31,8 @@ async function acquire(path: string, { signal }: AbortableOptions): Promise<Data
     signal?.throwIfAborted();
     const lock = tryLock(path);
     if (lock !== undefined) return lock;
-    await sleep(pause / 2 + Math.random() * (pause / 2), undefined, { signal });
+    // Given up while it waits: the loop tells with the reason.
+    await sleep(pause / 2 + Math.random() * (pause / 2), undefined, { signal }).catch(() => {});
   }
 }
 

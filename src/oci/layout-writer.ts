@@ -5,9 +5,9 @@ import type { OpenBlob, PushOutcome } from '../content/copy.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import type { AbortableOptions, Provider } from '../content/store.ts';
 import { sizeMismatch, verified } from '../content/verified.ts';
-import { codeOf, withContext } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { parseDigest } from '../spec/digest.ts';
+import { fileFailure } from './archive-error.ts';
 import { readAhead, streamOf } from './byte-source.ts';
 import { checkLayout, encodeLayout } from './contents.ts';
 import { nameOfDigest } from './entry-name.ts';
@@ -126,7 +126,7 @@ export class LayoutWriter {
     try {
       return await run();
     } catch (error) {
-      throw codeOf(error) === undefined ? error : withContext(error, { side: 'target', path: this.#directory });
+      throw fileFailure(error, 'target', this.#directory);
     }
   }
 }
