@@ -10,7 +10,7 @@ import { findBlob, putBlob } from './blobs.ts';
 import type { Transaction } from './database.ts';
 import { publish } from './events.ts';
 import { putIngest, removeIngest } from './ingests.ts';
-import { hold, letGo } from './leases.ts';
+import { checkLease, hold, letGo } from './leases.ts';
 import { ensureNamespace } from './namespaces.ts';
 import type { StoreParts } from './parts.ts';
 
@@ -90,8 +90,11 @@ export class NamespacedWriter implements Writer {
     try {
       checkLabels(expected.labels ?? {});
       expected.signal?.throwIfAborted();
+      // Before the ingest becomes a blob, so that it can be gone on with under another lease.
+      const { database, namespace, lease } = this.#context;
+      if (lease !== undefined) checkLease(database, namespace, lease);
       const blob = this.#adopted === undefined ? await this.#publish(expected) : this.#adopt(this.#adopted, expected);
-      const info = await this.#context.database.write((transaction) => this.#enter(transaction, blob, expected));
+      const info = await database.write((transaction) => this.#enter(transaction, blob, expected));
       if (this.#adopted !== undefined) await this.#discard();
       if (info === undefined) throw ingestExists(blob.digest);
       return info;
