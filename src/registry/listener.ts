@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmod, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
@@ -114,7 +114,9 @@ async function start(server: Server, { host, port, socketPath }: ListenerOptions
 
 // A server that was killed leaves its socket behind; one that answers is somebody else's.
 async function removeStale(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
+  const found = process.platform === 'win32' ? undefined : await lstat(path).catch(() => undefined);
+  // What is there and no socket is in the way, and listening says so.
+  if (!found?.isSocket()) return;
   const probe = connect({ path });
   try {
     await once(probe, 'connect');
