@@ -150,18 +150,27 @@ async function settleAll(
 
 async function nameAll(images: ImageStore, names: Names, options: ImportOptions): Promise<ImportedImage[]> {
   // All are looked at before the first is given, so that a refusal leaves nothing half-named.
-  const known = new Map<string, Digest | undefined>();
-  for (const [name, target] of names) {
-    const digest = await targetOf(images, name, options.signal);
-    if (digest !== undefined && digest !== target.digest && options.overwrite !== true) throw taken(name, digest);
-    known.set(name, digest);
-  }
+  for (const [name, target] of names) await outcomeOf(images, name, target, options);
   const done: ImportedImage[] = [];
   for (const [name, target] of names) {
     options.signal?.throwIfAborted();
-    done.push({ name, target, outcome: await give(images, name, target, known.get(name), options) });
+    done.push({ name, target, outcome: await give(images, name, target, options) });
   }
   return done;
+}
+
+/** What giving a name means now. @throws DrayError `already-exists` when it stands for something else and is not to move. */
+async function outcomeOf(
+  images: ImageStore,
+  name: string,
+  target: Descriptor,
+  { overwrite, signal }: ImportOptions,
+): Promise<ImportedImage['outcome']> {
+  const digest = await targetOf(images, name, signal);
+  if (digest === undefined) return 'created';
+  if (digest === target.digest) return 'exists';
+  if (overwrite === true) return 'updated';
+  throw taken(name, digest);
 }
 
 async function targetOf(images: ImageStore, name: string, signal?: AbortSignal): Promise<Digest | undefined> {
@@ -177,20 +186,22 @@ async function give(
   images: ImageStore,
   name: string,
   target: Descriptor,
-  known: Digest | undefined,
-  { labels = {} }: ImportOptions,
+  options: ImportOptions,
 ): Promise<ImportedImage['outcome']> {
+  const { labels = {} } = options;
   const keys = Object.keys(labels).map((key) => `labels.${key}`);
-  if (known === undefined) {
-    await images.create({ name, target, labels });
-    return 'created';
+  for (;;) {
+    const outcome = await outcomeOf(images, name, target, options);
+    try {
+      if (outcome === 'created') await images.create({ name, target, labels });
+      else if (outcome === 'updated') await images.update({ name, target, labels }, 'target', ...keys);
+      else if (keys.length > 0) await images.update({ name, target, labels }, ...keys);
+      return outcome;
+    } catch (error) {
+      // Somebody else named or deleted it in between.
+      if (!is(error, outcome === 'created' ? 'already-exists' : 'not-found')) throw error;
+    }
   }
-  if (known !== target.digest) {
-    await images.update({ name, target, labels }, 'target', ...keys);
-    return 'updated';
-  }
-  if (keys.length > 0) await images.update({ name, target, labels }, ...keys);
-  return 'exists';
 }
 
 function taken(name: string, digest: Digest): DrayError {

@@ -67,8 +67,13 @@ export function start(command: string, args: readonly string[], options: SpawnOp
       for (;;) {
         const match = pattern.exec(output());
         if (match !== null) return match;
-        const more = Promise.race([once(child.stdout ?? child, 'data'), once(child.stderr ?? child, 'data'), gone]);
-        if ((await more) === 'ended' && !pattern.test(output()))
+        const more = new AbortController();
+        const waits = [child.stdout, child.stderr].map((stream) =>
+          once(stream ?? child, 'data', { signal: more.signal }).catch(() => undefined),
+        );
+        const first = await Promise.race([...waits, gone]);
+        more.abort();
+        if (first === 'ended' && !pattern.test(output()))
           throw new Error(`${command} ended without printing ${pattern}:\n${output()}`);
       }
     },
