@@ -13,6 +13,9 @@ import { replyBytes, replyError } from './reply.ts';
 import { parseRoute, parseTarget, type RequestTarget, type Route } from './route.ts';
 import type { RegistryState } from './state.ts';
 
+/** Sees a request before the registry does. True when it has answered it. */
+export type Interceptor = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+
 /** How {@link Handler} treats requests. */
 export interface HandlerOptions {
   readonly state: RegistryState;
@@ -21,6 +24,7 @@ export interface HandlerOptions {
   readonly metricsPath: string | undefined;
   readonly stall: number;
   readonly onRequest: ((record: RequestRecord) => void) | undefined;
+  readonly intercept: Interceptor | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -73,7 +77,7 @@ export class Handler {
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Docker-Distribution-API-Version', 'registry/2.0');
     try {
-      await this.#serve(exchange, guard, note);
+      if (!(await this.#options.intercept?.(request, response))) await this.#serve(exchange, guard, note);
     } catch (error) {
       note.failure = error;
       await replyError(exchange, error);

@@ -6,7 +6,7 @@ import type { Authentication } from './auth/authentication.ts';
 import { Collection } from './collection.ts';
 import { Graphs } from './graphs.ts';
 import { isLoopback } from './guard.ts';
-import { Handler } from './handler.ts';
+import { Handler, type Interceptor } from './handler.ts';
 import { Holds } from './holds.ts';
 import { listen, type TlsOptions } from './listener.ts';
 import type { RequestRecord } from './log.ts';
@@ -66,6 +66,8 @@ export interface RegistryOptions {
   readonly chunkMinLength?: number | undefined;
   /** Path of the metrics in Prometheus' format, such as `/metrics`; none if not said. */
   readonly metricsPath?: string | undefined;
+  /** Sees every request first, and may answer it itself. */
+  readonly intercept?: Interceptor | undefined;
   /** Told of every request as it ends. */
   readonly onRequest?: ((record: RequestRecord) => void) | undefined;
   /** Told of what goes wrong where nobody waits for it: a collection. */
@@ -113,6 +115,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
     metricsPath: options.metricsPath,
     stall,
     onRequest: options.onRequest,
+    intercept: options.intercept,
     signal: closing.signal,
   });
   const { port = 0, connections = defaults.connections } = options;
