@@ -118,29 +118,25 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
+const descriptorKeys = ['mediaType', 'digest', 'size', 'urls', 'annotations', 'data', 'platform', 'artifactType'];
+const platformKeys = ['architecture', 'os', 'os.version', 'os.features', 'variant'];
+
 /** The descriptor with its keys in the order that Go writes them, so that the same one gives the same bytes. */
 export function orderedDescriptor(descriptor: Descriptor): Descriptor {
-  const { mediaType, digest, size, urls, annotations: all, data, platform, artifactType } = descriptor;
-  return {
-    mediaType,
-    digest,
-    size,
-    urls,
-    annotations:
-      all === undefined || Object.keys(all).length === 0
-        ? undefined
-        : Object.fromEntries(Object.entries(all).sort(([a], [b]) => compareText(a, b))),
-    data,
-    platform:
-      platform === undefined
-        ? undefined
-        : {
-            architecture: platform.architecture,
-            os: platform.os,
-            'os.version': platform['os.version'],
-            'os.features': platform['os.features'],
-            variant: platform.variant,
-          },
-    artifactType,
-  };
+  const { annotations: all = {}, platform } = descriptor;
+  const names = Object.keys(all).sort(compareText);
+  return picked(
+    {
+      ...descriptor,
+      annotations: names.length === 0 ? undefined : picked(all, names),
+      platform: platform === undefined ? undefined : picked(platform, platformKeys),
+    },
+    descriptorKeys,
+  );
+}
+
+/** An object with no other than these keys, in this order, as far as it has them. */
+function picked<T extends object>(value: T, keys: readonly string[]): T {
+  const entries = keys.map((key) => [key, (value as Record<string, unknown>)[key]] as const);
+  return Object.fromEntries(entries.filter(([, one]) => one !== undefined)) as T;
 }

@@ -10,7 +10,6 @@ import type { Digest } from '../spec/digest.ts';
 import { parseImageConfig, parseIndex, parseManifest } from '../spec/documents.ts';
 import { compressionOf, isConfig, isIndex, isManifest, isNonDistributable, mediaTypes } from '../spec/media-types.ts';
 import { normalizePlatform, type Platform, type PlatformMatcher } from '../spec/platform.ts';
-import { orderedDescriptor } from './contents.ts';
 import { type Family, translateMediaType } from './family.ts';
 import { type StoreDocumentOptions, storeDocument } from './store-document.ts';
 
@@ -85,12 +84,8 @@ class Translator {
   }
 
   /** What was said about the old object, said about the new one. */
-  #redescribe(old: Descriptor, made: Descriptor): Descriptor {
-    const { mediaType, digest, size } = made;
-    if (this.#family === 'docker')
-      return orderedDescriptor({ mediaType, digest, size, platform: old.platform, urls: old.urls });
-    const { data: _, ...said } = old;
-    return { ...said, mediaType, digest, size };
+  #redescribe({ data: _, ...old }: Descriptor, { mediaType, digest, size }: Descriptor): Descriptor {
+    return { ...(this.#family === 'oci' ? old : plain(old)), mediaType, digest, size };
   }
 
   async #manifest(target: Descriptor): Promise<Descriptor> {
@@ -103,7 +98,9 @@ class Translator {
   }
 
   #config(parent: Descriptor, config: Descriptor): Descriptor {
-    const mediaType = translateMediaType(config.mediaType, this.#family);
+    // Docker's first registries called configs this.
+    const isUntyped = parent.mediaType === mediaTypes.dockerManifest && config.mediaType === mediaTypes.octetStream;
+    const mediaType = translateMediaType(isUntyped ? mediaTypes.dockerConfig : config.mediaType, this.#family);
     if (mediaType !== undefined && isConfig(mediaType)) return this.#retype(config, mediaType);
     if (this.#family === 'oci') return config;
     throw untranslatable(parent, `it is an artifact (${config.mediaType}), and Docker has only images`);
@@ -138,9 +135,7 @@ class Translator {
   }
 
   #retype(child: Descriptor, mediaType: string): Descriptor {
-    if (this.#family === 'oci') return { ...child, mediaType };
-    const { digest, size, urls } = child;
-    return { mediaType, digest, size, urls };
+    return { ...(this.#family === 'oci' ? child : plain(child)), mediaType };
   }
 
   async #index(target: Descriptor, depth: number): Promise<Descriptor> {
@@ -214,6 +209,12 @@ class Translator {
     const { documentLimit: limit, signal } = this.#options;
     return await readDocument(this.#content, target, { limit, signal });
   }
+}
+
+/** What Docker's documents say of an object, in the order that it was said. */
+function plain(descriptor: Descriptor): Descriptor {
+  const known = ['mediaType', 'digest', 'size', 'urls', 'platform'];
+  return Object.fromEntries(Object.entries(descriptor).filter(([key]) => known.includes(key))) as unknown as Descriptor;
 }
 
 /** On an entry of an index that is no image but says something about one (BuildKit's convention). */
