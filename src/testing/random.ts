@@ -22,6 +22,19 @@ export async function* randomStream(
     yield cipher.update(left < chunkSize ? zeros.subarray(0, left) : zeros);
 }
 
+/** A part of what {@link randomStream} gives for that seed, wherever it begins. */
+export function* randomRange(start: number, end: number, seed: string): Generator<Uint8Array> {
+  const key = createHash('sha256').update(seed).digest();
+  const counter = Buffer.alloc(16);
+  counter.writeBigUInt64BE(BigInt(Math.floor(start / 16)), 8);
+  const cipher = createCipheriv('aes-256-ctr', key, counter);
+  cipher.update(Buffer.alloc(start % 16));
+  const zeros = Buffer.alloc(256 * 1024);
+  for (let at = start; at < end; at += zeros.byteLength) {
+    yield cipher.update(zeros.subarray(0, Math.min(zeros.byteLength, end - at)));
+  }
+}
+
 /** A blob made for a test. */
 export interface RandomBlob {
   readonly descriptor: Descriptor;

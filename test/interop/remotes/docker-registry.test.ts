@@ -1,38 +1,17 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import type { OpenBlob, Pusher } from '../../../src/content/copy.ts';
+import type { OpenBlob } from '../../../src/content/copy.ts';
 import { because, is } from '../../../src/errors.ts';
 import { noCredentials, passwordCredentials, staticCredentials } from '../../../src/remotes/docker/credentials.ts';
 import type { RegistryEvent } from '../../../src/remotes/docker/events.ts';
 import { RegistryClient, type RegistryClientOptions } from '../../../src/remotes/docker/registry-client.ts';
-import { type RandomImage, randomBlob, randomImage } from '../../../src/testing/random.ts';
+import { randomBlob, randomImage } from '../../../src/testing/random.ts';
 import { type DockerRegistry, dockerRegistry } from '../../support/docker-registry.ts';
 import { succeed } from '../../support/processes.ts';
+import { bytesOf, openerOf, pushAll, requestsOf } from '../../support/registry-client.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../../support/temporary.ts';
 import { unlessInstalled } from '../../support/tools.ts';
-
-function opener(bytes: Uint8Array): OpenBlob {
-  return async function* (offset = 0) {
-    yield bytes.subarray(offset);
-  };
-}
-
-async function pushAll(pusher: Pusher, image: RandomImage): Promise<string[]> {
-  const outcomes: string[] = [];
-  for (const { descriptor, bytes } of image.blobs) outcomes.push(await pusher.push(descriptor, opener(bytes)));
-  return outcomes;
-}
-
-async function bytesOf(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(stream));
-}
-
-function requestsOf(events: readonly RegistryEvent[]): string[] {
-  return events.flatMap((event) =>
-    event.type === 'request' ? [`${event.request.split(' ')[0]} ${event.status}`] : [],
-  );
-}
 
 describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'skopeo') }, () => {
   let directory: TemporaryDirectory;
@@ -100,7 +79,7 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
     const events: RegistryEvent[] = [];
     await using own = client({ onEvent: (event) => events.push(event) });
     const name = `${registry.host}/team/range:1`;
-    await (await own.pusher(name)).push(descriptor, opener(bytes));
+    await (await own.pusher(name)).push(descriptor, openerOf(bytes));
     const fetcher = await own.fetcher(name);
     for (const offset of [1, 1_000_000, 2_999_999]) {
       assert.deepEqual(await bytesOf(await fetcher.fetch(descriptor, { offset })), Buffer.from(bytes.subarray(offset)));
@@ -149,7 +128,7 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
   it('mounts a blob from another repository, and sends it where that one does not have it', async () => {
     const { descriptor, bytes } = randomBlob(300_000, 'mount');
     await using own = client();
-    await (await own.pusher(`${registry.host}/team/holder:1`)).push(descriptor, opener(bytes));
+    await (await own.pusher(`${registry.host}/team/holder:1`)).push(descriptor, openerOf(bytes));
     const mountFrom = async (): Promise<string[]> => ['Not a path', 'team/holder'];
     const pusher = await own.pusher(`${registry.host}/team/mounted:1`, { mountFrom });
     const never: OpenBlob = () => {
@@ -157,7 +136,7 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
     };
     assert.equal(await pusher.push(descriptor, never), 'mounted');
     const sender = await own.pusher(`${registry.host}/team/sent:1`, { mountFrom: async () => ['team/nothing'] });
-    assert.equal(await sender.push(descriptor, opener(bytes)), 'pushed');
+    assert.equal(await sender.push(descriptor, openerOf(bytes)), 'pushed');
   });
 
   it('sends a small new blob in two requests, and then knows that one is not enough here', async () => {
@@ -167,7 +146,7 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
     for (const seed of ['small 1', 'small 2']) {
       const { descriptor, bytes } = randomBlob(1000, seed);
       events.length = 0;
-      await pusher.push(descriptor, opener(bytes));
+      await pusher.push(descriptor, openerOf(bytes));
       assert.deepEqual(requestsOf(events), ['POST 202', 'PUT 201']);
     }
   });
@@ -178,7 +157,7 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
     const pusher = await own.pusher(name);
     const fetcher = await own.fetcher(name);
     const empty = randomBlob(0, 'empty');
-    assert.equal(await pusher.push(empty.descriptor, opener(empty.bytes)), 'pushed');
+    assert.equal(await pusher.push(empty.descriptor, openerOf(empty.bytes)), 'pushed');
     assert.deepEqual(await bytesOf(await fetcher.fetch(empty.descriptor)), Buffer.of());
   });
 
@@ -188,10 +167,10 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
     await using own = client();
     const pusher = await own.pusher(`${registry.host}/team/wrong:1`);
     await assert.rejects(
-      pusher.push(descriptor, opener(wrong.bytes)),
+      pusher.push(descriptor, openerOf(wrong.bytes)),
       (error) => is(error, 'failed-precondition') && because(error, 'digest-mismatch'),
     );
-    await assert.rejects(pusher.push(descriptor, opener(wrong.bytes.subarray(1))), (error) =>
+    await assert.rejects(pusher.push(descriptor, openerOf(wrong.bytes.subarray(1))), (error) =>
       because(error, 'size-mismatch'),
     );
   });
