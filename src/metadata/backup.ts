@@ -1,8 +1,8 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { backup as copyPages, DatabaseSync } from 'node:sqlite';
 import { storeFailure } from '../content/local/failure.ts';
+import { databaseFailure } from '../content/local/sqlite.ts';
 import { codeOf, DrayError } from '../errors.ts';
-import { databaseFailure } from './failure.ts';
 
 /**
  * Writes a copy of a metadata database to a new file, as it is at one moment, while anybody uses it, and looks it over. Names,

@@ -49,6 +49,8 @@ export class NamespacedContent implements ContentStore {
       return await this.#parts.local.reader({ digest, size: target.size || size });
     } catch (error) {
       if (!is(error, 'not-found')) throw error;
+      // It may have been collected since.
+      this.#find(this.#parts.database, digest);
       throw new DrayError('data-loss', `blob ${digest} is recorded, but its file is gone`, {
         side: 'store',
         hint: 'pull what it belongs to again, which brings it back; dray doctor finds what else is missing',

@@ -3,10 +3,9 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Durability, type DurabilityLevel, SharedFlush } from '../content/local/durable.ts';
-import { makePrivate } from '../content/local/state.ts';
+import { databaseFailure, isBusy, makePrivate } from '../content/local/sqlite.ts';
 import { DrayError } from '../errors.ts';
-import { databaseFailure, isBusy } from './failure.ts';
-import { migrate } from './schema/migrate.ts';
+import { checkSchema, migrate } from './schema/migrate.ts';
 
 /** Reads rows. Integers come as `bigint`. */
 export interface Rows {
@@ -86,6 +85,7 @@ export class Database implements Rows, AsyncDisposable {
     try {
       makePrivate(path);
       await untilFree(() => {
+        checkSchema(connection);
         // The log is flushed before a checkpoint even so; what FULL adds is done by #flush.
         connection.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${level === 'full' ? 'NORMAL' : 'OFF'};`);
         migrate(connection);

@@ -1,10 +1,10 @@
 import { rename } from 'node:fs/promises';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { databaseFailure } from '../content/local/sqlite.ts';
 import { codeOf, is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import type { BlobFiles } from './blob-files.ts';
 import { Database, type Rows, type Transaction } from './database.ts';
-import { databaseFailure } from './failure.ts';
 
 /**
  * What is wrong with a database; undefined when nothing is.

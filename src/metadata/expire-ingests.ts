@@ -1,15 +1,14 @@
+import type { LocalStore } from '../content/local/local-store.ts';
 import { is } from '../errors.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
 import type { CollectOptions, Removed } from './collect.ts';
-import type { Rows } from './database.ts';
-import { namespaceOf, sharedRef } from './ingests.ts';
+import type { Database, Rows, Transaction } from './database.ts';
+import { findIngest, namespaceOf, recordGrace, removeIngest, sharedRef } from './ingests.ts';
 import type { OpenParts } from './parts.ts';
-
-type Parts = OpenParts;
 
 /** Removes ingests that nobody has open, that were not written to since `before` and that no lease holds. */
 export async function expireIngests(
-  parts: Parts,
+  parts: OpenParts,
   now: Timestamp,
   before: Timestamp,
   { dryRun, signal }: CollectOptions,
@@ -20,7 +19,7 @@ export async function expireIngests(
     const [namespace, ref] = namespaceOf(shared);
     if (namespace === undefined || active || updatedAt.nanoseconds >= before.nanoseconds) continue;
     if (isHeld(parts.database, namespace, ref, now)) continue;
-    if (dryRun || (await parts.local.expire(shared, before)))
+    if (dryRun || (await expire(parts, namespace, ref, before)))
       report({ type: 'ingest', namespace, id: ref, size: offset });
   }
   if (dryRun) return;
@@ -28,33 +27,50 @@ export async function expireIngests(
   await forgetRecords(parts, now, before);
 }
 
+async function expire(
+  { database, local }: OpenParts,
+  namespace: string,
+  ref: string,
+  before: Timestamp,
+): Promise<boolean> {
+  const record = findIngest(database, namespace, ref);
+  if (!(await local.expire(sharedRef(namespace, ref), before))) return false;
+  if (record !== undefined)
+    await forget(database, (transaction) => removeIngest(transaction, namespace, ref, record.token));
+  return true;
+}
+
 interface RecordRow {
   readonly namespace: string;
   readonly ref: string;
+  readonly token: string;
 }
 
-// A record lives as long as its ingest, and as long as it is young: its ingest may just be turning into a blob. One that has
-// been made anew meanwhile is young again.
-async function forgetRecords({ database, local }: Parts, now: Timestamp, before: Timestamp): Promise<void> {
-  const old = database.all<RecordRow>('SELECT namespace, ref FROM ingest WHERE updated_at < ?', before.nanoseconds);
-  for (const { namespace, ref } of old) {
-    if (isHeld(database, namespace, ref, now)) continue;
-    const there = await local.status(sharedRef(namespace, ref)).catch((error: unknown) => {
-      if (is(error, 'not-found')) return undefined;
-      throw error;
-    });
-    if (there !== undefined) continue;
-    await database.write(
-      (transaction) =>
-        transaction.run(
-          'DELETE FROM ingest WHERE namespace = ? AND ref = ? AND updated_at < ?',
-          namespace,
-          ref,
-          before.nanoseconds,
-        ),
-      { durable: false },
-    );
+/** Removes records whose ingest a crash took. */
+async function forgetRecords({ database, local }: OpenParts, now: Timestamp, before: Timestamp): Promise<void> {
+  const grace = now.nanoseconds - BigInt(recordGrace) * 1_000_000n;
+  const old = database.all<RecordRow>(
+    'SELECT namespace, ref, token FROM ingest WHERE updated_at < ?',
+    before.nanoseconds < grace ? before.nanoseconds : grace,
+  );
+  for (const { namespace, ref, token } of old) {
+    if (isHeld(database, namespace, ref, now) || (await isThere(local, sharedRef(namespace, ref)))) continue;
+    await forget(database, (transaction) => removeIngest(transaction, namespace, ref, token));
   }
+}
+
+async function isThere(local: LocalStore, ref: string): Promise<boolean> {
+  try {
+    await local.status(ref);
+    return true;
+  } catch (error) {
+    if (is(error, 'not-found')) return false;
+    throw error;
+  }
+}
+
+function forget(database: Database, remove: (transaction: Transaction) => void): Promise<void> {
+  return database.write(remove, { durable: false });
 }
 
 function isHeld(rows: Rows, namespace: string, ref: string, now: Timestamp): boolean {

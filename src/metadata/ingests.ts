@@ -13,6 +13,12 @@ export interface IngestRecord {
   readonly token: string;
 }
 
+/**
+ * A record that is younger than this stays, whatever its ingest: it may just be turning into a blob. Milliseconds. A commit
+ * makes its record young first.
+ */
+export const recordGrace: number = 60 * 60 * 1000;
+
 /** The name of a namespace's ingest in the store that all namespaces share. */
 export function sharedRef(namespace: string, ref: string): string {
   return `${namespace}/${ref}`;

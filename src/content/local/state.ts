@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { DrayError } from '../../errors.ts';
@@ -8,6 +8,7 @@ import { Timestamp } from '../../spec/timestamp.ts';
 import { locked } from '../outcomes.ts';
 import type { Labels } from '../store.ts';
 import type { Paths } from './paths.ts';
+import { databaseFailure, isBusy, makePrivate } from './sqlite.ts';
 
 /** The labels of a blob and when they were changed last. */
 export interface LabelRecord {
@@ -99,11 +100,17 @@ export class State implements Disposable {
   #open(): Statements {
     if (this.#statements !== undefined) return this.#statements;
     mkdirSync(this.#paths.root, { recursive: true, mode: 0o700 });
-    this.#database = new DatabaseSync(this.#paths.state, { timeout: 10_000, readBigInts: true });
-    makePrivate(this.#paths.state);
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-    this.#database.exec(schema);
-    this.#statements = prepare(this.#database);
+    const database = new DatabaseSync(this.#paths.state, { timeout: 10_000, readBigInts: true });
+    try {
+      makePrivate(this.#paths.state);
+      enterWal(database);
+      database.exec(schema);
+      this.#statements = prepare(database);
+    } catch (error) {
+      database.close();
+      throw databaseFailure(error, this.#paths.state);
+    }
+    this.#database = database;
     return this.#statements;
   }
 
@@ -180,12 +187,18 @@ const youngMilliseconds = 60 * 60 * 1000;
 const sqliteBusy = 5;
 const sqliteCannotOpen = 14;
 
-/**
- * Makes a database that SQLite has just created readable for its owner alone; what SQLite adds to it takes its mode. By name,
- * since opening and closing the file would drop the locks that this process has on it.
- */
-export function makePrivate(path: string): void {
-  if (statSync(path).size === 0) chmodSync(path, 0o600);
+// SQLite does not wait for others that do the same just now.
+function enterWal(database: DatabaseSync): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+      return;
+    } catch (error) {
+      if (!isBusy(error) || attempt === 1000) throw error;
+    }
+    Atomics.wait(pause, 0, 0, 5);
+  }
 }
 
 function isLocked(path: string): boolean {

@@ -11,15 +11,31 @@ const applicationId = 0x64726179;
  * @throws DrayError `failed-precondition` when it was made by a newer release or is not dray's; nothing is changed then.
  */
 export function migrate(database: DatabaseSync, steps: readonly Migration[] = migrations): void {
-  if (versionOf(database, steps.length) === steps.length) return;
-  database.exec('BEGIN IMMEDIATE');
-  try {
+  if (checkSchema(database, steps.length) === steps.length) return;
+  inTransaction(database, 'BEGIN IMMEDIATE', () => {
     const version = versionOf(database, steps.length);
     for (const step of steps.slice(version)) database.exec(step.sql);
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length};`);
+  });
+}
+
+/**
+ * The schema's version of a database, looked at without touching it.
+ * @throws DrayError as {@link migrate} does.
+ */
+export function checkSchema(database: DatabaseSync, newest: number = migrations.length): number {
+  // Others may be making it just now.
+  return inTransaction(database, 'BEGIN', () => versionOf(database, newest));
+}
+
+function inTransaction<T>(database: DatabaseSync, begin: string, run: () => T): T {
+  database.exec(begin);
+  try {
+    const result = run();
     database.exec('COMMIT');
+    return result;
   } catch (error) {
-    database.exec('ROLLBACK');
+    if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
 }

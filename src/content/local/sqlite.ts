@@ -1,4 +1,5 @@
-import { DrayError, type ErrorKind, type ErrorReason } from '../errors.ts';
+import { chmodSync, statSync } from 'node:fs';
+import { DrayError, type ErrorKind, type ErrorReason } from '../../errors.ts';
 
 /** What a code of SQLite means to a caller (sqlite.org/rescode.html); the low byte of an extended code. */
 const kinds: Readonly<Record<number, { kind: ErrorKind; reason?: ErrorReason; hint?: string }>> = {
@@ -20,7 +21,7 @@ export function databaseFailure(error: unknown, path: string): unknown {
   if (code === undefined) return error;
   const known = kinds[code];
   const message = error instanceof Error ? error.message : String(error);
-  return new DrayError(known?.kind ?? 'internal', `metadata database: ${message}`, {
+  return new DrayError(known?.kind ?? 'internal', `database of the store: ${message}`, {
     reason: known?.reason,
     hint: known?.hint,
     side: 'store',
@@ -38,4 +39,12 @@ export function isBusy(error: unknown): boolean {
 function sqliteCode(error: unknown): number | undefined {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
   return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined;
+}
+
+/**
+ * Makes a database that SQLite has just created readable for its owner alone; what SQLite adds to it takes its mode. By name,
+ * since opening and closing the file would drop the locks that this process has on it.
+ */
+export function makePrivate(path: string): void {
+  if (statSync(path).size === 0) chmodSync(path, 0o600);
 }
