@@ -71,13 +71,17 @@ function alterHead(response: ServerResponse, { headers = {} }: Fault): void {
   }) as typeof response.writeHead;
 }
 
+const pieceSize = 16 * 1024;
+
 function alterBody(response: ServerResponse, { cutAfter, corruptAt, bytesPerSecond }: Fault): void {
   if (cutAfter === undefined && corruptAt === undefined && bytesPerSecond === undefined) return;
   const write = response.write.bind(response) as (chunk: Uint8Array) => boolean;
   const end = response.end.bind(response) as () => ServerResponse;
+  let taken = 0;
   let offset = 0;
   let pending: Promise<void> = Promise.resolve();
   const send = async (chunk: Buffer): Promise<void> => {
+    if (response.destroyed) return;
     const start = offset;
     offset += chunk.byteLength;
     if (bytesPerSecond !== undefined)
@@ -87,10 +91,16 @@ function alterBody(response: ServerResponse, { cutAfter, corruptAt, bytesPerSeco
     const cut = cutAfter !== undefined && offset >= cutAfter;
     await written(response, write, cut ? chunk.subarray(0, Math.max(0, cutAfter - start)) : chunk);
     if (cut) response.socket?.destroySoon();
-    else response.emit('drain');
+    else if (offset === taken) response.emit('drain');
   };
   response.write = ((chunk: Uint8Array) => {
-    pending = pending.then(() => send(Buffer.from(chunk)));
+    const bytes = Buffer.from(chunk);
+    taken += bytes.byteLength;
+    // In small pieces, so that slow is slow from the first byte on.
+    for (let at = 0; at < bytes.byteLength; at += pieceSize) {
+      const piece = bytes.subarray(at, at + pieceSize);
+      pending = pending.then(() => send(piece));
+    }
     return false;
   }) as typeof response.write;
   response.end = ((chunk?: Uint8Array) => {
