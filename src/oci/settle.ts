@@ -4,9 +4,9 @@ import { is } from '../errors.ts';
 import { childrenHandler, hasChildren, noPlatform } from '../images/children.ts';
 import { dispatch } from '../images/handlers.ts';
 import { infoIfThere } from '../images/inspect.ts';
-import { childLabels, contentReferenceLabel } from '../images/labels.ts';
+import { childLabels, labelOfReferrer } from '../images/labels.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { algorithmOf, type Digest, encodedOf } from '../spec/digest.ts';
+import type { Digest } from '../spec/digest.ts';
 import { isIndex } from '../spec/media-types.ts';
 import type { PlatformMatcher } from '../spec/platform.ts';
 import { addLabels } from './add-labels.ts';
@@ -81,10 +81,8 @@ function labelsOf(all: readonly Descriptor[], kept: readonly Descriptor[]): Labe
 
 /** Makes a subject keep what refers to it, where the subject is there. */
 export async function labelReferrer(content: ContentStore, subject: Digest, referrer: Descriptor): Promise<void> {
-  const algorithm = algorithmOf(referrer.digest);
-  const key = `${contentReferenceLabel}.referrer.${algorithm}.${encodedOf(referrer.digest).slice(0, 12)}`;
   try {
-    await addLabels(content, subject, { [key]: referrer.digest });
+    await addLabels(content, subject, labelOfReferrer(referrer.digest));
   } catch (error) {
     if (!is(error, 'not-found')) throw error;
   }

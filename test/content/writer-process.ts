@@ -8,16 +8,17 @@ import { randomBytes } from '../../src/testing/random.ts';
 
 const [, , mode = '', root = '', ref = ''] = process.argv;
 const store = new LocalStore(root);
-const forever = (): void => void setInterval(() => {}, 60_000);
+// The interval holds the writer: one that nobody holds any more would give its ingest up.
+const forever = (held?: unknown): void => void setInterval(() => void held, 60_000);
 
 if (mode === 'hold') {
   const writer = await store.writer({ ref });
   await writer.write(randomBytes(100_000, 'hold'));
   console.log(`holding ${(await writer.status()).offset}`);
-  forever();
+  forever(writer);
 } else if (mode === 'race') {
   try {
-    await store.writer({ ref });
+    forever(await store.writer({ ref }));
     console.log('won');
   } catch (error) {
     console.log(because(error, 'locked') ? 'locked' : String(error));

@@ -1,0 +1,120 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Client, ClientOptions } from '../client/client.ts';
+import type { ProgressEvent } from '../client/copy.ts';
+import type { PlatformSelection } from '../client/select.ts';
+import { DrayError } from '../errors.ts';
+import type { Store } from '../metadata/open-store.ts';
+import type { Arguments } from './arguments.ts';
+import type { Output } from './output.ts';
+import type { Progress } from './progress/progress.ts';
+import { parseDuration } from './units.ts';
+
+/** What a verb works with: its arguments, its output, and what it opens on demand. Everything opened is closed with it. */
+export class Context implements AsyncDisposable {
+  /** The verb as it was called: `images ls`. */
+  readonly name: string;
+  readonly arguments: Arguments;
+  readonly output: Output;
+  readonly environment: Readonly<NodeJS.ProcessEnv>;
+  readonly signal: AbortSignal;
+  readonly #resources = new AsyncDisposableStack();
+  #client: Promise<Client> | undefined;
+
+  constructor(
+    name: string,
+    args: Arguments,
+    output: Output,
+    environment: Readonly<NodeJS.ProcessEnv>,
+    signal: AbortSignal,
+  ) {
+    this.name = name;
+    this.arguments = args;
+    this.output = output;
+    this.environment = environment;
+    const timeout = args.string('timeout');
+    this.signal = timeout === undefined ? signal : AbortSignal.any([signal, this.#deadline(parseDuration(timeout))]);
+  }
+
+  #deadline(milliseconds: number): AbortSignal {
+    const controller = new AbortController();
+    const reason = new DrayError('deadline-exceeded', `not done within ${milliseconds / 1000} seconds`, {
+      hint: 'give it more with --timeout',
+    });
+    const timer = setTimeout(() => controller.abort(reason), milliseconds);
+    this.#resources.defer(() => clearTimeout(timer));
+    return controller.signal;
+  }
+
+  /** The client on the store and the registries that the flags name. */
+  client(): Promise<Client> {
+    this.#client ??= this.#open();
+    return this.#client;
+  }
+
+  async #open(): Promise<Client> {
+    const { Client } = await import('../client/client.ts');
+    const args = this.arguments;
+    const durability = args.string('durability') as 'full' | 'none' | undefined;
+    const client = await Client.open({
+      root: this.root,
+      namespace: args.string('namespace') ?? 'default',
+      durability,
+      registry: this.registryOptions,
+    });
+    return this.#resources.use(client);
+  }
+
+  /**
+   * The store in a directory, for what only such a one has.
+   * @throws DrayError `not-implemented` when the command works on something else.
+   */
+  async store(): Promise<Store> {
+    const { store } = await this.client();
+    if (store !== undefined) return store;
+    throw new DrayError('not-implemented', `${this.name} works on a store in a directory only`);
+  }
+
+  /** Where the store is. */
+  get root(): string {
+    const data = this.environment['XDG_DATA_HOME'] ?? '';
+    return this.arguments.string('root') ?? join(data === '' ? join(homedir(), '.local', 'share') : data, 'dray');
+  }
+
+  get registryOptions(): NonNullable<ClientOptions['registry']> {
+    const args = this.arguments;
+    return {
+      plainHttp: args.flag('plain-http'),
+      insecure: args.flag('insecure'),
+      offline: args.flag('offline'),
+      hostsDirectory: args.string('hosts-dir'),
+      authFile: args.string('auth-file'),
+      concurrency: args.integer('concurrency'),
+    };
+  }
+
+  /** Which platforms the flags name. */
+  get platforms(): PlatformSelection {
+    const named = this.arguments.list('platform');
+    if (this.arguments.flag('all-platforms')) {
+      if (named.length > 0)
+        throw new DrayError('invalid-argument', '--platform and --all-platforms exclude each other');
+      return 'all';
+    }
+    return named.length === 0 ? undefined : named;
+  }
+
+  /** A view of the progress of one image, as `--progress` says. */
+  async progress(verb: string): Promise<Progress> {
+    const { openProgress } = await import('./progress/progress.ts');
+    const mode = this.arguments.string('progress') ?? (this.output.quiet ? 'none' : 'auto');
+    return this.#resources.use(openProgress(verb, mode, this.output));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}
+
+/** Where the events of a copy go. */
+export type ProgressSink = (event: ProgressEvent) => void;

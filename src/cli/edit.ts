@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { ingestStream } from '../client/ingest.ts';
+import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
+import { DrayError, is } from '../errors.ts';
+import type { Digest } from '../spec/digest.ts';
+
+/** Options of {@link editContent}. */
+export interface EditOptions extends AbortableOptions {
+  /** The command of the editor; may have arguments. */
+  readonly editor: string;
+  readonly labels?: Labels | undefined;
+}
+
+/**
+ * Opens a copy of a blob in an editor and takes what it left in as a new blob. Returns the digest of that, which is the old one
+ * when nothing was changed.
+ * @throws DrayError `failed-precondition` when the editor fails; then nothing is stored.
+ */
+export async function editContent(
+  store: ContentStore,
+  digest: Digest,
+  { editor, labels, signal }: EditOptions,
+): Promise<Digest> {
+  const directory = await mkdtemp(join(tmpdir(), 'dray-edit-'));
+  try {
+    const path = join(directory, 'content');
+    {
+      await using reader = await store.reader({ digest }, { signal });
+      await pipeline(reader.stream({ signal }), createWriteStream(path, { mode: 0o600 }));
+    }
+    await runEditor(editor, path, signal);
+    return await takeIn(store, path, { labels, signal });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function takeIn(
+  store: ContentStore,
+  path: string,
+  options: { labels: Labels | undefined; signal: AbortSignal | undefined },
+): Promise<Digest> {
+  const { createHasher } = await import('../spec/digest.ts');
+  const hasher = createHasher();
+  for await (const chunk of createReadStream(path)) hasher.update(chunk);
+  const digest = hasher.digest();
+  try {
+    await ingestStream(store, `edit-${randomUUID()}`, createReadStream(path), { digest, ...options });
+  } catch (error) {
+    if (!is(error, 'already-exists')) throw error;
+  }
+  return digest;
+}
+
+// The variable may hold arguments (`code --wait`), which only a shell would split; a path with spaces is not split so either.
+async function runEditor(editor: string, path: string, signal: AbortSignal | undefined): Promise<void> {
+  const [command = 'vi', ...words] = editor.split(/\s+/).filter((word) => word !== '');
+  const child = spawn(command, [...words, path], { stdio: 'inherit', ...(signal === undefined ? {} : { signal }) });
+  const [code, killed] = (await once(child, 'exit').catch((error: unknown) => {
+    throw new DrayError('failed-precondition', `cannot start the editor ${command}`, {
+      cause: error,
+      hint: 'set EDITOR to a program that is installed',
+    });
+  })) as [number | null, string | null];
+  if (code === 0) return;
+  throw new DrayError('failed-precondition', `the editor ended with ${code ?? killed}`, { hint: 'nothing was stored' });
+}

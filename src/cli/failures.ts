@@ -1,0 +1,71 @@
+import { inspect } from 'node:util';
+import { type DrayError, type ErrorKind, type ErrorReason, toDrayError } from '../errors.ts';
+import type { Output } from './output.ts';
+
+const byReason: Readonly<Record<ErrorReason, number>> = {
+  'digest-mismatch': 6,
+  'size-mismatch': 6,
+  'bad-document': 6,
+  'bad-archive': 6,
+  locked: 10,
+  'disk-full': 10,
+  'rate-limited': 7,
+  policy: 9,
+};
+
+const byKind: Readonly<Record<ErrorKind, number>> = {
+  canceled: 130,
+  unknown: 1,
+  internal: 1,
+  'invalid-argument': 2,
+  'not-implemented': 2,
+  'out-of-range': 2,
+  'not-found': 3,
+  unauthenticated: 4,
+  'permission-denied': 4,
+  'data-loss': 6,
+  unavailable: 7,
+  'deadline-exceeded': 7,
+  'already-exists': 9,
+  'failed-precondition': 9,
+  aborted: 9,
+  'resource-exhausted': 10,
+};
+
+/** The exit code that the contract of the command gives an error. */
+export function exitCodeOf(error: unknown): number {
+  const known = toDrayError(error);
+  if (known.reason !== undefined) return byReason[known.reason];
+  // What a registry forbids is a matter of credentials; what the disk forbids is one of this machine.
+  if (known.kind === 'permission-denied' && known.context.side === 'store') return 10;
+  return byKind[known.kind];
+}
+
+/** Tells a person, or with `--json` a program, what went wrong and what to do next. */
+export function reportError(error: unknown, output: Output): void {
+  const known = toDrayError(error);
+  if (output.json) {
+    output.sayJson({ code: exitCodeOf(error), ...known.toJSON() });
+  } else {
+    output.say(describeError(known));
+  }
+  if (output.debug) output.say(inspect(error, { depth: 8 }));
+}
+
+function describeError(error: DrayError): string {
+  const { operation, request, attempts, credentials, registry, side, path, hint, descriptor } = error.context;
+  const details = [
+    request === undefined ? undefined : `while: ${request}`,
+    registry === undefined ? undefined : `registry: ${registry}`,
+    side === undefined || side === 'store' ? undefined : `side: ${side}`,
+    attempts === undefined ? undefined : `attempts: ${attempts}`,
+    credentials === undefined ? undefined : `credentials: ${credentials}`,
+    descriptor === undefined ? undefined : `object: ${descriptor.digest}`,
+    path === undefined || error.message.includes(path) ? undefined : `path: ${path}`,
+  ].filter((detail) => detail !== undefined);
+  return [
+    operation === undefined ? `error: ${error.message}` : `${operation} failed: ${error.message}`,
+    ...(details.length === 0 ? [] : [`  ${details.join('   ')}`]),
+    ...(hint === undefined ? [] : [`  hint: ${hint}`]),
+  ].join('\n');
+}

@@ -1,0 +1,135 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { codeOf } from '../errors.ts';
+
+/** A stream to a person or a program, with what is known of it when it is a terminal. */
+export interface Terminal extends Writable {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+}
+
+/** How results are to be written. */
+export interface OutputMode {
+  readonly json?: boolean | undefined;
+  readonly ndjson?: boolean | undefined;
+  readonly quiet?: boolean | undefined;
+  readonly debug?: boolean | undefined;
+}
+
+/** The two streams of the command: results on stdout and nothing else there, words for people on stderr. */
+export class Output {
+  readonly stderr: Terminal;
+  readonly #stdout: Terminal;
+  readonly #environment: Readonly<NodeJS.ProcessEnv>;
+  #mode: OutputMode = {};
+  #gone = false;
+
+  constructor(stdout: Terminal, stderr: Terminal, environment: Readonly<NodeJS.ProcessEnv>) {
+    this.#stdout = stdout;
+    this.stderr = stderr;
+    this.#environment = environment;
+    // A reader that has seen enough (`| head`) is no error.
+    stdout.on('error', (error) => {
+      if (codeOf(error) !== 'EPIPE') throw error;
+      this.#gone = true;
+    });
+  }
+
+  configure(mode: OutputMode): void {
+    this.#mode = mode;
+  }
+
+  get json(): boolean {
+    return this.#mode.json === true || this.#mode.ndjson === true;
+  }
+
+  get ndjson(): boolean {
+    return this.#mode.ndjson === true;
+  }
+
+  get quiet(): boolean {
+    return this.#mode.quiet === true;
+  }
+
+  get debug(): boolean {
+    return this.#mode.debug === true;
+  }
+
+  /** Whether stderr may be coloured. Colour alone carries no meaning anywhere. */
+  get colour(): boolean {
+    const { NO_COLOR: no, TERM: terminal } = this.#environment;
+    return this.stderr.isTTY === true && (no === undefined || no === '') && terminal !== 'dumb';
+  }
+
+  /** Writes to stdout as fast as it is read. */
+  async write(chunk: string | Uint8Array): Promise<void> {
+    if (this.#gone) return;
+    if (!this.#stdout.write(chunk))
+      await Promise.race([once(this.#stdout, 'drain'), once(this.#stdout, 'error')]).catch(() => {});
+  }
+
+  async line(text: string): Promise<void> {
+    await this.write(`${text}\n`);
+  }
+
+  /** The one result of a command: a document with `--json`, text otherwise. */
+  async result(value: unknown, text: string): Promise<void> {
+    await this.line(this.json ? JSON.stringify(value, undefined, this.ndjson ? undefined : 2) : text);
+  }
+
+  /** A line for a person. */
+  say(text: string): void {
+    this.stderr.write(`${text}\n`);
+  }
+
+  /** A line for a person who did not ask for quiet or JSON. */
+  note(text: string): void {
+    if (!this.quiet && !this.json) this.say(text);
+  }
+
+  /** A JSON object on stderr. */
+  sayJson(value: unknown): void {
+    this.say(JSON.stringify(value));
+  }
+
+  /**
+   * A list: a table with a head, with `--quiet` the first column alone, with `--json` an array, with `--ndjson` a line each. The
+   * items are written as they come, except that a table waits for all to know its widths.
+   */
+  async list<T>(items: AsyncIterable<T>, columns: readonly Column<T>[], toJson: (item: T) => unknown): Promise<void> {
+    if (this.ndjson) {
+      for await (const item of items) await this.line(JSON.stringify(toJson(item)));
+    } else if (this.json) {
+      let separator = '[';
+      for await (const item of items) {
+        await this.write(`${separator}\n  ${JSON.stringify(toJson(item))}`);
+        separator = ',';
+      }
+      await this.line(separator === '[' ? '[]' : '\n]');
+    } else if (this.quiet) {
+      for await (const item of items) await this.line(columns[0]?.value(item) ?? '');
+    } else {
+      const rows = [columns.map((column) => column.head)];
+      for await (const item of items) rows.push(columns.map((column) => column.value(item)));
+      await this.#table(rows, columns);
+    }
+  }
+
+  async #table<T>(rows: readonly (readonly string[])[], columns: readonly Column<T>[]): Promise<void> {
+    const widths = columns.map((_, index) => rows.reduce((most, row) => Math.max(most, row[index]?.length ?? 0), 0));
+    for (const row of rows) {
+      const cells = row.map((cell, index) =>
+        columns[index]?.right ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0),
+      );
+      await this.line(cells.join('  ').trimEnd());
+    }
+  }
+}
+
+/** A column of a list. */
+export interface Column<T> {
+  readonly head: string;
+  readonly right?: boolean | undefined;
+  value(item: T): string;
+}

@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { DrayError } from '../errors.ts';
+import type { RegistryOptions } from '../registry/registry.ts';
+import type { Arguments } from './arguments.ts';
+import type { Context } from './context.ts';
+import { parseDuration } from './units.ts';
+
+/** Serves the store as a registry until a signal comes. Uploads that are under way then can be gone on with after a restart. */
+export async function serveStore(context: Context): Promise<void> {
+  const { arguments: args, output, signal } = context;
+  const [{ startRegistry }, { formatRequest }] = await Promise.all([
+    import('../registry/registry.ts'),
+    import('../registry/log.ts'),
+  ]);
+  const client = await context.client();
+  const { store } = client;
+  const upstream = args.string('upstream');
+  await using registry = await startRegistry({
+    ...(await optionsOf(args)),
+    services: client.services,
+    collect: store === undefined ? undefined : (options) => store.collect(options),
+    upstream:
+      upstream === undefined
+        ? undefined
+        : { resolver: await client.registry(), host: upstream, freshness: freshnessOf(args) },
+    onRequest: (record) => output.note(formatRequest(record)),
+    onError: (error) => output.say(`error: ${error instanceof Error ? error.message : String(error)}`),
+  });
+  if (args.flag('print-url')) await output.line(registry.url);
+  output.note(`serving ${context.root} at ${registry.url}; stop with Ctrl-C`);
+  // A signal is how it ends, so that is no failure.
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
+async function optionsOf(args: Arguments): Promise<Omit<RegistryOptions, 'services'>> {
+  const [certificate, key, authorities] = ['tls-cert', 'tls-key', 'tls-client-ca'].map((name) => args.string(name));
+  if ((certificate === undefined) !== (key === undefined)) {
+    throw new DrayError('invalid-argument', '--tls-cert and --tls-key go together');
+  }
+  const socketPath = args.string('socket');
+  return {
+    ...(socketPath === undefined ? addressOf(args.string('addr') ?? '127.0.0.1:5000') : { socketPath }),
+    tls:
+      certificate === undefined || key === undefined
+        ? undefined
+        : {
+            certificate: await readFile(certificate),
+            key: await readFile(key),
+            clientAuthorities: authorities === undefined ? undefined : await readFile(authorities),
+          },
+    hosts: args.list('host'),
+    authentication: await authenticationOf(args),
+    allowEverybody: args.flag('allow-everybody'),
+    readOnly: args.flag('read-only'),
+    sparse: args.string('sparse') as 'indexes' | 'all' | undefined,
+    metricsPath: args.string('metrics'),
+  };
+}
+
+async function authenticationOf(args: Arguments): Promise<RegistryOptions['authentication']> {
+  const file = args.string('auth');
+  const [realm, service, issuer, keys] = ['token-realm', 'token-service', 'token-issuer', 'token-key'].map((name) =>
+    args.string(name),
+  );
+  if (file !== undefined) return (await import('../registry/auth/htpasswd.ts')).htpasswd(file);
+  if ([realm, service, issuer, keys].every((part) => part === undefined)) return undefined;
+  if (realm === undefined || service === undefined || issuer === undefined || keys === undefined) {
+    throw new DrayError(
+      'invalid-argument',
+      '--token-realm, --token-service, --token-issuer and --token-key go together',
+    );
+  }
+  return (await import('../registry/auth/tokens.ts')).tokens({ realm, service, issuer, keys: await readFile(keys) });
+}
+
+function freshnessOf(args: Arguments): number | undefined {
+  const freshness = args.string('freshness');
+  return freshness === undefined ? undefined : parseDuration(freshness);
+}
+
+/** `HOST:PORT`, `[::1]:PORT` or `:PORT`. @throws DrayError `invalid-argument`. */
+function addressOf(text: string): { host: string; port: number } {
+  const match = /^(\[[0-9a-fA-F:]+\]|[^:[\]]*):(\d{1,5})$/.exec(text);
+  if (match === null || Number(match[2]) > 65535) {
+    throw new DrayError('invalid-argument', `${JSON.stringify(text)} is no address to listen at`, {
+      hint: 'write it as 127.0.0.1:5000',
+    });
+  }
+  const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
+  return { host: host === '' ? '0.0.0.0' : host, port: Number(match[2]) };
+}

@@ -1,0 +1,16 @@
+import type { Command } from '../command.ts';
+import { each } from '../each.ts';
+
+export const command: Command = {
+  usage: 'REF... [flags]',
+  examples: ['dray content abort upload-1'],
+  options: {},
+  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a ref' },
+  async run(context) {
+    const { services } = await context.client();
+    return each(context, context.arguments.positionals, async (ref) => {
+      await services.content.abort(ref, { signal: context.signal });
+      return ref;
+    });
+  },
+};

@@ -1,0 +1,26 @@
+import type { Command } from '../command.ts';
+import { each, sayCopied } from '../each.ts';
+import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+
+export const command: Command = {
+  usage: 'REF... [flags]',
+  examples: ['dray content fetch alpine:3.20 --all-platforms'],
+  options: { ...platformOptions, ...transferOptions, ...registryOptions },
+  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
+  async run(context) {
+    const client = await context.client();
+    const progress = await context.progress('pull');
+    const { platforms, signal } = context;
+    const concurrency = context.arguments.integer('concurrency');
+    return each(context, context.arguments.positionals, async (reference) =>
+      sayCopied(
+        await client.fetch(reference, {
+          platforms,
+          concurrency,
+          signal,
+          onProgress: (event) => progress.report(event),
+        }),
+      ),
+    );
+  },
+};

@@ -1,0 +1,15 @@
+import type { Command } from '../command.ts';
+
+export const command: Command = {
+  usage: 'DIGEST [flags]',
+  examples: ['dray content get sha256:… > layer.tar.gz', 'dray content get sha256:… | jq .'],
+  options: {},
+  positionals: { minimum: 1, maximum: 1, what: 'a digest' },
+  async run(context) {
+    const { services } = await context.client();
+    const { parseDigest } = await import('../../spec/digest.ts');
+    await using reader = await services.content.reader({ digest: parseDigest(context.arguments.at(0)) });
+    for await (const chunk of reader.stream({ signal: context.signal })) await context.output.write(chunk);
+    return 0;
+  },
+};

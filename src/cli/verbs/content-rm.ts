@@ -1,0 +1,18 @@
+import type { Command } from '../command.ts';
+import { each } from '../each.ts';
+
+export const command: Command = {
+  usage: 'DIGEST... [flags]',
+  examples: ['dray content rm sha256:…'],
+  options: {},
+  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a digest' },
+  async run(context) {
+    const { services } = await context.client();
+    const { parseDigest } = await import('../../spec/digest.ts');
+    return each(context, context.arguments.positionals, async (text) => {
+      const digest = parseDigest(text);
+      await services.content.delete(digest, { signal: context.signal });
+      return digest;
+    });
+  },
+};

@@ -1,0 +1,64 @@
+import type { Command } from '../command.ts';
+import { each, sayCopied } from '../each.ts';
+import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+
+export const command: Command = {
+  usage: 'SOURCE TARGET [flags]',
+  examples: [
+    'dray copy alpine:3.20 registry.example.com/alpine:3.20',
+    'dray copy ghcr.io/acme/app:1 store:app:1',
+    'dray copy ghcr.io/acme/app registry.example.com/app --all-tags',
+    'dray copy ghcr.io/acme/app:1 registry.example.com/app:1 --referrers',
+  ],
+  options: {
+    tag: {
+      type: 'string',
+      short: 't',
+      value: 'TAG',
+      multiple: true,
+      private: true,
+      description: 'another tag for the image, may be given several times',
+    },
+    'all-tags': { type: 'boolean', description: 'every tag of the source repository' },
+    referrers: { type: 'boolean', description: 'also what refers to the image: signatures, attestations' },
+    'digest-tags': {
+      type: 'boolean',
+      description: 'also tags that are named after a digest of the image (sha256-….sig)',
+    },
+    'non-distributable': {
+      type: 'boolean',
+      description: 'also layers that their owner does not want in other registries',
+    },
+    ...platformOptions,
+    ...transferOptions,
+    ...registryOptions,
+  },
+  positionals: { minimum: 2, maximum: 2, what: 'a source or a target' },
+  async run(context) {
+    const client = await context.client();
+    const progress = await context.progress('copy');
+    const args = context.arguments;
+    const [source = '', target = ''] = args.positionals;
+    const pairs = args.flag('all-tags')
+      ? await client.everyTag(source, target, { signal: context.signal })
+      : [{ source, target }];
+    const names = pairs.map((pair) => `${pair.source} ${pair.target}`);
+    return each(context, names, async (_, index) => {
+      const pair = pairs[index] ?? { source, target };
+      const copied = await client.copy(pair.source, pair.target, {
+        tags: args.list('tag'),
+        referrers: args.flag('referrers'),
+        nonDistributable: args.flag('non-distributable'),
+        platforms: context.platforms ?? 'all',
+        root: 'manifest',
+        concurrency: args.integer('concurrency'),
+        signal: context.signal,
+        onProgress: (event) => progress.report(event),
+      });
+      const digests = copied.documents.map((document) => document.digest);
+      if (args.flag('digest-tags'))
+        await client.copyDigestTags(pair.source, pair.target, digests, { signal: context.signal });
+      return sayCopied(copied);
+    });
+  },
+};

@@ -1,0 +1,17 @@
+import type { Command } from '../command.ts';
+import { each } from '../each.ts';
+import { registryOptions } from '../options.ts';
+
+export const command: Command = {
+  usage: 'REF... [flags]',
+  examples: ['dray delete registry.example.com/app:1', 'dray delete registry.example.com/app@sha256:…'],
+  options: registryOptions,
+  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
+  async run(context) {
+    const registry = await (await context.client()).registry();
+    return each(context, context.arguments.positionals, async (reference) => {
+      await registry.delete(reference, { signal: context.signal });
+      return reference;
+    });
+  },
+};

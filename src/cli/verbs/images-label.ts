@@ -1,0 +1,19 @@
+import type { Command } from '../command.ts';
+import { formatLabels, labelPaths, parseLabels } from '../labels.ts';
+
+export const command: Command = {
+  usage: 'REF KEY=VALUE... [flags]',
+  examples: ['dray images label app:1 team=search', 'dray images label app:1 team='],
+  options: {},
+  positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'a reference or a label' },
+  async run(context) {
+    const { services } = await context.client();
+    const { findImage } = await import('../../client/store-place.ts');
+    const [reference = '', ...words] = context.arguments.positionals;
+    const labels = parseLabels(words);
+    const { name, target } = await findImage(services.images, reference);
+    const { labels: now } = await services.images.update({ name, target, labels }, ...labelPaths(labels));
+    await context.output.result(now, formatLabels(now));
+    return 0;
+  },
+};

@@ -1,0 +1,33 @@
+import type { Command } from '../command.ts';
+import { parseLabels } from '../labels.ts';
+import { parseDuration } from '../units.ts';
+
+export const command: Command = {
+  usage: '[KEY=VALUE...] [flags]',
+  examples: ['dray lease create --expires 24h', 'dray lease create --id nightly job=nightly'],
+  options: {
+    id: { type: 'string', value: 'ID', private: true, description: 'its name; made up if not given' },
+    expires: {
+      type: 'string',
+      value: 'TIME',
+      private: true,
+      description: 'hold nothing any more after this long (default: never)',
+    },
+  },
+  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  async run(context) {
+    const { arguments: args, output } = context;
+    const { services } = await context.client();
+    const { Timestamp } = await import('../../spec/timestamp.ts');
+    const expires = args.string('expires');
+    const expiresAt =
+      expires === undefined ? undefined : Timestamp.fromDate(new Date(Date.now() + parseDuration(expires)));
+    const lease = await services.leases.create({
+      id: args.string('id'),
+      labels: parseLabels(args.positionals),
+      expiresAt,
+    });
+    await output.result(lease, lease.id);
+    return 0;
+  },
+};

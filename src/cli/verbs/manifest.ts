@@ -1,0 +1,23 @@
+import type { Command } from '../command.ts';
+import { platformOptions, registryOptions } from '../options.ts';
+
+export const command: Command = {
+  usage: 'REF [flags]',
+  examples: [
+    'dray manifest alpine:3.20',
+    'dray manifest alpine:3.20 --platform linux/arm64',
+    'dray manifest alpine:3.20 | jq .layers',
+  ],
+  options: { ...platformOptions, ...registryOptions },
+  positionals: { minimum: 1, maximum: 1, what: 'a reference' },
+  async run(context) {
+    const client = await context.client();
+    // Byte for byte, whatever the flags: it is what the digest is over.
+    const { bytes } = await client.manifest(context.arguments.at(0), {
+      platforms: context.platforms,
+      signal: context.signal,
+    });
+    await context.output.write(bytes);
+    return 0;
+  },
+};

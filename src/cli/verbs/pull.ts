@@ -1,0 +1,43 @@
+import type { Command } from '../command.ts';
+import { each, sayCopied } from '../each.ts';
+import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+
+export const command: Command = {
+  usage: 'REF... [flags]',
+  examples: [
+    'dray pull alpine:3.20',
+    'dray pull ghcr.io/acme/app:1.4 --platform linux/arm64',
+    'dray pull alpine redis nginx --all-platforms',
+  ],
+  options: {
+    ...platformOptions,
+    ...transferOptions,
+    ...registryOptions,
+    label: {
+      type: 'string',
+      value: 'KEY=VALUE',
+      multiple: true,
+      private: true,
+      description: 'a label for the image in the store',
+    },
+  },
+  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
+  async run(context) {
+    const client = await context.client();
+    const { parseLabels } = await import('../labels.ts');
+    const labels = parseLabels(context.arguments.list('label'));
+    const progress = await context.progress('pull');
+    return each(context, context.arguments.positionals, async (reference) => {
+      const { platforms, signal } = context;
+      const concurrency = context.arguments.integer('concurrency');
+      const copied = await client.pull(reference, {
+        platforms,
+        labels,
+        concurrency,
+        signal,
+        onProgress: (event) => progress.report(event),
+      });
+      return sayCopied(copied);
+    });
+  },
+};

@@ -1,0 +1,48 @@
+import type { Command } from '../command.ts';
+import { each, sayCopied } from '../each.ts';
+import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+
+export const command: Command = {
+  usage: 'REF [TARGET] [flags]',
+  examples: [
+    'dray push localhost:5000/app:1',
+    'dray push app:1 registry.example.com/team/app:1',
+    'dray push app:1 registry.example.com/app:1 -t latest -t 1.0',
+  ],
+  options: {
+    tag: {
+      type: 'string',
+      short: 't',
+      value: 'TAG',
+      multiple: true,
+      private: true,
+      description: 'another tag for the image, may be given several times',
+    },
+    'non-distributable': {
+      type: 'boolean',
+      description: 'also send layers that their owner does not want in other registries',
+    },
+    ...platformOptions,
+    ...transferOptions,
+    ...registryOptions,
+  },
+  positionals: { minimum: 1, maximum: 2, what: 'a reference' },
+  async run(context) {
+    const client = await context.client();
+    const progress = await context.progress('push');
+    const [name = '', target = name] = context.arguments.positionals;
+    return each(context, [name], async () => {
+      const copied = await client.push(name, {
+        target,
+        tags: context.arguments.list('tag'),
+        nonDistributable: context.arguments.flag('non-distributable'),
+        platforms: context.platforms ?? 'all',
+        root: 'manifest',
+        concurrency: context.arguments.integer('concurrency'),
+        signal: context.signal,
+        onProgress: (event) => progress.report(event),
+      });
+      return sayCopied(copied);
+    });
+  },
+};

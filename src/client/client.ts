@@ -1,0 +1,333 @@
+import { type Fetcher, fetcherOf, refOf, writeBlob } from '../content/copy.ts';
+import { readDocument } from '../content/documents.ts';
+import type { DurabilityLevel } from '../content/local/durable.ts';
+import type { AbortableOptions, Info } from '../content/store.ts';
+import { DrayError, is } from '../errors.ts';
+import { config, manifest } from '../images/inspect.ts';
+import type { Store } from '../metadata/open-store.ts';
+import type { RegistryClient, RegistryClientOptions } from '../remotes/docker/registry-client.ts';
+import type { Resolver } from '../remotes/remote.ts';
+import type { Services } from '../services/services.ts';
+import { bare, type Descriptor } from '../spec/descriptor.ts';
+import type { Digest } from '../spec/digest.ts';
+import { isIndex, isManifestLike, mediaTypes } from '../spec/media-types.ts';
+import { formatReference, parseReference, parseRepository, pinned } from '../spec/reference.ts';
+import {
+  type Converted,
+  type ConvertOptions,
+  convertImage,
+  type ExportImagesOptions,
+  type ExportToLayoutOptions,
+  exportImages,
+  exportToLayout,
+  type Imported,
+  type ImportImagesOptions,
+  importImages,
+} from './archives.ts';
+import { type Copied, type CopyOptions, copyImage } from './copy.ts';
+import { providerOf } from './fetcher-provider.ts';
+import { LazyResolver } from './lazy-resolver.ts';
+import type { Place } from './place.ts';
+import { parsePlace } from './places.ts';
+import { RegistryPlace } from './registry-place.ts';
+import { matcherOf, type PlatformSelection } from './select.ts';
+import { canonicalName, createOrUpdate, findImage, StorePlace } from './store-place.ts';
+
+/** What every client needs. */
+export interface ClientOptions {
+  /** How to talk to registries. */
+  readonly registry?: RegistryClientOptions | undefined;
+  /** Talks to registries instead of the client that is made from `registry`. */
+  readonly resolver?: Resolver | undefined;
+}
+
+/** How to open a store on disk. */
+export interface OpenOptions extends ClientOptions {
+  /** The directory of the store; made when it is not there. */
+  readonly root: string;
+  /** `default` if not said. */
+  readonly namespace?: string | undefined;
+  readonly durability?: DurabilityLevel | undefined;
+}
+
+/** Options of {@link Client.push}. */
+export interface PushImageOptions extends CopyOptions {
+  /** Where to; the image's own name if not said. */
+  readonly target?: string | undefined;
+}
+
+/** Options of looking at an image in a registry. */
+export interface LookOptions extends AbortableOptions {
+  /** One platform: its manifest is meant, not the index. */
+  readonly platforms?: PlatformSelection;
+}
+
+/** A document of a registry with the bytes that its digest is over. */
+export interface RemoteDocument {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** Moves images between registries and one namespace of a store, and looks at them in both. */
+export class Client implements AsyncDisposable {
+  /** The store: content, images, leases, namespaces, events. */
+  readonly services: Services;
+  readonly #resources = new AsyncDisposableStack();
+  readonly #resolver: Resolver;
+  readonly #registry: () => Promise<RegistryClient>;
+
+  /** What only a store in a directory has: collection, backup, reasons. Undefined over other services. */
+  readonly store: Store | undefined;
+  readonly #durability: DurabilityLevel | undefined;
+
+  private constructor(
+    services: Services,
+    { registry, resolver }: ClientOptions,
+    store?: Store,
+    durability?: DurabilityLevel,
+  ) {
+    this.services = services;
+    this.store = store;
+    this.#durability = durability;
+    const lazy = new LazyResolver(registry ?? {}, this.#resources);
+    this.#resolver = resolver ?? lazy;
+    this.#registry = () => lazy.client();
+  }
+
+  /**
+   * A client on a store in a directory. The caller closes it.
+   * @throws DrayError `invalid-argument` for a malformed namespace; `failed-precondition` for a store of a newer version;
+   * `permission-denied`.
+   */
+  static async open({ root, namespace = 'default', durability, ...options }: OpenOptions): Promise<Client> {
+    const { openStore } = await import('../metadata/open-store.ts');
+    const store = await openStore({ root, durability });
+    try {
+      const client = new Client(store.services(namespace), options, store, durability);
+      client.#resources.use(store);
+      return client;
+    } catch (error) {
+      await store[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** A client on services that somebody else opened and closes. */
+  static over(services: Services, options: ClientOptions = {}): Client {
+    return new Client(services, options);
+  }
+
+  /** The client for registries, for what goes beyond moving images: tags, referrers, deletion. Closed with this client. */
+  registry(): Promise<RegistryClient> {
+    return this.#registry();
+  }
+
+  /** The place that a text names: a reference, `store:REF`, `oci:DIR`, an archive. @throws DrayError `invalid-argument`. */
+  place(text: string): Place {
+    return parsePlace(text, {
+      services: this.services,
+      resolver: this.#resolver,
+      durability: this.#durability,
+      referrers: (reference, options) => this.#referrers(reference, options),
+    });
+  }
+
+  async *#referrers(reference: string, options: AbortableOptions = {}): AsyncGenerator<Descriptor> {
+    yield* (await this.registry()).referrers(reference, options);
+  }
+
+  /**
+   * Brings an image from a registry into the store, under its own name. What is there already, whole or in part, does not
+   * travel again. The index is kept whole as a document; of its content only the wanted platforms' is fetched.
+   * @throws DrayError with the side and the descriptor that failed; the image is not named then, and what has arrived stays for
+   * the next attempt.
+   */
+  pull(reference: string, options: CopyOptions = {}): Promise<Copied> {
+    const from = new RegistryPlace(this.#resolver, reference);
+    return copyImage(from, new StorePlace(this.services, from.name), options);
+  }
+
+  /** As {@link pull}, but makes no name: nothing keeps the content from being collected. */
+  fetch(reference: string, options: CopyOptions = {}): Promise<Copied> {
+    const from = new RegistryPlace(this.#resolver, reference);
+    return copyImage(from, new StorePlace(this.services, from.name, { unnamed: true }), options);
+  }
+
+  /**
+   * Sends an image from the store to a registry: children first, tags last; what is there already is not sent again.
+   * @throws DrayError with the side and the descriptor that failed; `not-found` when content is missing here.
+   */
+  push(name: string, { target = name, ...options }: PushImageOptions = {}): Promise<Copied> {
+    const from = new StorePlace(this.services, name);
+    return copyImage(from, new RegistryPlace(this.#resolver, target), { platforms: 'all', ...options });
+  }
+
+  /** Copies an image between any two places; between registries nothing touches the disk. */
+  copy(source: string | Place, target: string | Place, options: CopyOptions = {}): Promise<Copied> {
+    const from = typeof source === 'string' ? this.place(source) : source;
+    const to = typeof target === 'string' ? this.place(target) : target;
+    return copyImage(from, to, { platforms: 'all', ...options });
+  }
+
+  /**
+   * Copies the tags of a repository that are named after one of some digests, `sha256-….sig` and the like, as signing tools
+   * make them. Returns how many there were.
+   */
+  async copyDigestTags(
+    source: string,
+    target: string,
+    digests: readonly Digest[],
+    options: CopyOptions = {},
+  ): Promise<number> {
+    const [{ tag: _, digest: __, ...from }, { tag: ___, digest: ____, ...to }] = [
+      parseReference(source),
+      parseReference(target),
+    ];
+    const prefixes = digests.map((digest) => `${digest.replace(':', '-')}.`);
+    const registry = await this.registry();
+    let count = 0;
+    for await (const tag of registry.tags(formatReference(from), options)) {
+      if (!prefixes.some((prefix) => tag.startsWith(prefix))) continue;
+      await this.copy(formatReference({ ...from, tag }), formatReference({ ...to, tag }), { ...options, tags: [] });
+      count += 1;
+    }
+    return count;
+  }
+
+  /** Pairs of references for every tag of a repository, for copying each. */
+  async everyTag(
+    source: string,
+    target: string,
+    options: AbortableOptions = {},
+  ): Promise<{ source: string; target: string }[]> {
+    const [from, to] = [parseRepository(source), parseRepository(target)];
+    const registry = await this.registry();
+    const pairs: { source: string; target: string }[] = [];
+    for await (const tag of registry.tags(source, options)) {
+      pairs.push({ source: formatReference({ ...from, tag }), target: formatReference({ ...to, tag }) });
+    }
+    return pairs;
+  }
+
+  /**
+   * Gives an image of the store another name, which is returned in its canonical spelling.
+   * @throws DrayError `not-found`; `already-exists` when the name means another object and `overwrite` is not set.
+   */
+  async tag(
+    name: string,
+    newName: string,
+    { overwrite = false }: { readonly overwrite?: boolean } = {},
+  ): Promise<string> {
+    const { images } = this.services;
+    const { target, labels } = await findImage(images, name);
+    const made = canonicalName(newName);
+    try {
+      await images.create({ name: made, target, labels });
+    } catch (error) {
+      if (!is(error, 'already-exists')) throw error;
+      const there = await images.get(made);
+      if (there.target.digest === target.digest) return made;
+      if (!overwrite)
+        throw new DrayError('already-exists', `${made} is another image`, { hint: 'move the name with --force' });
+      await createOrUpdate(images, made, target, labels);
+    }
+    return made;
+  }
+
+  /**
+   * Takes in an archive (an image layout, or what `docker save` wrote in any of its ages; packed or not; a file, a directory or a
+   * stream, read once) and names what is in it. Names come last: after a failure there are none, and a second try uses what
+   * was stored.
+   * @throws DrayError with reason `bad-archive`, `bad-document` or `digest-mismatch` for an archive that is not in order;
+   * `already-exists` when a name stands for something else; `not-found` when content is missing.
+   */
+  import(source: AsyncIterable<Uint8Array> | string, options: ImportImagesOptions = {}): Promise<Imported> {
+    return importImages(this.services, source, options);
+  }
+
+  /**
+   * An archive of images as the bytes of a tar file; the same images give the same bytes.
+   * @throws DrayError `not-found` for an image or its content; `data-loss` for content that is damaged.
+   */
+  export(names: readonly string[], options: ExportImagesOptions = {}): AsyncGenerator<Uint8Array> {
+    return exportImages(this.services, names, options);
+  }
+
+  /** As {@link export}, into an image layout, a new one or one that is there. */
+  exportLayout(names: readonly string[], directory: string, options: ExportToLayoutOptions = {}): Promise<void> {
+    return exportToLayout(this.services, names, directory, options);
+  }
+
+  /** Writes an image anew in the media types of the other family, under a new name; layers and config keep their bytes. */
+  convert(name: string, newName: string, options: ConvertOptions): Promise<Converted> {
+    return convertImage(this.services, name, newName, options);
+  }
+
+  /** What a reference stands for in its registry; with one platform, the manifest for that. */
+  async resolve(reference: string, options: LookOptions = {}): Promise<{ name: string; descriptor: Descriptor }> {
+    const { name, target } = await this.#resolver.resolve(reference, options);
+    if (options.platforms === undefined || options.platforms === 'all' || !isIndex(target.mediaType))
+      return { name, descriptor: target };
+    const provider = providerOf(await this.#fetcher(reference, target, options));
+    const found = await manifest(provider, target, { platform: matcherOf(options.platforms), signal: options.signal });
+    return { name, descriptor: bare(found.descriptor) };
+  }
+
+  /** A manifest or index of a registry, byte for byte. */
+  async manifest(reference: string, options: LookOptions = {}): Promise<RemoteDocument> {
+    const { descriptor } = await this.resolve(reference, options);
+    const provider = providerOf(await this.#fetcher(reference, descriptor, options));
+    return { descriptor, bytes: await readDocument(provider, descriptor, options) };
+  }
+
+  /** The config of an image in a registry, byte for byte. */
+  async config(reference: string, options: LookOptions = {}): Promise<RemoteDocument> {
+    const { target } = await this.#resolver.resolve(reference, options);
+    const provider = providerOf(await this.#fetcher(reference, target, options));
+    const platform = matcherOf(options.platforms);
+    const { descriptor, bytes } = await config(provider, target, { platform, signal: options.signal });
+    return { descriptor, bytes };
+  }
+
+  /** Brings one blob of a repository into the store, without a name. Content that is there already is not fetched. */
+  async fetchBlob(reference: string, digest: Digest, options: AbortableOptions = {}): Promise<Info> {
+    const { content } = this.services;
+    const registry = await this.registry();
+    const target = await registry.stat(reference, digest, options);
+    const fetcher = await this.#resolver.fetcher(reference, options);
+    const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
+      yield* await fetcher.fetch(target, { ...options, offset });
+    };
+    await writeBlob(content, refOf(target), target, open, options);
+    return content.info(digest);
+  }
+
+  /** Sends one blob of the store to a repository, as a manifest when its media type is one. */
+  async pushObject(
+    reference: string,
+    digest: Digest,
+    mediaType: string,
+    options: AbortableOptions = {},
+  ): Promise<Descriptor> {
+    const { content } = this.services;
+    const { size } = await content.info(digest);
+    const target: Descriptor = { mediaType: mediaType || mediaTypes.octetStream, digest, size };
+    const parsed = parseReference(reference);
+    const named = isManifestLike(mediaType) ? formatReference({ ...parsed, digest }) : pinned(parsed, digest);
+    const pusher = await this.#resolver.pusher(named, options);
+    const source = fetcherOf(content);
+    const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
+      yield* await source.fetch(target, { ...options, offset });
+    };
+    await pusher.push(target, open, options);
+    return target;
+  }
+
+  #fetcher(reference: string, target: Descriptor, options: AbortableOptions): Promise<Fetcher> {
+    return this.#resolver.fetcher(pinned(parseReference(reference), target.digest), options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}

@@ -1,0 +1,159 @@
+import type { Fetcher } from '../content/copy.ts';
+import type { AbortableOptions, Labels } from '../content/store.ts';
+import { DrayError, type ErrorContext, toDrayError, withContext } from '../errors.ts';
+import { hasChildren } from '../images/children.ts';
+import { type Handler, skipDescriptor } from '../images/handlers.ts';
+import { manifest } from '../images/inspect.ts';
+import { type TransferEvent, type TransferSummary, transfer } from '../images/transfer.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { isIndex, isNonDistributable, isSchema1 } from '../spec/media-types.ts';
+import { providerOf } from './fetcher-provider.ts';
+import type { Place, Source, Target } from './place.ts';
+import { copyReferrers } from './referrers.ts';
+import { matcherOf, type PlatformSelection, selectPlatforms } from './select.ts';
+
+/** What a copy tells while it runs. */
+export type ProgressEvent =
+  | { readonly type: 'resolved'; readonly name: string; readonly target: Descriptor }
+  | ({ readonly type: 'blob' } & TransferEvent)
+  | { readonly type: 'done'; readonly reference: string; readonly summary: TransferSummary };
+
+/** Options of every copy between two places. */
+export interface CopyOptions extends AbortableOptions {
+  /** Which platforms' content travels. */
+  readonly platforms?: PlatformSelection;
+  /**
+   * `index`: the index stays the root, even when only some platforms' content travels. `manifest`: with one platform, its
+   * manifest is the root, for places that refuse an incomplete index.
+   */
+  readonly root?: 'index' | 'manifest' | undefined;
+  /** More tags for the root, in a registry. */
+  readonly tags?: readonly string[] | undefined;
+  /** Labels for the image, in a store. */
+  readonly labels?: Labels | undefined;
+  /** Blobs that travel at once. */
+  readonly concurrency?: number | undefined;
+  /** Also what refers to the image and its manifests, and what refers to that: signatures, attestations. */
+  readonly referrers?: boolean | undefined;
+  /** Also layers that their owner does not want in other registries. */
+  readonly nonDistributable?: boolean | undefined;
+  /** Called for each object before it travels; throws {@link skipDescriptor} for what is to be left out. */
+  readonly handler?: Handler | undefined;
+  readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+}
+
+/** What was copied. */
+export interface Copied {
+  /** Name with digest of the root at the target. */
+  readonly reference: string;
+  readonly root: Descriptor;
+  readonly summary: TransferSummary;
+  /** The documents that were copied or were there already, the root among them. */
+  readonly documents: readonly Descriptor[];
+}
+
+/**
+ * Copies one image from a place to another: what is missing over there travels, documents after their children, the name last.
+ * @throws DrayError of the place that failed, with the side in its context; nothing is named then.
+ */
+export async function copyImage(from: Place, to: Place, options: CopyOptions = {}): Promise<Copied> {
+  const { signal, onProgress, tags, labels } = options;
+  await using source = await from.source({ signal }).catch(onSide('source'));
+  if (options.referrers === true && source.referrers === undefined) throw cannotList();
+  const root = await chooseRoot(source, options);
+  if (isSchema1(root.mediaType)) throw schema1(source.name);
+  onProgress?.({ type: 'resolved', name: source.name, target: root });
+  await using target = await to.target({ source, tags, labels, root, signal }).catch(onSide('target'));
+  const documents = new Map<string, Descriptor>();
+  const move = (object: Descriptor, platforms: PlatformSelection): Promise<TransferSummary> =>
+    transfer(fetcherFor(source, target), target.pusher, [object], {
+      signal,
+      concurrency: options.concurrency,
+      select: selectPlatforms(platforms),
+      labels: target.labels,
+      before: beforeEach(to, options),
+      onEvent: (event) => {
+        if (hasChildren(event.target.mediaType)) documents.set(event.target.digest, event.target);
+        onProgress?.({ type: 'blob', ...event });
+      },
+    });
+  const summary = await move(root, root === source.root ? options.platforms : 'all');
+  if (options.referrers === true)
+    await moveReferrers(source, target, [...documents.values()], (object) => move(object, 'all'), options);
+  const reference = await target.finish(root, { signal }).catch(onSide('target'));
+  onProgress?.({ type: 'done', reference, summary });
+  return { reference, root, summary, documents: [...documents.values()] };
+}
+
+async function moveReferrers(
+  { referrers }: Source,
+  { refer }: Target,
+  subjects: readonly Descriptor[],
+  move: (object: Descriptor) => Promise<unknown>,
+  { signal }: CopyOptions,
+): Promise<void> {
+  if (referrers === undefined) return;
+  const bring = async (referrer: Descriptor): Promise<readonly Descriptor[]> => {
+    await move(referrer);
+    return [referrer];
+  };
+  await copyReferrers(subjects, { referrers, bring, refer, signal });
+}
+
+function cannotList(): DrayError {
+  return new DrayError('not-implemented', 'the source cannot tell what refers to an image', {
+    side: 'source',
+    hint: 'copy it without --referrers',
+  });
+}
+
+function schema1(name: string): DrayError {
+  return new DrayError('not-implemented', `${name} is in the format of Docker schema 1`, {
+    side: 'source',
+    hint: 'convert it on the way: dray pull --convert-schema1',
+  });
+}
+
+async function chooseRoot(source: Source, { root, platforms, signal }: CopyOptions): Promise<Descriptor> {
+  if (root !== 'manifest' || platforms === 'all' || platforms?.length !== 1 || !isIndex(source.root.mediaType))
+    return source.root;
+  const { descriptor } = await manifest(providerOf(source.fetcher), source.root, {
+    platform: matcherOf(platforms),
+    signal,
+  });
+  const { platform: _, ...bare } = descriptor;
+  return bare;
+}
+
+// A document that the target has is not read from far away.
+function fetcherFor(source: Source, { local }: Target): Fetcher {
+  if (local === undefined) return source.fetcher;
+  return {
+    async fetch(target, options) {
+      if (!hasChildren(target.mediaType)) return source.fetcher.fetch(target, options);
+      try {
+        return await local.fetch(target, options);
+      } catch {
+        options?.signal?.throwIfAborted();
+        return source.fetcher.fetch(target, options);
+      }
+    },
+  };
+}
+
+function beforeEach(to: Place, { nonDistributable = false, handler }: CopyOptions): Handler | undefined {
+  const keepsForeign = nonDistributable || to.kind !== 'registry';
+  if (keepsForeign && handler === undefined) return undefined;
+  return async (target, context) => {
+    if (!keepsForeign && isNonDistributable(target.mediaType)) throw skipDescriptor;
+    return (await handler?.(target, context)) ?? [];
+  };
+}
+
+function onSide(side: 'source' | 'target'): (error: unknown) => never {
+  return (error) => {
+    const known = toDrayError(error);
+    const context: ErrorContext = { side };
+    throw known === error ? withContext(known, context) : error;
+  };
+}

@@ -1,0 +1,60 @@
+import { DrayError } from '../errors.ts';
+import type { TransferOptions } from '../images/transfer.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { isIndex } from '../spec/media-types.ts';
+import {
+  compareOptional,
+  defaultMatcher,
+  formatPlatform,
+  only,
+  type PlatformMatcher,
+  parsePlatform,
+} from '../spec/platform.ts';
+
+/** Which platforms of an image: those named, `all`, or what runs here when not said. */
+export type PlatformSelection = 'all' | readonly string[] | undefined;
+
+/**
+ * Chooses among the children of an index: for each wanted platform the best one, and whatever names no platform when nothing
+ * that names one matches. An index stays whole as a document.
+ * @throws DrayError `not-found` from the returned function when a platform has no match; `invalid-argument` for a malformed
+ * platform.
+ */
+export function selectPlatforms(selection: PlatformSelection): NonNullable<TransferOptions['select']> {
+  const matchers = matchersOf(selection);
+  if (matchers === undefined) return (_, children) => children;
+  return (parent, children) => {
+    if (!isIndex(parent.mediaType)) return children;
+    const chosen = matchers.map((matcher) => best(matcher, children));
+    const missing = chosen.indexOf(undefined);
+    if (missing !== -1) throw noMatch(parent, children, selection === 'all' ? undefined : selection?.[missing]);
+    return [...new Set(chosen.filter((one) => one !== undefined))];
+  };
+}
+
+function matchersOf(selection: PlatformSelection): PlatformMatcher[] | undefined {
+  if (selection === 'all') return undefined;
+  if (selection === undefined || selection.length === 0) return [defaultMatcher()];
+  return selection.map((text) => only(parsePlatform(text)));
+}
+
+/** The matcher for looking at an image with this selection; the first platform counts. */
+export function matcherOf(selection: PlatformSelection): PlatformMatcher {
+  const [first] = matchersOf(selection) ?? [];
+  return first ?? defaultMatcher();
+}
+
+function best(matcher: PlatformMatcher, children: readonly Descriptor[]): Descriptor | undefined {
+  const candidates = children.filter((child) => child.platform === undefined || matcher.matches(child.platform));
+  return [...candidates].sort((a, b) => compareOptional(matcher, a.platform, b.platform))[0];
+}
+
+function noMatch(parent: Descriptor, children: readonly Descriptor[], wanted: string | undefined): DrayError {
+  const named = children.flatMap((child) => (child.platform === undefined ? [] : [formatPlatform(child.platform)]));
+  const there = [...new Set(named)].slice(0, 20).join(', ') || 'none that is named';
+  const { mediaType, digest, size } = parent;
+  return new DrayError('not-found', `no manifest for ${wanted ?? 'this machine'} in ${digest}`, {
+    descriptor: { mediaType, digest, size },
+    hint: `there is ${there}; choose with --platform or take --all-platforms`,
+  });
+}

@@ -1,0 +1,178 @@
+import { type Fetcher, fetcherOf, type Pusher, pusherOf } from '../content/copy.ts';
+import { readDocument } from '../content/documents.ts';
+import { fitsLabel } from '../content/labels.ts';
+import type { AbortableOptions, Labels } from '../content/store.ts';
+import { DrayError, is } from '../errors.ts';
+import { childLabels, labelOfReferrer } from '../images/labels.ts';
+import type { Services } from '../services/services.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { formatReference, parseReference, pinned } from '../spec/reference.ts';
+import { holdingLease } from './lease.ts';
+import type { Origin, Place, Source, Target, TargetOptions } from './place.ts';
+import { referrersIn } from './store-referrers.ts';
+
+/** Keys of labels that record which repositories of a host a blob was seen in (containerd's convention). */
+const originLabel = 'containerd.io/distribution.source.';
+
+/** An image name in a store. */
+export class StorePlace implements Place {
+  readonly kind = 'store';
+  readonly name: string;
+  readonly #services: Services;
+  readonly #unnamed: boolean;
+
+  /** `unnamed`: content is brought in, but no image is made of it. */
+  constructor(services: Services, name: string, { unnamed = false }: { readonly unnamed?: boolean } = {}) {
+    this.#services = services;
+    this.#unnamed = unnamed;
+    this.name = name;
+  }
+
+  async source(options: AbortableOptions = {}): Promise<Source> {
+    const { content, images } = this.#services;
+    const { name, target } = await findImage(images, this.name, options);
+    return {
+      name,
+      root: target,
+      fetcher: fetcherOf(content),
+      referrers: (subject) => referrersIn(content, subject),
+      async heldBy(wanted, host) {
+        const { labels } = await content.info(wanted.digest, options);
+        return (labels[`${originLabel}${host}`] ?? '').split(',').filter((repository) => repository !== '');
+      },
+      async [Symbol.asyncDispose]() {},
+    };
+  }
+
+  async target({ source, labels = {}, signal }: TargetOptions): Promise<Target> {
+    const { content, images, leases } = this.#services;
+    const { name } = this;
+    const unnamed = this.#unnamed;
+    const lease = await holdingLease(leases, { signal });
+    return {
+      pusher: withOrigin(pusherOf(content, { lease: lease.id }), content, source.origin),
+      labels: (_, children) => childLabels(children),
+      local: documentsOf(content),
+      refer: async (subject, referrer) => {
+        const labels = labelOfReferrer(referrer.digest);
+        await content.update({ digest: subject, labels }, ...Object.keys(labels).map((key) => `labels.${key}`));
+      },
+      async finish(root) {
+        if (!unnamed) await createOrUpdate(images, name, root, labels);
+        return nameWithDigest(name, root);
+      },
+      [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
+    };
+  }
+}
+
+/**
+ * The image of a name as a user writes it: the name itself, or what it means as a reference.
+ * @throws DrayError `not-found`.
+ */
+export async function findImage(
+  images: Services['images'],
+  name: string,
+  options: AbortableOptions = {},
+): Promise<{ name: string; target: Descriptor; labels: Labels }> {
+  for (const candidate of new Set([name, canonicalName(name)])) {
+    try {
+      return await images.get(candidate, options);
+    } catch (error) {
+      if (!is(error, 'not-found')) throw error;
+    }
+  }
+  throw new DrayError('not-found', `no image ${name} in the store`, {
+    side: 'store',
+    hint: `dray images ls shows what there is; dray pull ${name} gets it`,
+  });
+}
+
+/** The canonical spelling of a reference; any other text as it is. */
+export function canonicalName(name: string): string {
+  try {
+    return formatReference(parseReference(name));
+  } catch (error) {
+    if (is(error, 'invalid-argument')) return name;
+    throw error;
+  }
+}
+
+/** `name@digest`, without the tag where the name is a reference. */
+export function nameWithDigest(name: string, root: Descriptor): string {
+  try {
+    return pinned(parseReference(name), root.digest);
+  } catch (error) {
+    if (is(error, 'invalid-argument')) return `${name}@${root.digest}`;
+    throw error;
+  }
+}
+
+/** Gives a name to an object: a new one, or the target and the given labels of the one that there is. */
+export async function createOrUpdate(
+  images: Services['images'],
+  name: string,
+  target: Descriptor,
+  labels: Labels,
+): Promise<void> {
+  for (;;) {
+    try {
+      await images.create({ name, target, labels });
+      return;
+    } catch (error) {
+      if (!is(error, 'already-exists')) throw error;
+    }
+    try {
+      await images.update({ name, target, labels }, 'target', ...Object.keys(labels).map((key) => `labels.${key}`));
+      return;
+    } catch (error) {
+      // Somebody deleted it in between.
+      if (!is(error, 'not-found')) throw error;
+    }
+  }
+}
+
+function documentsOf(content: Services['content']): Fetcher {
+  return {
+    async fetch(target, { signal } = {}) {
+      const bytes = await readDocument(content, target, { signal });
+      return (async function* () {
+        yield bytes;
+      })();
+    },
+  };
+}
+
+// Records where content came from, so that a later push to the same registry can mount it.
+function withOrigin(pusher: Pusher, content: Services['content'], origin: Origin | undefined): Pusher {
+  if (origin === undefined) return pusher;
+  const key = `${originLabel}${origin.host}`;
+  return {
+    async push(target, open, options = {}) {
+      const labels = { ...options.labels, ...(fitsLabel(key, origin.repository) ? { [key]: origin.repository } : {}) };
+      const known = await labelsOf(content, target);
+      const merged = known === undefined ? labels : { ...labels, ...mergedOrigin(key, known[key], origin.repository) };
+      return pusher.push(target, open, { ...options, labels: known === undefined ? labels : changed(merged, known) });
+    },
+  };
+}
+
+async function labelsOf(content: Services['content'], target: Descriptor): Promise<Labels | undefined> {
+  try {
+    return (await content.info(target.digest)).labels;
+  } catch (error) {
+    if (is(error, 'not-found')) return undefined;
+    throw error;
+  }
+}
+
+function mergedOrigin(key: string, known: string | undefined, repository: string): Labels {
+  const repositories = new Set((known ?? '').split(',').filter((one) => one !== ''));
+  const value = [...repositories.add(repository)].sort().join(',');
+  // The label only saves work later: what does not fit is left as it was.
+  return { [key]: fitsLabel(key, value) ? value : (known ?? '') };
+}
+
+function changed(labels: Labels, known: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([key, value]) => (known[key] ?? '') !== value));
+}
