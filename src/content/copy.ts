@@ -27,13 +27,18 @@ export interface Fetcher {
 /** Options of {@link Fetcher.fetch}. */
 export interface FetchOptions extends AbortableOptions {
   readonly offset?: number | undefined;
+  /** The bytes that came before had the wrong digest: they are to come from elsewhere, or at least from no cache. */
+  readonly distrust?: boolean | undefined;
 }
 
 /** What became of a blob that was pushed. */
 export type PushOutcome = 'pushed' | 'mounted' | 'exists';
 
 /** Opens the bytes of a blob from an offset, as often as it takes, so that a push can be retried and resumed. */
-export type OpenBlob = (offset?: number) => AsyncIterable<Uint8Array>;
+export type OpenBlob = (offset?: number, options?: OpenOptions) => AsyncIterable<Uint8Array>;
+
+/** Options of {@link OpenBlob}: those of {@link FetchOptions} that whoever writes a blob knows better than whoever opens it. */
+export type OpenOptions = Pick<FetchOptions, 'distrust'>;
 
 /** Where one blob goes: a registry's repository, a store, an archive. */
 export interface Pusher {
@@ -123,7 +128,8 @@ export interface WriteBlobOptions extends PushOptions {
 
 /**
  * Brings one blob into a store: waits for another writer of the same ref, goes on from the bytes that are there, verifies,
- * commits. Bytes that turn out wrong are not kept; when some of them came from an earlier attempt it starts over once.
+ * commits. Bytes that turn out wrong are not kept; they are asked for once more from the beginning, from elsewhere if there is
+ * an elsewhere.
  * @throws DrayError `failed-precondition` with reason `digest-mismatch` or `size-mismatch`, and what `open` and the store throw.
  */
 export async function writeBlob(
@@ -133,17 +139,17 @@ export async function writeBlob(
   open: OpenBlob,
   options: WriteBlobOptions = {},
 ): Promise<'pushed' | 'exists'> {
-  for (let fresh = false; ; fresh = true) {
+  for (let distrust = false; ; distrust = true) {
     const writer = await openUnlessExists(store, { ref, target, lease: options.lease, signal: options.signal });
     if (writer === undefined) return 'exists';
     const { offset } = await writer.status();
     try {
-      if (offset > 0 && !fresh) options.onResume?.(offset);
-      return await copyInto(writer, target, open, options);
+      if (offset > 0 && !distrust) options.onResume?.(offset);
+      return await copyInto(writer, target, (from) => open(from, { distrust }), options);
     } catch (error) {
       if (!because(error, 'digest-mismatch') && !because(error, 'size-mismatch')) throw error;
       await abortIfThere(store, ref);
-      if (offset === 0 || fresh) throw error;
+      if (distrust) throw error;
     }
   }
 }

@@ -1,8 +1,8 @@
 import pLimit, { type LimitFunction } from 'p-limit';
-import type { Fetcher, Pusher, PushOptions, PushOutcome } from '../content/copy.ts';
+import type { Fetcher, FetchOptions, OpenBlob, Pusher, PushOptions, PushOutcome } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
-import { DrayError, toDrayError, withContext } from '../errors.ts';
+import { DrayError, is, toDrayError, withContext } from '../errors.ts';
 import { type Descriptor, inlineData } from '../spec/descriptor.ts';
 import { childrenOf } from '../spec/documents.ts';
 import { hasChildren } from './children.ts';
@@ -108,7 +108,8 @@ class Transfer {
     await this.#ask(target, signal);
     this.#report(target, 'waiting', 0, 0);
     if (!hasChildren(target.mediaType)) {
-      await this.#blobLimit(() => this.#push(target, (offset) => this.#open(target, offset, signal), { signal }));
+      const open: OpenBlob = (offset, hint) => this.#open(target, { ...hint, offset, signal });
+      await this.#blobLimit(() => this.#push(target, open, { signal }));
       return [];
     }
     return this.#documentLimit(() => this.#explore(target, signal));
@@ -147,23 +148,29 @@ class Transfer {
 
   async #read(target: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
     const limit = this.#options.documentLimit;
+    const collect = (distrust: boolean): Promise<Uint8Array> =>
+      collectDocument(this.#open(target, { distrust, signal }), target, { limit, signal });
     try {
-      return await collectDocument(this.#open(target, 0, signal), target, { limit, signal });
+      return await collect(false).catch((error: unknown) => {
+        // Wrong bytes may have come from a cache, or from one of several hosts.
+        if (is(error, 'data-loss')) return collect(true);
+        throw error;
+      });
     } catch (error) {
       throw sided(error, 'source', signal);
     }
   }
 
-  async *#open(target: Descriptor, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *#open(target: Descriptor, options: FetchOptions & { signal: AbortSignal }): AsyncGenerator<Uint8Array> {
     const inline = inlineData(target);
     if (inline !== undefined) {
-      yield inline.subarray(offset);
+      yield inline.subarray(options.offset);
       return;
     }
     try {
-      yield* await this.#source.fetch(target, { offset, signal });
+      yield* await this.#source.fetch(target, options);
     } catch (error) {
-      throw sided(error, 'source', signal);
+      throw sided(error, 'source', options.signal);
     }
   }
 
@@ -201,11 +208,7 @@ class Transfer {
     await this.#push(target, (offset) => one(held.subarray(offset)), { labels, signal });
   }
 
-  async #push(
-    target: Descriptor,
-    open: (offset: number) => AsyncIterable<Uint8Array>,
-    options: PushOptions & { signal: AbortSignal },
-  ): Promise<void> {
+  async #push(target: Descriptor, open: OpenBlob, options: PushOptions & { signal: AbortSignal }): Promise<void> {
     options.signal.throwIfAborted();
     const meter: Meter = { resumed: 0, offset: 0, travelled: 0 };
     const onResume = (offset: number): void => {
@@ -213,10 +216,14 @@ class Transfer {
       meter.offset = offset;
     };
     try {
-      const outcome = await this.#target.push(target, (from = 0) => this.#count(target, open(from), from, meter), {
-        ...options,
-        onResume,
-      });
+      const outcome = await this.#target.push(
+        target,
+        (from = 0, hint) => this.#count(target, open(from, hint), from, meter),
+        {
+          ...options,
+          onResume,
+        },
+      );
       this.#finish(target, outcome, meter.travelled, meter.resumed);
     } catch (error) {
       this.#report(target, 'failed', meter.offset, meter.resumed);

@@ -1,4 +1,13 @@
-import { type Fetcher, fetcherOf, type Pusher, type PushOptions, refOf, writeBlob } from '../content/copy.ts';
+import {
+  type Fetcher,
+  type FetchOptions,
+  fetcherOf,
+  type OpenBlob,
+  type Pusher,
+  type PushOptions,
+  refOf,
+  writeBlob,
+} from '../content/copy.ts';
 import type { Ingester, IngestManager, Labels, Provider } from '../content/store.ts';
 import type { Handler } from '../images/handlers.ts';
 import { type Descriptor, inlineData } from '../spec/descriptor.ts';
@@ -25,7 +34,7 @@ export function fetchHandler(
   { lease, labels, ref = refOf }: FetchHandlerOptions = {},
 ): Handler {
   return async (target, { signal }) => {
-    const open = (offset: number = 0): AsyncIterable<Uint8Array> => opened(fetcher, target, offset, signal);
+    const open: OpenBlob = (offset, hint) => opened(fetcher, target, { ...hint, offset, signal });
     await writeBlob(store, ref(target), target, open, { lease, labels: labels?.(target), signal });
     return [];
   };
@@ -50,20 +59,15 @@ export function pushHandler(
 ): Handler {
   const source = fetcherOf(provider);
   return async (target, { signal }) => {
-    const open = (offset: number = 0): AsyncIterable<Uint8Array> => opened(source, target, offset, signal);
+    const open: OpenBlob = (offset) => opened(source, target, { offset, signal });
     const options: PushOptions = { labels: labels?.(target), signal };
     onPushed?.(target, await pusher.push(target, open, options));
     return [];
   };
 }
 
-async function* opened(
-  fetcher: Fetcher,
-  target: Descriptor,
-  offset: number,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
+async function* opened(fetcher: Fetcher, target: Descriptor, options: FetchOptions): AsyncGenerator<Uint8Array> {
   const inline = inlineData(target);
-  if (inline === undefined) yield* await fetcher.fetch(target, { offset, signal });
-  else yield inline.subarray(offset);
+  if (inline === undefined) yield* await fetcher.fetch(target, options);
+  else yield inline.subarray(options.offset);
 }

@@ -47,5 +47,5 @@ async function remove(
     signal,
   });
   if (response.status >= 200 && response.status < 300) return response.body.discard();
-  throw await errorFrom(response, { operation, registry: host.registry });
+  throw await errorFrom(response, response.context);
 }

@@ -1,73 +1,85 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sizeMismatch } from '../../content/verified.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
+import type { BlobSource, Opened } from './blob-source.ts';
 import { connectionError, isTransient } from './errors.ts';
-import type { HostState } from './host-state.ts';
+import { Part } from './part.ts';
 import { backOff } from './retry.ts';
-import type { WireResponse } from './transport.ts';
 
-/** Asks for the bytes from `offset` on. */
-export type OpenResponse = (offset: number) => Promise<Opened>;
-
-/** An answer with the host that was asked. */
-export interface Opened {
-  readonly host: HostState;
-  readonly response: WireResponse;
-  /** Bytes at the beginning of the body that nobody asked for. */
-  readonly skip: number;
+/** When a blob is fetched over several connections. */
+export interface DownloadOptions {
+  /** Parts of one blob that are fetched before they are wanted; 4 if not said, 0: one stream. */
+  readonly parts?: number | undefined;
+  /** Bytes of a part; 8 MiB if not said. */
+  readonly partSize?: number | undefined;
+  /** How long a stream may be slow before it gets help, in milliseconds; 500 if not said. */
+  readonly patience?: number | undefined;
+  /** Bytes a second that are no reason for help; 100 MB if not said. */
+  readonly enough?: number | undefined;
 }
+
+/** {@link DownloadOptions} with nothing left open. */
+export type DownloadPolicy = { readonly [K in keyof DownloadOptions]-?: number };
+
+export const defaultDownloadPolicy: DownloadPolicy = {
+  parts: 4,
+  partSize: 8 * 1024 * 1024,
+  patience: 500,
+  enough: 100_000_000,
+};
+
+/** Fewer bytes a second than this, for as long as a body may pause, are a pause. */
+const crawl = 1024;
+
+/** So many bytes are progress: what broke off before does not count any more. */
+const progress = 64 * 1024;
 
 const finished: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined };
 
+/** What a {@link Download} is made of. */
+export interface DownloadRequest {
+  readonly source: BlobSource;
+  readonly target: Descriptor;
+  readonly offset: number;
+  readonly policy: DownloadPolicy;
+  /** Called when it is over, in whatever way. */
+  readonly leave: () => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * The bytes of a blob from an offset on, in one stream that goes on where it broke off. Its place at the host is left when
- * the stream has ended, in whatever way.
+ * The bytes of a blob from an offset on, in order, in one stream that goes on where it broke off. Where one connection is
+ * slow, others fetch the next parts meanwhile, within a budget of memory.
  */
 export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
-  readonly #target: Descriptor;
-  readonly #open: OpenResponse;
-  readonly #signal: AbortSignal | undefined;
-  readonly #leave: () => void;
-  #opened: Opened;
-  #body: AsyncIterator<Uint8Array, undefined>;
+  readonly #request: DownloadRequest;
+  readonly #meter = new Meter();
   /** The offset of the next byte that is given out. */
   #offset: number;
+  #opened: Opened | undefined;
+  #body: AsyncIterator<Uint8Array, undefined> | undefined;
   /** Bytes to pass over, because the server began too early. */
-  #skip: number;
+  #skip = 0;
+  /** The next parts, one behind the other, the first where the body is given up. */
+  readonly #parts: Part[] = [];
+  #helpers = 0;
   #failures = 0;
-  #done = false;
+  #failedAt = 0;
+  #isDone = false;
 
-  private constructor(
-    target: Descriptor,
-    offset: number,
-    open: OpenResponse,
-    opened: Opened,
-    leave: () => void,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#target = target;
-    this.#offset = offset;
-    this.#open = open;
-    this.#leave = leave;
-    this.#signal = signal;
-    this.#opened = opened;
-    this.#skip = opened.skip;
-    this.#body = opened.response.body[Symbol.asyncIterator]();
+  private constructor(request: DownloadRequest) {
+    this.#request = request;
+    this.#offset = request.offset;
   }
 
-  /** Starts a download; `leave` is called when it is over. */
-  static async start(
-    target: Descriptor,
-    offset: number,
-    open: OpenResponse,
-    leave: () => void,
-    signal?: AbortSignal,
-  ): Promise<Download> {
+  /** @throws DrayError what the registry answers to the first request. */
+  static async start(request: DownloadRequest): Promise<Download> {
+    const download = new Download(request);
     try {
-      const opened = await open(offset);
-      return new Download(target, offset, open, opened, leave, signal);
+      await download.#open();
+      return download;
     } catch (error) {
-      leave();
+      request.leave();
       throw error;
     }
   }
@@ -77,14 +89,10 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    while (!this.#done) {
+    while (!this.#isDone) {
       try {
-        const result = await this.#body.next();
-        if (result.done === true) this.#end();
-        else {
-          const chunk = this.#take(result.value);
-          if (chunk.byteLength > 0) return { done: false, value: chunk };
-        }
+        const chunk = this.#isInPart ? await this.#nextOfPart() : await this.#nextOfBody();
+        if (chunk !== undefined && chunk.byteLength > 0) return { done: false, value: chunk };
       } catch (error) {
         await this.#recover(error);
       }
@@ -97,56 +105,173 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     return finished;
   }
 
-  #take(chunk: Uint8Array): Uint8Array {
-    const skipped = Math.min(this.#skip, chunk.byteLength);
-    this.#skip -= skipped;
-    const rest = skipped === 0 ? chunk : chunk.subarray(skipped);
-    this.#offset += rest.byteLength;
-    if (rest.byteLength > 0) this.#failures = 0;
-    const { digest, size } = this.#target;
-    if (size > 0 && this.#offset > size) throw sizeMismatch(digest, size, this.#offset, true);
-    return rest;
+  get #isInPart(): boolean {
+    const [part] = this.#parts;
+    return part !== undefined && this.#offset >= part.start;
   }
 
-  #end(): void {
-    const { size } = this.#target;
+  async #nextOfPart(): Promise<Uint8Array | undefined> {
+    const [part] = this.#parts;
+    this.#giveUpBody();
+    this.#help();
+    const chunk = part?.take();
+    if (part === undefined) return undefined;
+    if (chunk !== undefined) return this.#give(chunk);
+    if (part.isEmpty) this.#parts.shift()?.close();
+    else await this.#timed(part.more());
+    return undefined;
+  }
+
+  async #nextOfBody(): Promise<Uint8Array | undefined> {
+    const { size } = this.#request.target;
+    if (size > 0 && this.#offset === size && this.#body === undefined) return this.#close();
+    if (this.#body === undefined) await this.#open();
+    const result = await this.#timed(this.#body?.next() ?? Promise.resolve(finished));
+    this.#help();
+    if (result.done === true) return this.#endOfBody();
+    const limit = (this.#parts[0]?.start ?? Number.POSITIVE_INFINITY) - this.#offset + this.#skip;
+    const chunk = result.value.byteLength > limit ? result.value.subarray(0, limit) : result.value;
+    const skipped = Math.min(this.#skip, chunk.byteLength);
+    this.#skip -= skipped;
+    return this.#give(skipped === 0 ? chunk : chunk.subarray(skipped));
+  }
+
+  #give(chunk: Uint8Array): Uint8Array {
+    this.#offset += chunk.byteLength;
+    this.#meter.add(chunk.byteLength);
+    if (this.#offset - this.#failedAt >= progress) this.#failures = 0;
+    const { digest, size } = this.#request.target;
+    if (size > 0 && this.#offset > size) throw sizeMismatch(digest, size, this.#offset, true);
+    return chunk;
+  }
+
+  #endOfBody(): undefined {
+    const { size } = this.#request.target;
     if (this.#skip > 0 || (size > 0 && this.#offset < size)) throw new Error('the body ended early');
     this.#close();
   }
 
-  #close(): void {
-    if (this.#done) return;
-    this.#done = true;
-    this.#opened.response.body.cancel();
-    this.#opened.host.downloads.grow();
-    this.#leave();
+  async #timed<T>(promise: Promise<T>): Promise<T> {
+    const began = performance.now();
+    const result = await promise;
+    this.#meter.waited(performance.now() - began);
+    if (this.#meter.isCrawling(this.#stallTimeout)) throw new Error(`less than ${crawl} bytes a second`);
+    return result;
+  }
+
+  get #stallTimeout(): number {
+    return this.#request.source.host.context.timeouts.stall;
+  }
+
+  // Has the next parts fetched while this stream is slower than whoever reads it.
+  #help(): void {
+    const { policy, target, source } = this.#request;
+    if (policy.parts === 0 || target.size <= 0 || !source.isRanged) return;
+    if (this.#helpers < policy.parts && this.#meter.isSlow(policy)) this.#helpers += 1;
+    while (this.#parts.length < this.#helpers && this.#addPart());
+  }
+
+  #addPart(): boolean {
+    const { policy, target, source } = this.#request;
+    const start = this.#parts.at(-1)?.end ?? this.#offset + policy.partSize;
+    const end = Math.min(target.size, start + policy.partSize);
+    // The last bytes come sooner than another connection would.
+    if (end - start < policy.partSize / 4) return false;
+    const { budget } = source.host.context;
+    if (!budget.tryTake(end - start)) return false;
+    const leave = source.host.downloads.tryEnter();
+    if (leave === undefined) {
+      budget.give(end - start);
+      return false;
+    }
+    this.#parts.push(new Part(source, start, end, leave, () => budget.give(end - start)));
+    return true;
+  }
+
+  async #open(): Promise<void> {
+    const opened = await this.#request.source.open(this.#offset);
+    this.#opened = opened;
+    this.#body = opened.response.body[Symbol.asyncIterator]();
+    this.#skip = opened.skip;
+  }
+
+  #giveUpBody(): void {
+    this.#opened?.response.body.cancel();
+    this.#opened = undefined;
+    this.#body = undefined;
+  }
+
+  #close(): undefined {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#giveUpBody();
+    for (const part of this.#parts.splice(0)) part.close();
+    this.#request.source.host.downloads.grow();
+    this.#request.leave();
   }
 
   async #recover(error: unknown): Promise<void> {
+    const { signal, source } = this.#request;
     try {
-      this.#opened.response.body.cancel();
-      this.#signal?.throwIfAborted();
+      this.#giveUpBody();
+      for (const part of this.#parts.splice(0)) part.close();
+      signal?.throwIfAborted();
       if (!isTransient(error)) throw error;
-      const { host } = this.#opened;
-      const { retry } = host.context;
-      this.#failures += 1;
-      if (this.#failures >= retry.attempts) throw connectionError(error, this.#context());
-      const pause = backOff(retry, this.#failures + 1);
-      const cause = error instanceof Error ? error.message : String(error);
-      host.context.emit({ type: 'retry', ...this.#context(), attempt: this.#failures + 1, pause, cause });
-      await sleep(pause, undefined, { signal: this.#signal });
-      const opened = await this.#open(this.#offset);
-      this.#body = opened.response.body[Symbol.asyncIterator]();
-      this.#opened = opened;
-      this.#skip = opened.skip;
+      await this.#rest(error);
+      await this.#open();
     } catch (failure) {
+      source.host.downloads.shrink();
       this.#close();
-      this.#signal?.throwIfAborted();
+      signal?.throwIfAborted();
       throw failure;
     }
   }
 
-  #context(): { registry: string; request: string } {
-    return { registry: this.#opened.host.registry, request: `GET ${this.#opened.response.url.pathname}` };
+  async #rest(error: unknown): Promise<void> {
+    const { source, target, signal } = this.#request;
+    const { retry, emit } = source.host.context;
+    this.#failures += 1;
+    this.#failedAt = this.#offset;
+    const about = { registry: source.host.registry, request: `GET ${target.digest}` };
+    if (this.#failures >= retry.attempts) throw connectionError(error, about);
+    const pause = backOff(retry, this.#failures + 1);
+    const cause = error instanceof Error ? error.message : String(error);
+    emit({ type: 'retry', ...about, attempt: this.#failures + 1, pause, cause });
+    this.#meter.restart();
+    await sleep(pause, undefined, { signal });
+  }
+}
+
+/** How fast bytes come, and how much of the time somebody waits for them. */
+class Meter {
+  #since = performance.now();
+  #bytes = 0;
+  #waited = 0;
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  waited(milliseconds: number): void {
+    this.#waited += milliseconds;
+  }
+
+  restart(): void {
+    this.#since = performance.now();
+    this.#bytes = 0;
+    this.#waited = 0;
+  }
+
+  /** Whether it was slow for as long as patience lasts; then begins anew. */
+  isSlow({ patience, enough }: DownloadPolicy): boolean {
+    const elapsed = performance.now() - this.#since;
+    if (elapsed < patience) return false;
+    const slow = this.#waited * 2 > elapsed && (this.#bytes * 1000) / Math.max(1, elapsed) < enough;
+    this.restart();
+    return slow;
+  }
+
+  isCrawling(timeout: number): boolean {
+    return this.#waited > timeout && this.#bytes * 1000 < this.#waited * crawl;
   }
 }

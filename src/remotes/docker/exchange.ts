@@ -9,6 +9,11 @@ import { backOff, parseRetryAfter } from './retry.ts';
 import { redactedUrl } from './secret.ts';
 import type { WireRequest, WireResponse } from './transport.ts';
 
+/** A response with what an error about it has to say. */
+export interface HostResponse extends WireResponse {
+  readonly context: ErrorContext;
+}
+
 /** One request to a host, with all that it takes: authorization, redirects, repetition. */
 export interface HostRequest {
   readonly method: WireRequest['method'];
@@ -44,7 +49,7 @@ const challengeLimit = 3;
  * @throws DrayError of the kind the answer means, `unavailable` without one; with registry, request, status, codes, attempts
  * and the source of the credentials in its context. The signal's reason.
  */
-export function exchange(host: HostState, request: HostRequest): Promise<WireResponse> {
+export function exchange(host: HostState, request: HostRequest): Promise<HostResponse> {
   return new Exchange(host, request).run();
 }
 
@@ -64,7 +69,7 @@ class Exchange {
     this.#needs.set(host, { scopes, repository, signal });
   }
 
-  async run(): Promise<WireResponse> {
+  async run(): Promise<HostResponse> {
     this.#host.checkOnline();
     for (;;) {
       this.#attempts += 1;
@@ -77,10 +82,11 @@ class Exchange {
     }
   }
 
-  async #judge(response: WireResponse): Promise<WireResponse> {
+  async #judge(response: WireResponse): Promise<HostResponse> {
     const { expect } = this.#request;
-    if (expect === 'any' || expect.includes(response.status)) return response;
-    throw await errorFrom(response, this.context(response.url));
+    const context = this.#context(response.url);
+    if (expect === 'any' || expect.includes(response.status)) return { ...response, context };
+    throw await errorFrom(response, context);
   }
 
   // An answer that counts, or that there is to be another attempt.
@@ -103,11 +109,11 @@ class Exchange {
   }
 
   #afterFailure(error: unknown): Again {
-    if (!isTransient(error)) throw connectionError(error, this.context());
+    if (!isTransient(error)) throw connectionError(error, this.#context());
     if (this.#host.tryOtherRoot()) return { again: 0, cause: 'the host speaks another protocol' };
     const { attempts } = this.#host.context.retry;
     const most = isUnreachable(error) ? Math.min(3, attempts) : attempts;
-    const failure = connectionError(error, this.context());
+    const failure = connectionError(error, this.#context());
     if (this.#request.repeat === 'once' || this.#attempts >= most) throw failure;
     return { again: backOff(this.#host.context.retry, this.#attempts + 1), cause: failure.message };
   }
@@ -135,7 +141,7 @@ class Exchange {
 
   async #tooLong(response: WireResponse, pause: number): Promise<DrayError> {
     const hint = `the registry wants to be left alone for ${Math.ceil(pause / 1000)} seconds`;
-    return errorFrom(response, { ...this.context(response.url), hint });
+    return errorFrom(response, { ...this.#context(response.url), hint });
   }
 
   async #follow(): Promise<WireResponse> {
@@ -232,13 +238,13 @@ class Exchange {
 
   #refuse(problem: string): DrayError {
     return new DrayError('permission-denied', `${this.#host.registry} is not followed: ${problem}`, {
-      ...this.context(),
+      ...this.#context(),
       reason: 'policy',
       hint: 'the registry is misconfigured, or it is not what it says it is',
     });
   }
 
-  context(url?: URL): ErrorContext {
+  #context(url?: URL): ErrorContext {
     const elsewhere = url !== undefined && url.origin !== this.#host.root.origin;
     return {
       operation: this.#request.operation,

@@ -1,121 +1,128 @@
 import type { Fetcher, FetchOptions } from '../../content/copy.ts';
-import { sizeMismatch } from '../../content/verified.ts';
-import { DrayError, is } from '../../errors.ts';
+import { is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
-import { parseDigest } from '../../spec/digest.ts';
+import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { isManifestLike, manifestAccept } from '../../spec/media-types.ts';
-import { Download, type Opened } from './download.ts';
-import { exchange } from './exchange.ts';
+import { BlobSource } from './blob-source.ts';
+import { Download } from './download.ts';
+import { guardUrl } from './guard.ts';
 import type { HostState } from './host-state.ts';
-import { parseContentRange, rangeHeader } from './ranges.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
-import type { WireResponse } from './transport.ts';
+
+type Kind = 'manifests' | 'blobs';
+
+/** Blobs whose host is remembered, in case their bytes turn out wrong. */
+const rememberedBlobs = 1000;
 
 /** Reads blobs and manifests of one repository, from the first host that has them. */
 export class RepositoryFetcher implements Fetcher {
   readonly #repository: Repository;
+  readonly #servedBy = new Map<Digest, HostState>();
 
   constructor(repository: Repository) {
     this.#repository = repository;
   }
 
-  async fetch(target: Descriptor, { offset = 0, signal }: FetchOptions = {}): Promise<AsyncIterable<Uint8Array>> {
+  async fetch(target: Descriptor, options: FetchOptions = {}): Promise<AsyncIterable<Uint8Array>> {
     parseDigest(target.digest);
-    if (target.size > 0 && offset >= target.size) return nothing();
-    const hosts = await this.#repository.hosts('pull');
-    return await firstOf(hosts, (host) => this.#fetchFrom(host, target, offset, signal), signal);
+    if (target.size > 0 && (options.offset ?? 0) >= target.size) return nothing();
+    const hosts = await this.#hostsFor(target, options);
+    try {
+      return await firstOf(hosts, (host) => this.#fromHost(host, target, options), options.signal);
+    } catch (error) {
+      // Layers that may not be given away are kept by whoever made them.
+      if (!is(error, 'not-found') || (target.urls ?? []).length === 0) throw error;
+      return await this.#fromUrls(target, options, error);
+    }
   }
 
-  async #fetchFrom(
-    host: HostState,
-    target: Descriptor,
-    offset: number,
-    signal: AbortSignal | undefined,
-  ): Promise<AsyncIterable<Uint8Array>> {
-    const kinds = isManifestLike(target.mediaType)
-      ? (['manifests', 'blobs'] as const)
-      : (['blobs', 'manifests'] as const);
-    const [first, second] = kinds;
+  // Whoever sent wrong bytes is asked last.
+  async #hostsFor(target: Descriptor, { distrust = false }: FetchOptions): Promise<readonly HostState[]> {
+    const hosts = await this.#repository.hosts('pull');
+    const suspect = distrust ? this.#servedBy.get(target.digest) : undefined;
+    return suspect === undefined ? hosts : [...hosts.filter((host) => host !== suspect), suspect];
+  }
+
+  async #fromHost(host: HostState, target: Descriptor, options: FetchOptions): Promise<AsyncIterable<Uint8Array>> {
+    const kinds: readonly Kind[] = isManifestLike(target.mediaType) ? ['manifests', 'blobs'] : ['blobs', 'manifests'];
+    const [first = 'blobs', second = 'manifests'] = kinds;
     try {
-      return await this.#start(host, first, target, offset, signal);
+      return await this.#start(host, first, target, options);
     } catch (error) {
       // What is neither a known manifest nor a layer may be kept as either.
       if (!is(error, 'not-found')) throw error;
-      return await this.#start(host, second, target, offset, signal).catch((second: unknown) => {
-        throw is(second, 'not-found') ? error : second;
+      return await this.#start(host, second, target, options).catch((other: unknown) => {
+        throw is(other, 'not-found') ? error : other;
       });
     }
   }
 
-  async #start(
-    host: HostState,
-    kind: 'manifests' | 'blobs',
-    target: Descriptor,
-    offset: number,
-    signal: AbortSignal | undefined,
-  ): Promise<AsyncIterable<Uint8Array>> {
-    const gate = kind === 'blobs' ? host.downloads : host.metadata;
-    const leave = await gate.enter(signal);
-    const open = (at: number): Promise<Opened> => this.#open(host, kind, target, at, signal);
-    return await Download.start(target, offset, open, leave, signal);
-  }
-
-  async #open(
-    host: HostState,
-    kind: 'manifests' | 'blobs',
-    target: Descriptor,
-    offset: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Opened> {
-    const ranged = offset > 0 && host.learned.ranges !== false && kind === 'blobs';
-    const response = await exchange(host, {
-      method: 'GET',
+  async #start(host: HostState, kind: Kind, target: Descriptor, options: FetchOptions): Promise<Download> {
+    const { distrust = false, signal } = options;
+    const source = new BlobSource(host, {
+      target,
       url: host.url(`${this.#repository.path}/${kind}/${target.digest}`),
       headers: {
         accept: kind === 'blobs' ? '*/*' : `${target.mediaType}, ${manifestAccept}`,
         'accept-encoding': 'identity',
-        ...(ranged ? { range: rangeHeader(offset) } : {}),
+        ...(distrust ? { 'cache-control': 'no-cache' } : {}),
       },
       scopes: [host.scope(this.#repository.path, 'pull')],
       repository: this.#repository.path,
-      expect: ranged ? [200, 206, 416] : [200],
-      bulk: true,
+      ranged: kind === 'blobs',
       operation: `fetch ${nameOf(this.#repository)}@${target.digest}`,
       signal,
     });
-    if (response.status === 200) {
-      checkWhole(response, target);
-      if (ranged) host.learned.ranges = false;
-      return { host, response, skip: offset };
+    const download = await this.#download(source, kind, target, options);
+    this.#remember(target.digest, host);
+    return download;
+  }
+
+  async #download(source: BlobSource, kind: Kind, target: Descriptor, options: FetchOptions): Promise<Download> {
+    const { offset = 0, distrust = false, signal } = options;
+    const { downloads, metadata, context } = source.host;
+    const leave = await (kind === 'blobs' ? downloads : metadata).enter(signal);
+    const policy = distrust ? { ...context.downloads, parts: 0 } : context.downloads;
+    return await Download.start({ source, target, offset, policy, leave, signal });
+  }
+
+  // Nobody there has to know who we are.
+  async #fromUrls(target: Descriptor, options: FetchOptions, notFound: unknown): Promise<AsyncIterable<Uint8Array>> {
+    const [registry] = (await this.#repository.hosts('pull')).slice(-1);
+    let last = notFound;
+    for (const text of target.urls ?? []) {
+      try {
+        if (registry !== undefined) return await this.#fromUrl(registry, text, target, options);
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        last = error;
+      }
     }
-    if (isRangeFrom(offset, response, target)) return { host, response, skip: 0 };
-    // Another part than was asked for, or none: whoever does that is asked for everything.
-    response.body.cancel();
-    host.learned.ranges = false;
-    return await this.#open(host, kind, target, offset, signal);
+    throw last;
   }
-}
 
-function isRangeFrom(offset: number, { status, headers }: WireResponse, { size }: Descriptor): boolean {
-  if (status !== 206) return false;
-  const range = parseContentRange(headers.get('content-range') ?? '');
-  return range?.start === offset && (size === 0 || (range.total ?? size) === size);
-}
-
-// The length is looked at before a byte of it is read.
-function checkWhole({ headers, body }: WireResponse, { digest, size }: Descriptor): void {
-  const length = headers.get('content-length');
-  if (length !== undefined && size > 0 && Number(length) !== size) {
-    body.cancel();
-    const isPage = /^text\/html/i.test(headers.get('content-type') ?? '');
-    throw isPage ? pageInstead(digest) : sizeMismatch(digest, size, Number(length), false);
+  async #fromUrl(registry: HostState, text: string, target: Descriptor, options: FetchOptions): Promise<Download> {
+    const url = guardUrl(text, registry.root, await registry.reach(), 'layer URL');
+    const host = await registry.at(url);
+    const source = new BlobSource(host, {
+      target,
+      url,
+      headers: { 'accept-encoding': 'identity' },
+      scopes: [],
+      ranged: true,
+      credentials: 'none',
+      operation: `fetch ${target.digest} from ${url.host}`,
+      signal: options.signal,
+    });
+    return await this.#download(source, 'blobs', target, options);
   }
-}
 
-function pageInstead(digest: string): DrayError {
-  return new DrayError('unavailable', `a page came instead of ${digest}`, {
-    hint: 'a proxy or a login page answers in place of the registry',
-  });
+  #remember(digest: Digest, host: HostState): void {
+    this.#servedBy.delete(digest);
+    this.#servedBy.set(digest, host);
+    const [oldest] = this.#servedBy.keys();
+    if (this.#servedBy.size > rememberedBlobs && oldest !== undefined) this.#servedBy.delete(oldest);
+  }
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

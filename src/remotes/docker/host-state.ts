@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DrayError } from '../../errors.ts';
 import { type Reach, reachOfHost } from './addresses.ts';
 import { Authorizer } from './authorizer.ts';
+import type { Budget } from './budget.ts';
 import { type CredentialSource, noCredentials } from './credentials.ts';
+import type { DownloadPolicy } from './download.ts';
 import type { RegistryEvent } from './events.ts';
 import { exchange } from './exchange.ts';
 import { Gate } from './gate.ts';
@@ -33,6 +35,8 @@ export interface ClientContext {
   readonly retry: RetryPolicy;
   readonly userAgent: string;
   readonly offline: boolean;
+  readonly downloads: DownloadPolicy;
+  readonly budget: Budget;
   /** The most bodies that travel at once from or to one host, in each direction. */
   readonly concurrency: number;
 }

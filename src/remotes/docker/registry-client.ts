@@ -6,8 +6,10 @@ import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { formatReference, isTag, parseReference, parseRepository, type Reference } from '../../spec/reference.ts';
 import type { PusherOptions, Resolved, Resolver } from '../remote.ts';
 import { containersAuthCredentials, dockerConfigCredentials } from './auth-file.ts';
+import { Budget } from './budget.ts';
 import { type CredentialSource, type Credentials, chainedCredentials, environmentCredentials } from './credentials.ts';
 import { deleteManifest, deleteTag } from './deletes.ts';
+import { type DownloadOptions, defaultDownloadPolicy } from './download.ts';
 import type { RegistryEvent } from './events.ts';
 import { RepositoryFetcher } from './fetcher.ts';
 import type { ClientContext, HostState, Timeouts } from './host-state.ts';
@@ -44,6 +46,10 @@ export interface RegistryClientOptions {
   /** Time limits in milliseconds. */
   readonly timeouts?: (Partial<Timeouts> & { readonly connect?: number | undefined }) | undefined;
   readonly retry?: RetryOptions | undefined;
+  /** When a blob is fetched over several connections. */
+  readonly downloads?: DownloadOptions | undefined;
+  /** Memory for bytes that arrive before they are wanted, of all blobs together, in bytes; 64 MiB if not said. */
+  readonly memory?: number | undefined;
   /** Remembers unfinished uploads, so that a later client goes on with them. */
   readonly uploads?: UploadSessionStore | undefined;
   /** Told what happens: requests, retries, waits, limits, warnings. Nothing in it is secret. */
@@ -58,6 +64,7 @@ export interface ReferrersOptions extends AbortableOptions {
 
 const defaultTimeouts: Timeouts = { headers: 60_000, commit: 600_000, stall: 30_000 };
 const defaultConcurrency = 8;
+const defaultMemory = 64 * 1024 * 1024;
 
 /**
  * Talks to registries by the OCI distribution protocol. Everything it learns about a host it keeps for as long as it lives:
@@ -230,6 +237,8 @@ function contextOf(options: RegistryClientOptions, transport: Transport): Client
     userAgent: options.userAgent ?? 'dray',
     offline: options.offline === true,
     concurrency: options.concurrency ?? defaultConcurrency,
+    downloads: { ...defaultDownloadPolicy, ...said(options.downloads) },
+    budget: new Budget(options.memory ?? defaultMemory),
   };
 }
 

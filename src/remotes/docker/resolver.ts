@@ -60,7 +60,7 @@ async function resolveAt(
   response.body.discard();
   const descriptor = response.status === 200 ? descriptorOf(response.headers, version.digest) : undefined;
   if (descriptor !== undefined) return descriptor;
-  if (response.status === 429 || response.status >= 500) throw await errorFrom(response, contextOf(host, request));
+  if (response.status === 429 || response.status >= 500) throw await errorFrom(response, response.context);
   // A failed HEAD has no message, and some servers know HEAD badly: the GET decides.
   const found = await getManifestFrom(host, repository, version, signal);
   host.learned.headManifest = false;
@@ -154,11 +154,4 @@ function notARegistry(type: string): DrayError {
 function digestIn(headers: ResponseHeaders): Digest | undefined {
   const said = headers.get('docker-content-digest')?.trim() ?? '';
   return isDigest(said) ? said : undefined;
-}
-
-function contextOf(
-  host: HostState,
-  request: HostRequest,
-): { registry: string; request: string; operation?: string | undefined } {
-  return { registry: host.registry, request: `HEAD ${request.url.pathname}`, operation: request.operation };
 }

@@ -1,6 +1,5 @@
 import type { Digest } from '../../spec/digest.ts';
-import { errorFrom } from './errors.ts';
-import { exchange, type HostRequest } from './exchange.ts';
+import { exchange, type HostRequest, type HostResponse } from './exchange.ts';
 import { guardUrl } from './guard.ts';
 import type { HostState } from './host-state.ts';
 import { chunkRange, parseUploadRange } from './ranges.ts';
@@ -54,7 +53,7 @@ export class UploadSession {
     target: UploadTarget,
     query: string,
     request: Partial<HostRequest> = {},
-  ): Promise<{ readonly response: WireResponse; readonly session?: UploadSession }> {
+  ): Promise<{ readonly response: HostResponse; readonly session?: UploadSession }> {
     const { host, path, scopes, operation, signal } = target;
     const response = await exchange(host, {
       method: 'POST',
@@ -90,13 +89,13 @@ export class UploadSession {
   }
 
   /** Sends a piece; without its range when it is all that is ever sent. */
-  async patch(piece: Piece, ranged: boolean): Promise<WireResponse> {
+  async patch(piece: Piece, ranged: boolean): Promise<HostResponse> {
     const headers = ranged ? { 'content-range': chunkRange(piece.start, piece.end) } : {};
     return await this.#send({ method: 'PATCH', url: this.#location, ...bodyOf(piece, headers) });
   }
 
   /** Ends the session, with what is left of the blob if anything is. */
-  async put(digest: Digest, piece?: Piece, ranged: boolean = false): Promise<WireResponse> {
+  async put(digest: Digest, piece?: Piece, ranged: boolean = false): Promise<HostResponse> {
     const url = withQuery(this.#location, `digest=${encodeURIComponent(digest)}`);
     const headers = ranged && piece !== undefined ? { 'content-range': chunkRange(piece.start, piece.end) } : {};
     const body = piece === undefined || piece.end === piece.start ? {} : bodyOf(piece, headers);
@@ -124,7 +123,7 @@ export class UploadSession {
     }
   }
 
-  async #send(request: Pick<HostRequest, 'method' | 'url'> & Partial<HostRequest>): Promise<WireResponse> {
+  async #send(request: Pick<HostRequest, 'method' | 'url'> & Partial<HostRequest>): Promise<HostResponse> {
     const { path, scopes, operation, signal } = this.#target;
     const response = await exchange(this.#at, {
       scopes,
@@ -159,15 +158,6 @@ export function isAccepted({ status }: WireResponse): boolean {
 export function acknowledged({ headers }: WireResponse): number | undefined {
   const last = parseUploadRange(headers.get('range') ?? '');
   return last === undefined ? undefined : last + 1;
-}
-
-/** The error for an answer that ends an upload. */
-export async function uploadError({ host, operation }: UploadTarget, response: WireResponse): Promise<Error> {
-  return await errorFrom(response, {
-    operation,
-    registry: host.registry,
-    request: `upload to ${response.url.pathname}`,
-  });
 }
 
 function bodyOf({ start, end, read }: Piece, headers: Readonly<Record<string, string>>): Partial<HostRequest> {

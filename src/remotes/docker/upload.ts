@@ -4,19 +4,12 @@ import { collectDocument } from '../../content/documents.ts';
 import { DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm } from '../../spec/digest.ts';
-import { isTransientStatus } from './errors.ts';
+import { errorFrom, isTransientStatus } from './errors.ts';
+import type { HostResponse } from './exchange.ts';
 import { blobExists } from './exists.ts';
 import type { Learned } from './host-state.ts';
 import { backOff } from './retry.ts';
-import type { WireResponse } from './transport.ts';
-import {
-  acknowledged,
-  isAccepted,
-  type Piece,
-  UploadSession,
-  type UploadTarget,
-  uploadError,
-} from './upload-session.ts';
+import { acknowledged, isAccepted, type Piece, UploadSession, type UploadTarget } from './upload-session.ts';
 import type { UploadKey, UploadSessionStore } from './upload-sessions.ts';
 import { UploadSource } from './upload-source.ts';
 
@@ -129,7 +122,7 @@ export class Upload {
     const { response, session } = await UploadSession.start(target, query, request);
     this.#session = session;
     if ([401, 403].includes(response.status) || isTransientStatus(response.status))
-      throw await uploadError(target, response);
+      throw await errorFrom(response, response.context);
     response.body.discard();
     this.#learned.singlePost = response.status === 201;
     return this.#learned.singlePost;
@@ -157,7 +150,7 @@ export class Upload {
     const session = this.#session ?? (await this.#begin());
     const { digest } = this.#options.blob;
     const ranged = step.way === 'chunks';
-    let response: WireResponse;
+    let response: HostResponse;
     try {
       const { piece } = step;
       response =
@@ -179,14 +172,14 @@ export class Upload {
     const algorithm = algorithmOf(blob.digest);
     const query = algorithm === canonicalAlgorithm ? '' : `?digest-algorithm=${algorithm}`;
     const { response, session } = await UploadSession.start(target, query);
-    if (session === undefined) throw await uploadError(target, response);
+    if (session === undefined) throw await errorFrom(response, response.context);
     this.#session = session;
     this.#offset = 0;
     await this.#save();
     return session;
   }
 
-  async #accepted(response: WireResponse, { piece, isLast }: Step): Promise<boolean> {
+  async #accepted(response: HostResponse, { piece, isLast }: Step): Promise<boolean> {
     response.body.discard();
     if (isLast || piece === undefined) return true;
     // A number that does not move is known to be stale where the bytes are there: the digest decides in the end.
@@ -196,9 +189,9 @@ export class Upload {
     return false;
   }
 
-  async #rejected(response: WireResponse, step: Step): Promise<boolean> {
+  async #rejected(response: HostResponse, step: Step): Promise<boolean> {
     const { status } = response;
-    const error = await uploadError(this.#options.target, response);
+    const error = await errorFrom(response, response.context);
     const { piece, way, isLast } = step;
     const sent = piece === undefined ? 0 : piece.end - piece.start;
     const refusesFirst = status === 416 && !isLast && piece?.start === 0;
