@@ -7,7 +7,7 @@ import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
-import { FileSource, readAhead, readFileRange } from './byte-source.ts';
+import { FileSource, readFileRange } from './byte-source.ts';
 import { type ArchiveFile, type Catalog, type CatalogOptions, readCatalog } from './catalog.ts';
 import { packingOfFile } from './entries.ts';
 import { digestOfName } from './entry-name.ts';
@@ -96,7 +96,7 @@ export interface SaveOptions extends AbortableOptions {
 
 /**
  * Writes a stream to a file that comes under its name in one step, when all of it is there; a failure leaves what was there
- * before.
+ * before. Each chunk is written before the next one is asked for.
  * @throws what the stream throws; DrayError of the file system, with the path.
  */
 export async function saveArchive(
@@ -109,7 +109,7 @@ export async function saveArchive(
   try {
     const file = await open(temporary, 'wx', 0o666);
     try {
-      for await (const chunk of readAhead(stream)) {
+      for await (const chunk of stream) {
         signal?.throwIfAborted();
         await file.writeFile(chunk);
       }

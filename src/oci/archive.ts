@@ -69,7 +69,7 @@ export class ArchivePlace {
         const naming = name === undefined || format === 'docker' ? {} : { [annotations.refName]: name };
         const target = { ...root, annotations: { ...root.annotations, ...naming } };
         // What was not copied, for example other platforms, is not there to be written.
-        const how: ExportOptions = { format, missing: 'skip', signal: options.signal };
+        const how: ExportOptions = { format, missing: 'skip', transient: true, signal: options.signal };
         const image = { target, names: tag === undefined ? [] : [tag] };
         await saveArchive(this.#path, exportArchive(store, [image], how), { durability, signal: options.signal });
         return `${format}-archive:${this.#path}@${root.digest}`;

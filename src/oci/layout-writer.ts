@@ -8,6 +8,7 @@ import { sizeMismatch, verified } from '../content/verified.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { parseDigest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
+import { inTwoBuffers } from './blob-stream.ts';
 import { readAhead, streamOf } from './byte-source.ts';
 import { checkLayout, encodeLayout } from './contents.ts';
 import { nameOfDigest } from './entry-name.ts';
@@ -48,7 +49,7 @@ export class LayoutWriter {
 
   /** Brings in one blob, unless it is there. @throws DrayError `data-loss` when the bytes are not those of the target. */
   async put(target: Descriptor, openBlob: OpenBlob, options: AbortableOptions = {}): Promise<PushOutcome> {
-    return await this.#place(target, (path) => this.#write(path, verified(openBlob(0), target), options));
+    return await this.#place(target, (path) => this.#write(path, readAhead(verified(openBlob(0), target)), options));
   }
 
   /**
@@ -67,15 +68,16 @@ export class LayoutWriter {
       if (reader.size !== target.size) throw sizeMismatch(target.digest, target.size, reader.size, false);
       const isShared =
         sharing !== undefined && reader.path !== undefined && (await shareFile(reader.path, path, sharing));
-      if (!isShared) await this.#write(path, reader.stream(options), options);
-      else for await (const _ of reader.stream(options)) options.signal?.throwIfAborted();
+      const stream = inTwoBuffers(reader, options);
+      if (!isShared) await this.#write(path, stream, options);
+      else for await (const _ of stream) options.signal?.throwIfAborted();
     });
   }
 
   async #write(path: string, stream: AsyncIterable<Uint8Array>, { signal }: AbortableOptions): Promise<void> {
     const file = await open(path, 'wx', 0o644);
     try {
-      for await (const chunk of readAhead(stream)) {
+      for await (const chunk of stream) {
         signal?.throwIfAborted();
         await file.writeFile(chunk);
       }

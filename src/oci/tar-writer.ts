@@ -14,18 +14,24 @@ export interface TarItem {
 
 /**
  * A tar file with these entries in their order, owned by nobody and of no time, so that the same entries give the same
- * bytes.
+ * bytes. With `transient`, items may give chunks that are good only until the next one is asked for, and so are those that
+ * come out.
  * @throws DrayError `data-loss`, reason `size-mismatch`, when more or fewer bytes come than were announced.
  */
-export async function* writeTar(items: Iterable<TarItem>): AsyncGenerator<Uint8Array> {
-  yield* batched(pieces(items));
+export async function* writeTar(
+  items: Iterable<TarItem>,
+  { transient = false }: { readonly transient?: boolean | undefined } = {},
+): AsyncGenerator<Uint8Array> {
+  yield* batched(pieces(items, transient ? (stream) => stream : readAhead));
 }
 
-async function* pieces(items: Iterable<TarItem>): AsyncGenerator<Uint8Array> {
+type Pass = (stream: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+
+async function* pieces(items: Iterable<TarItem>, pass: Pass): AsyncGenerator<Uint8Array> {
   for (const { name, mode, size, open } of items) {
     yield encodeHeader({ name, mode, size, typeflag: open === undefined ? '5' : '0' });
     if (open === undefined) continue;
-    yield* exactly(readAhead(open()), name, size);
+    yield* exactly(pass(open()), name, size);
     yield Buffer.alloc(paddingOf(size));
   }
   yield Buffer.alloc(2 * blockSize);

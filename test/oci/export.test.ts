@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { LocalStore } from '../../src/content/local/local-store.ts';
 import type { ContentStore } from '../../src/content/store.ts';
 import { StreamSource } from '../../src/oci/byte-source.ts';
 import { exportArchive } from '../../src/oci/export.ts';
@@ -10,6 +12,7 @@ import { mediaTypes } from '../../src/spec/media-types.ts';
 import { anyOf, parsePlatform } from '../../src/spec/platform.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { document, randomBlob, randomImage } from '../../src/testing/random.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { blobsIn, exportBytes, fails, importBytes, namesIn, putBlobs } from './images.ts';
 import { inChunks } from './tar-builder.ts';
 
@@ -211,6 +214,40 @@ describe('export of an archive', () => {
     const docker = exportBytes(content, [{ target: root.descriptor }], { format: 'docker' });
     await fails(docker, 'invalid-argument', undefined, /no place in a docker-archive/);
   });
+
+  it('chunks that are good for one turn only make the same archive', async () => {
+    const big = randomImage({ seed: 'big', layers: [1024 * 1024, 2 * 1024 * 1024 + 1, 5_000_000, 0, 1] });
+    const content = await stored([...big.blobs, ...all]);
+    const images = [{ target: big.root, names: ['docker.io/lab/big:v1'] }, { target: multi.root }];
+    const copies: Buffer[] = [];
+    for await (const chunk of exportArchive(content, images, { transient: true })) copies.push(Buffer.from(chunk));
+    assert.deepEqual(Buffer.concat(copies), await exportBytes(content, images));
+  });
+
+  for (const transient of [false, true])
+    it(`a blob that has rotted ends the archive with an error${transient ? ', also in chunks for one turn' : ''}`, async () => {
+      await using directory = await temporaryDirectory();
+      await using content = new LocalStore(directory.path, { durability: 'none' });
+      await putBlobs(content, image.blobs);
+      for (const { descriptor } of image.blobs.slice(0, 3)) {
+        const path = directory.join('blobs', 'sha256', descriptor.digest.slice(7));
+        const bytes = await readFile(path);
+        await rm(path);
+        const rotten = Buffer.from(bytes);
+        rotten[0] = (rotten[0] ?? 0) ^ 1;
+        const damaged = [
+          rotten.subarray(0, bytes.byteLength),
+          bytes.subarray(1),
+          Buffer.concat([bytes, bytes, Buffer.of(1)]),
+        ];
+        for (const one of damaged.filter((other) => Buffer.compare(other, bytes) !== 0)) {
+          await writeFile(path, one);
+          await fails(exportBytes(content, [{ target: image.root }], { transient }), 'data-loss');
+          await rm(path);
+        }
+        await writeFile(path, bytes);
+      }
+    });
 
   it('says what goes out, and stops when it is given up', async () => {
     const content = await stored();
