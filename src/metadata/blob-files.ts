@@ -1,5 +1,5 @@
-import { type Dirent, statSync, unlinkSync, utimesSync } from 'node:fs';
-import { lstat, opendir } from 'node:fs/promises';
+import { type Dirent, lstatSync, statSync, unlinkSync, utimesSync } from 'node:fs';
+import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storeFailure } from '../content/local/failure.ts';
 import { Paths } from '../content/local/paths.ts';
@@ -53,11 +53,8 @@ export class BlobFiles {
   }
 
   /** The file of a blob, when it is a plain file. */
-  async find(digest: Digest): Promise<BlobFile | undefined> {
-    const found = await lstat(this.#paths.blob(digest), { bigint: true }).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return undefined;
-      throw storeFailure(error, `look at ${digest}`);
-    });
+  findNow(digest: Digest): BlobFile | undefined {
+    const found = lstatSync(this.#paths.blob(digest), { bigint: true, throwIfNoEntry: false });
     if (found === undefined || !found.isFile()) return undefined;
     return { digest, size: Number(found.size), committedAt: new Timestamp(found.mtimeNs) };
   }
@@ -73,14 +70,26 @@ export class BlobFiles {
 
   /** The digests that have something in their place, in no order; names that are no digest are not ours and left out. */
   async *digests(): AsyncGenerator<Digest> {
+    for await (const batch of this.batches()) yield* batch;
+  }
+
+  /** As {@link digests}, many at a time. */
+  async *batches(): AsyncGenerator<Digest[]> {
     for (const algorithm of algorithms) {
+      let batch: Digest[] = [];
       for await (const { name } of entriesOf(this.#paths.algorithm(algorithm))) {
         const digest: Digest = `${algorithm}:${name}`;
-        if (isDigest(digest)) yield digest;
+        if (isDigest(digest)) batch.push(digest);
+        if (batch.length < batchSize) continue;
+        yield batch;
+        batch = [];
       }
+      if (batch.length > 0) yield batch;
     }
   }
 }
+
+const batchSize = 500;
 
 function isBlob(algorithm: string, entry: Dirent): boolean {
   return entry.isFile() && isDigest(`${algorithm}:${entry.name}`);

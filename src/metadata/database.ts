@@ -38,6 +38,8 @@ interface Job {
 }
 
 const batchLimit = 256;
+/** Memory for the marks of a collection before they go to disk. */
+const temporaryKibibytes = 32 * 1024;
 // Filters make statements of their own; nobody needs them for ever.
 const statementLimit = 256;
 const busyMilliseconds = 5_000;
@@ -88,6 +90,7 @@ export class Database implements Rows, AsyncDisposable {
         checkSchema(connection);
         // The log is flushed before a checkpoint even so; what FULL adds is done by #flush.
         connection.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${level === 'full' ? 'NORMAL' : 'OFF'};`);
+        connection.exec(`PRAGMA temp.cache_size = -${temporaryKibibytes}`);
         migrate(connection);
       });
       const log = await open(`${path}-wal`, 'r+');

@@ -113,10 +113,12 @@ async function* unneeded(parts: OpenParts, { repair, signal }: FindingOptions): 
     signal?.throwIfAborted();
     yield { problem: 'foreign-file', subject: path, repaired: false };
   }
-  for await (const { file, foreign } of unneededFiles(parts)) {
-    signal?.throwIfAborted();
-    const { digest, size } = file;
-    const repaired = repair && !foreign && (await removeFiles(parts, [file])).length > 0;
-    yield { problem: foreign ? 'foreign-file' : 'dangling-file', subject: digest, detail: `${size} bytes`, repaired };
+  for await (const found of unneededFiles(parts)) {
+    for (const { file, foreign } of found) {
+      signal?.throwIfAborted();
+      const { digest, size } = file;
+      const repaired = repair && !foreign && (await removeFiles(parts, [file])).length > 0;
+      yield { problem: foreign ? 'foreign-file' : 'dangling-file', subject: digest, detail: `${size} bytes`, repaired };
+    }
   }
 }

@@ -130,15 +130,16 @@ class Search {
   }
 
   #byLabels({ type, id, chain }: Step): void {
-    const holders = this.#rows.all<{ type: Step['type']; id: string; label: string }>(
+    const holders = this.#rows.all<{ type: string; id: string; label: string }>(
       'SELECT type, id, label FROM temp.label_reference WHERE namespace = ? AND target_type = ? AND target = ?',
       this.#namespace,
       nodeType(type),
       id,
     );
     for (const holder of holders) {
-      const next = [this.#holder(holder.type, holder.id, holder.label), ...chain];
-      this.#enqueue({ type: holder.type, id: holder.id, followed: true, chain: next });
+      const above = holder.type === 'images' ? 'image' : 'content';
+      const next = [this.#holder(above, holder.id, holder.label), ...chain];
+      this.#enqueue({ type: above, id: holder.id, followed: true, chain: next });
     }
   }
 

@@ -23,83 +23,85 @@ export function isLabel(key: string, label: string): boolean {
   return key === label || key.startsWith(`${label}.`) || key.startsWith(`${label}/`);
 }
 
-/** The same as a condition for `l.key`. */
+const { root, flat, content, image, backContent, backImage } = collectionLabels;
+
+// The same as a condition for l.key.
 function sqlIsLabel(label: string): string {
   return `(l.key = '${label}' OR l.key GLOB '${label}.*' OR l.key GLOB '${label}/*')`;
 }
 
-// Most rows have no label of the collection; instr spares them the parser.
-function labelled(table: string, prefix: string): string {
-  return `instr(${table}.labels, '"${prefix}') > 0`;
+/** What kind of object the value of a label names; null for other labels. */
+function named(contentLabel: string, imageLabel: string): string {
+  return `CASE WHEN ${sqlIsLabel(contentLabel)} THEN 'content' WHEN ${sqlIsLabel(imageLabel)} THEN 'images' END`;
 }
 
-/** For each label that refers to something: the kind of object it names. */
-function referred(content: string, image: string): string {
-  return `CASE WHEN ${sqlIsLabel(content)} THEN 'content' WHEN ${sqlIsLabel(image)} THEN 'images' END`;
+/** Objects that may have labels of the collection, as `t`, with the kind and the column that names them. */
+const labelled = [
+  { type: 'content', id: 't.digest', table: 'blob t INDEXED BY blob_collection' },
+  { type: 'images', id: 't.name', table: 'image t' },
+] as const;
+
+/** Whether there may be a label that begins so. The first part is as the index has it, so that SQLite may use that. */
+function hasLabel(prefix: string): string {
+  return `instr(t.labels, '"containerd.io/gc.') > 0 AND instr(t.labels, '"${prefix}') > 0`;
 }
 
-const setUp = [
+const hasReferences = hasLabel('containerd.io/gc.ref.');
+const hasBackReferences = hasLabel('containerd.io/gc.bref.');
+
+const setUp: readonly string[] = [
   `CREATE TEMP TABLE IF NOT EXISTS reachable (
-    namespace TEXT, type TEXT, id TEXT, flat INTEGER, PRIMARY KEY (namespace, type, id, flat)
-  ) WITHOUT ROWID`,
+    position INTEGER PRIMARY KEY, namespace TEXT, type TEXT, id TEXT, flat INTEGER, UNIQUE (namespace, type, id, flat)
+  )`,
   'DELETE FROM temp.reachable',
   `CREATE TEMP TABLE IF NOT EXISTS back_reference (
     namespace TEXT, parent_type TEXT, parent TEXT, type TEXT, id TEXT,
     PRIMARY KEY (namespace, parent_type, parent, type, id)
   ) WITHOUT ROWID`,
   'DELETE FROM temp.back_reference',
+  ...labelled.map(
+    ({ type, id, table }) => `INSERT OR IGNORE INTO temp.back_reference
+      SELECT t.namespace, ${named(backContent, backImage)}, l.value, '${type}', ${id}
+      FROM ${table} CROSS JOIN json_each(t.labels) l
+      WHERE ${hasBackReferences} AND ${named(backContent, backImage)} IS NOT NULL`,
+  ),
 ];
 
-const { root, flat, content, image, backContent, backImage } = collectionLabels;
+const add = 'INSERT OR IGNORE INTO temp.reachable (namespace, type, id, flat)';
 
-const backReferences = (table: string, type: string, id: string): string => `
-  INSERT OR IGNORE INTO temp.back_reference
-  SELECT t.namespace, ${referred(backContent, backImage)}, l.value, '${type}', t.${id}
-  FROM ${table} t, json_each(t.labels) l
-  WHERE ${labelled('t', 'containerd.io/gc.bref.')} AND ${referred(backContent, backImage)} IS NOT NULL`;
+/** Takes the present time, and the namespace and name of an image that does not count. */
+const imageRoots = `${add} SELECT namespace, 'images', name, 0 FROM image
+  WHERE (expires_at IS NULL OR expires_at >= ?) AND NOT (namespace = ? AND name = ?)`;
 
-const labelReferences = (table: string, type: string, id: string): string => `
-  SELECT m.namespace, ${referred(content, image)}, l.value, 0
-  FROM reached m
-  JOIN ${table} t ON m.type = '${type}' AND m.flat = 0 AND t.namespace = m.namespace AND t.${id} = m.id
-    AND ${labelled('t', 'containerd.io/gc.ref.')},
-  json_each(t.labels) l
-  WHERE ${referred(content, image)} IS NOT NULL`;
+/** Takes the present time. */
+const leaseRoots = `${add} SELECT r.namespace, r.type, r.id, instr(lease.labels, '"${flat}":') > 0
+  FROM lease JOIN lease_resource r ON r.namespace = lease.namespace AND r.lease = lease.id
+  WHERE lease.expires_at IS NULL OR lease.expires_at >= ?`;
 
-const reach = `
-  INSERT INTO temp.reachable
-  WITH RECURSIVE given (now, namespace, name) AS (VALUES (?, ?, ?)),
-  reached (namespace, type, id, flat) AS (
-    SELECT image.namespace, 'images', image.name, 0 FROM image, given
-      WHERE (expires_at IS NULL OR expires_at >= now)
-        AND NOT (image.namespace = given.namespace AND image.name = given.name)
-    UNION
-    SELECT r.namespace, r.type, r.id, ${labelled('lease', `${flat}":`)} FROM given, lease
-      JOIN lease_resource r ON r.namespace = lease.namespace AND r.lease = lease.id
-      WHERE lease.expires_at IS NULL OR lease.expires_at >= now
-    UNION
-    SELECT namespace, 'ingests', ref, 0 FROM ingest
-    UNION
-    SELECT t.namespace, 'content', t.digest, 0 FROM blob t
-      WHERE ${labelled('t', root)}
-        AND EXISTS (SELECT 1 FROM json_each(t.labels) l WHERE l.key GLOB '${root}*')
-    UNION
-    SELECT m.namespace, 'content', t.digest, m.flat
-      FROM reached m JOIN image t ON m.type = 'images' AND t.namespace = m.namespace AND t.name = m.id
-    UNION
-    SELECT m.namespace, 'content', t.digest, 0
-      FROM reached m JOIN ingest t ON m.type = 'ingests' AND t.namespace = m.namespace AND t.ref = m.id
-      WHERE t.digest IS NOT NULL
-    UNION
-    ${labelReferences('blob', 'content', 'digest')}
-    UNION
-    ${labelReferences('image', 'images', 'name')}
-    UNION
-    SELECT b.namespace, b.type, b.id, 0
-      FROM reached m
-      JOIN temp.back_reference b ON b.namespace = m.namespace AND b.parent_type = m.type AND b.parent = m.id
-  )
-  SELECT * FROM reached`;
+const roots: readonly string[] = [
+  `${add} SELECT namespace, 'ingests', ref, 0 FROM ingest`,
+  `${add} SELECT t.namespace, 'content', t.digest, 0 FROM blob t INDEXED BY blob_collection
+    WHERE ${hasLabel(root)} AND EXISTS (SELECT 1 FROM json_each(t.labels) l WHERE l.key GLOB '${root}*')`,
+];
+
+const fresh = 'temp.reachable m WHERE m.position > ? AND m.position <= ?';
+
+/** What is directly reached from what was reached at the positions between the two that each takes. */
+const references: readonly string[] = [
+  `${add} SELECT m.namespace, 'content', t.digest, m.flat FROM (SELECT * FROM ${fresh} AND m.type = 'images') m
+    CROSS JOIN image t ON t.namespace = m.namespace AND t.name = m.id`,
+  `${add} SELECT m.namespace, 'content', t.digest, 0 FROM (SELECT * FROM ${fresh} AND m.type = 'ingests') m
+    CROSS JOIN ingest t ON t.namespace = m.namespace AND t.ref = m.id AND t.digest IS NOT NULL`,
+  ...labelled.map(
+    ({ type, id, table }) => `${add} SELECT m.namespace, ${named(content, image)}, l.value, 0
+      FROM (SELECT * FROM ${fresh} AND m.type = '${type}' AND m.flat = 0) m
+      CROSS JOIN ${table} ON t.namespace = m.namespace AND ${id} = m.id
+      CROSS JOIN json_each(t.labels) l
+      WHERE ${hasReferences} AND ${named(content, image)} IS NOT NULL`,
+  ),
+  `${add} SELECT b.namespace, b.type, b.id, 0 FROM (SELECT * FROM ${fresh}) m
+    CROSS JOIN temp.back_reference b ON b.namespace = m.namespace AND b.parent_type = m.type AND b.parent = m.id`,
+];
 
 /** Options of {@link mark}. */
 export interface MarkOptions {
@@ -115,9 +117,15 @@ export interface MarkOptions {
  */
 export function mark(transaction: Transaction, { now, without }: MarkOptions): void {
   for (const statement of setUp) transaction.run(statement);
-  transaction.run(backReferences('blob', 'content', 'digest'));
-  transaction.run(backReferences('image', 'images', 'name'));
-  transaction.run(reach, now.nanoseconds, without?.namespace ?? '', without?.name ?? '');
+  transaction.run(imageRoots, now.nanoseconds, without?.namespace ?? '', without?.name ?? '');
+  transaction.run(leaseRoots, now.nanoseconds);
+  for (const statement of roots) transaction.run(statement);
+  for (let after = 0n, upto = last(transaction); upto > after; after = upto, upto = last(transaction))
+    for (const statement of references) transaction.run(statement, after, upto);
+}
+
+function last(transaction: Transaction): bigint {
+  return transaction.get<{ last: bigint | null }>('SELECT max(position) AS last FROM temp.reachable')?.last ?? 0n;
 }
 
 /** Fills the temporary table `label_reference` with what every label names, so that it can be asked the other way round. */
@@ -127,14 +135,12 @@ export function listReferences(transaction: Transaction): void {
     PRIMARY KEY (namespace, target_type, target, type, id)
   ) WITHOUT ROWID`);
   transaction.run('DELETE FROM temp.label_reference');
-  for (const [table, type, id] of [
-    ['blob', 'content', 'digest'],
-    ['image', 'image', 'name'],
-  ] as const) {
+  for (const { type, id, table } of labelled) {
     transaction.run(
       `INSERT OR IGNORE INTO temp.label_reference
-       SELECT t.namespace, ${referred(content, image)}, l.value, '${type}', t.${id}, l.key FROM ${table} t, json_each(t.labels) l
-       WHERE ${labelled('t', 'containerd.io/gc.ref.')} AND ${referred(content, image)} IS NOT NULL`,
+       SELECT t.namespace, ${named(content, image)}, l.value, '${type}', ${id}, l.key
+       FROM ${table} CROSS JOIN json_each(t.labels) l
+       WHERE ${hasReferences} AND ${named(content, image)} IS NOT NULL`,
     );
   }
 }

@@ -53,8 +53,9 @@ function listGarbage(transaction: Transaction, now: Timestamp): void {
 
 function remove(transaction: Transaction, now: Timestamp): void {
   transaction.run('DELETE FROM lease WHERE expires_at < ?', now.nanoseconds);
-  transaction.run(`DELETE FROM image WHERE ${unreached('image', 'images', 'name')}`);
-  transaction.run(`DELETE FROM blob WHERE ${unreached('blob', 'content', 'digest')}`);
+  const listed = (type: string): string => `(SELECT namespace, id FROM temp.garbage WHERE type = '${type}')`;
+  transaction.run(`DELETE FROM image WHERE (namespace, name) IN ${listed('image')}`);
+  transaction.run(`DELETE FROM blob WHERE (namespace, digest) IN ${listed('content')}`);
   transaction.run(
     `INSERT INTO event (timestamp, namespace, topic, fields)
      SELECT ?, namespace,

@@ -7,8 +7,6 @@ import type { OpenParts } from './parts.ts';
 
 type Parts = Pick<OpenParts, 'database' | 'files'>;
 
-const batchSize = 200;
-
 /**
  * Removes the files of blobs that no namespace has and no ingest is about to have: those whose entries a collection removed, by
  * this one or by one that was interrupted, and those a crash left before they got an entry. Files that were there before the
@@ -19,27 +17,28 @@ export async function sweepFiles(
   { dryRun, signal }: CollectOptions,
   report: (removed: Removed) => void,
 ): Promise<void> {
-  const batch: BlobFile[] = [];
-  const flush = async (): Promise<void> => {
-    const files = batch.splice(0);
-    const removed = dryRun ? files : await removeFiles(parts, files);
-    for (const { digest, size } of removed) report({ type: 'file', id: digest, size });
-  };
-  for await (const { file, foreign } of unneededFiles(parts)) {
+  for await (const found of unneededFiles(parts)) {
     signal?.throwIfAborted();
-    if (!foreign) batch.push(file);
-    if (batch.length >= batchSize) await flush();
+    const ours = found.filter(({ foreign }) => !foreign).map(({ file }) => file);
+    const removed = dryRun || ours.length === 0 ? ours : await removeFiles(parts, ours);
+    for (const { digest, size } of removed) report({ type: 'file', id: digest, size });
   }
-  await flush();
 }
 
-/** Files of blobs that have no entry and no ingest to get one; foreign when they are older than the store. */
-export async function* unneededFiles({ database, files }: Parts): AsyncGenerator<{ file: BlobFile; foreign: boolean }> {
+/** A file of a blob that has no entry and no ingest to get one; foreign when it is older than the store. */
+export interface UnneededFile {
+  readonly file: BlobFile;
+  readonly foreign: boolean;
+}
+
+/** All of them, many at a time. */
+export async function* unneededFiles({ database, files }: Parts): AsyncGenerator<readonly UnneededFile[]> {
   const since = madeAt(database);
-  for await (const digest of files.digests()) {
-    if (isNeeded(database, digest)) continue;
-    const file = await files.find(digest);
-    if (file !== undefined) yield { file, foreign: file.committedAt.nanoseconds < since.nanoseconds };
+  for await (const batch of files.batches()) {
+    yield unneeded(database, batch).flatMap((digest) => {
+      const file = files.findNow(digest);
+      return file === undefined ? [] : { file, foreign: file.committedAt.nanoseconds < since.nanoseconds };
+    });
   }
 }
 
@@ -47,20 +46,30 @@ export async function* unneededFiles({ database, files }: Parts): AsyncGenerator
  * Removes those of the files that are still unneeded; returns them. Nobody can make an entry while the lock is held, so one
  * that is not there now does not come before the file is gone.
  */
-export function removeFiles({ database, files }: Parts, unneeded: readonly BlobFile[]): Promise<readonly BlobFile[]> {
+export function removeFiles({ database, files }: Parts, found: readonly BlobFile[]): Promise<readonly BlobFile[]> {
   return database.write(
     (transaction) => {
-      const doomed = unneeded.filter(({ digest }) => !isNeeded(transaction, digest));
-      for (const { digest } of doomed) files.removeNow(digest);
-      return doomed;
+      const doomed = new Set(
+        unneeded(
+          transaction,
+          found.map(({ digest }) => digest),
+        ),
+      );
+      const removed = found.filter(({ digest }) => doomed.has(digest));
+      for (const { digest } of removed) files.removeNow(digest);
+      return removed;
     },
     { durable: false },
   );
 }
 
-function isNeeded(rows: Rows, digest: Digest): boolean {
-  const sql = 'SELECT 1 FROM blob WHERE digest = ? UNION ALL SELECT 1 FROM ingest WHERE digest = ? LIMIT 1';
-  return rows.get(sql, digest, digest) !== undefined;
+function unneeded(rows: Rows, digests: readonly Digest[]): Digest[] {
+  const found = rows.all<{ digest: Digest }>(
+    `SELECT value AS digest FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM blob WHERE blob.digest = value)
+     AND NOT EXISTS (SELECT 1 FROM ingest WHERE ingest.digest = value)`,
+    JSON.stringify(digests),
+  );
+  return found.map(({ digest }) => digest);
 }
 
 /** When the store's database was made. */

@@ -1,3 +1,4 @@
+import { collection } from './collection.ts';
 import { content } from './content.ts';
 import { events } from './events.ts';
 import { images } from './images.ts';
@@ -10,4 +11,4 @@ export interface Migration {
 }
 
 /** Every step in order: the schema's version is how many have been taken. A new one goes to the end. */
-export const migrations: readonly Migration[] = [content, images, leases, events];
+export const migrations: readonly Migration[] = [content, images, leases, events, collection];
