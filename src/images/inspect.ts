@@ -124,6 +124,26 @@ export async function size(provider: Provider, target: Descriptor, options: Insp
   return sum;
 }
 
+/** Bytes of what of an image is in a store, for whatever platforms, documents included, each object once. */
+export async function presentSize(
+  store: Provider & Pick<ContentStore, 'info'>,
+  target: Descriptor,
+  options: AbortableOptions = {},
+): Promise<number> {
+  const children = childrenHandler(store);
+  let sum = 0;
+  await walk(
+    async (object, context) => {
+      const info = await infoIfThere(store, object.digest);
+      sum += info?.size ?? 0;
+      return info === undefined ? [] : children(object, context);
+    },
+    [target],
+    options,
+  );
+  return sum;
+}
+
 /** The platforms an image names, those of its configs where the index names none. */
 export async function platforms(
   provider: Provider,

@@ -243,9 +243,10 @@ class Transfer {
     meter.resumed = Math.min(meter.resumed, from);
     this.#report(target, 'active', meter.offset, meter.resumed);
     for await (const chunk of stream) {
-      yield chunk;
+      // Before, since whoever has the last chunk may not ask for another.
       meter.offset += chunk.byteLength;
       meter.travelled += chunk.byteLength;
+      yield chunk;
       this.#report(target, 'active', meter.offset, meter.resumed);
     }
   }

@@ -182,7 +182,7 @@ describe('the command, on a store', () => {
 
   it('stops at a signal with its code, and leaves what it has for the next time', {
     skip: process.platform === 'win32',
-  }, async () => {
+  }, async (t) => {
     for (const [signal, code] of [
       ['SIGINT', 130],
       ['SIGTERM', 143],

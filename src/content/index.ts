@@ -1,0 +1,39 @@
+export {
+  type Fetcher,
+  type FetchOptions,
+  fetcherOf,
+  ingest,
+  type OpenBlob,
+  openWriter,
+  type Pusher,
+  type PushOptions,
+  type PushOutcome,
+  pusherOf,
+  readBlob,
+  refOf,
+  type StorePusherOptions,
+  writeBlob,
+} from './copy.ts';
+export { collect, collectDocument, type DocumentOptions, readDocument } from './documents.ts';
+export { checkLabels, fitsLabel, labelLimit, updateLabels } from './labels.ts';
+export type { DurabilityLevel } from './local/durable.ts';
+export { LocalStore, type LocalStoreOptions } from './local/local-store.ts';
+export { MemoryStore } from './memory/memory-store.ts';
+export type {
+  AbortableOptions,
+  BlobReader,
+  CommitOptions,
+  ContentStore,
+  Info,
+  Ingester,
+  IngestManager,
+  Labels,
+  Manager,
+  Provider,
+  RangeOptions,
+  Status,
+  Target,
+  Writer,
+  WriterOptions,
+} from './store.ts';
+export { verified } from './verified.ts';

@@ -1,0 +1,1 @@
+export { type Fields, type Filter, parseFilters } from './filter.ts';

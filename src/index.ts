@@ -1,0 +1,40 @@
+export type {
+  Converted,
+  ConvertOptions,
+  ExportImagesOptions,
+  ExportToLayoutOptions,
+  ImportEvent,
+  Imported,
+  ImportImagesOptions,
+} from './client/archives.ts';
+export {
+  Client,
+  type ClientOptions,
+  type LookOptions,
+  type OpenOptions,
+  type PushImageOptions,
+  type RemoteDocument,
+} from './client/client.ts';
+export { type Copied, type CopyOptions, copyImage, type ProgressEvent } from './client/copy.ts';
+export type { Origin, Place, Source, Target, TargetOptions } from './client/place.ts';
+export { RegistryPlace } from './client/registry-place.ts';
+export { type PlatformSelection, selectPlatforms } from './client/select.ts';
+export { StorePlace } from './client/store-place.ts';
+export { type Verified, verifyContent } from './client/verify.ts';
+export {
+  because,
+  DrayError,
+  type ErrorContext,
+  type ErrorKind,
+  type ErrorReason,
+  type ErrorSide,
+  is,
+  toDrayError,
+  withContext,
+} from './errors.ts';
+export type { TransferEvent, TransferSummary } from './images/transfer.ts';
+export type { EventSource, StoreEvent } from './services/events.ts';
+export type { Image, ImageStore, NewImage } from './services/image-store.ts';
+export type { Lease, LeaseManager, LeaseResource, NewLease } from './services/lease-manager.ts';
+export type { Namespace, NamespaceStore } from './services/namespace-store.ts';
+export type { Services } from './services/services.ts';
