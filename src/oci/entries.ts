@@ -66,8 +66,21 @@ export async function packingOfFile(handle: FileHandle): Promise<Packing> {
 
 async function* entriesOfBytes(source: StreamSource, options: AbortableOptions): Entries {
   const packing = packingOf(await source.peek(packingBytes));
-  if (packing === 'none') yield* readTar(source);
-  else yield* readTar(new StreamSource(unpacked(source.rest(), packing, options)));
+  const tar = packing === 'none' ? source : new StreamSource(unpacked(source.rest(), packing, options));
+  yield* readTar(tar);
+  await drain(tar);
+}
+
+/** Bytes that are read behind the end of an archive: the largest record that `tar` fills up with zeros. */
+const paddingLimit = 1024 * 1024;
+
+// Whoever writes into a pipe fails when nobody reads the padding, and what packs an archive has its checksum at the end.
+async function drain(source: StreamSource): Promise<void> {
+  let left = paddingLimit;
+  for await (const chunk of source.rest()) {
+    left -= chunk.byteLength;
+    if (left < 0) return;
+  }
 }
 
 async function* interruptible(

@@ -70,8 +70,8 @@ export interface ImportResult {
 /**
  * Takes in an archive in one pass, from a file, a pipe or a stream, packed in gzip or zstd or not, or a layout directory: an
  * OCI layout, or what `docker save` wrote in any of its ages. Every file is stored, also one that nothing refers to; then the
- * documents are looked at, and names are given last, so that what has a name is whole. The stream is not read beyond
- * the archive's end mark.
+ * documents are looked at, and names are given last, so that what has a name is whole. What follows the archive's end mark
+ * means nothing.
  * @throws DrayError `invalid-argument` or `data-loss` with reason `bad-archive`, `bad-document`, `digest-mismatch` or
  * `size-mismatch` for an archive that is not in order; `not-found`, reason `bad-archive`, when content is missing;
  * `already-exists` when a name stands for something else; `resource-exhausted`, reason `bad-archive`, for an archive that is

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { importArchive } from '../../src/oci/import.ts';
@@ -7,6 +8,7 @@ import { mediaTypes } from '../../src/spec/media-types.ts';
 import { allPlatforms, anyOf, parsePlatform } from '../../src/spec/platform.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { document, randomBlob, randomImage } from '../../src/testing/random.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import {
   blobsIn,
   fails,
@@ -82,6 +84,71 @@ describe('import of an image layout', () => {
       const { services } = await importBytes(packed);
       assert.deepEqual(await namesIn(services), { [full]: image.root.digest });
     }
+  });
+
+  it('what follows the end mark means nothing, and is read only as far as padding goes', async () => {
+    const second = tarOf(layoutEntries(multi.blobs, [named(multi.root, 'registry.example.com/smuggled:1')]));
+    for (const behind of [second, Buffer.from('garbage'), Buffer.alloc(9000)]) {
+      const { services } = await importBytes(Buffer.concat([tarOf(entriesOf()), behind]));
+      assert.deepEqual(await namesIn(services), { [full]: image.root.digest });
+    }
+    let given = 0;
+    async function* endless() {
+      yield tarOf(entriesOf());
+      for (;;) {
+        given += 100_000;
+        yield Buffer.alloc(100_000);
+      }
+    }
+    await importArchive(memoryServices(), endless());
+    assert.ok(given >= 1_000_000 && given < 2_000_000, `${given} bytes were read`);
+  });
+
+  it('a packed archive is read to the checksum at its end', async () => {
+    const packed = gzipSync(tarOf(entriesOf()));
+    for (const cut of [1, 4, 8]) {
+      const services = memoryServices();
+      const short = importBytes(packed.subarray(0, packed.byteLength - cut), {}, services);
+      await fails(short, 'data-loss', 'bad-archive');
+      assert.deepEqual(await namesIn(services), {});
+    }
+    packed[packed.byteLength - 6] = (packed[packed.byteLength - 6] ?? 0) ^ 1;
+    await fails(importBytes(packed), 'invalid-argument', 'bad-archive', /damaged/);
+  });
+
+  it('takes the directory of an unpacked docker-archive', async () => {
+    await using directory = await temporaryDirectory();
+    const layer = Buffer.from('no tar file, and nobody asks');
+    const config = JSON.stringify({ rootfs: { type: 'layers', diff_ids: [digestOf(layer)] } });
+    await mkdir(directory.join('abc'));
+    await writeFile(directory.join('abc', 'layer.tar'), layer);
+    await symlink('abc/layer.tar', directory.join('link.tar'));
+    await writeFile(directory.join('config.json'), config);
+    const manifests = [{ Config: 'config.json', RepoTags: ['lab/app:v1'], Layers: ['link.tar'] }];
+    await writeFile(directory.join('manifest.json'), JSON.stringify(manifests));
+    const services = memoryServices();
+    const { format } = await importArchive(services, directory.path);
+    assert.equal(format, 'docker');
+    assert.deepEqual(Object.keys(await namesIn(services)), ['docker.io/lab/app:v1']);
+  });
+
+  it('what other tools leave in a layout directory is not taken', async () => {
+    await using directory = await temporaryDirectory();
+    await mkdir(directory.join('blobs', 'sha256'), { recursive: true });
+    await mkdir(directory.join('ingest'));
+    for (const { name, data } of entriesOf()) await writeFile(directory.join(name), data ?? '');
+    for (const name of [
+      'ingest/x',
+      'oci-put-blob123',
+      '.lock',
+      'index.json.1.tmp',
+      'blobs/sha256/x.tmp',
+      'blobs/sha256/abc',
+    ])
+      await writeFile(directory.join(name), name);
+    const services = memoryServices();
+    await importArchive(services, directory.path);
+    assert.deepEqual(await blobsIn(services), image.blobs.map(({ descriptor }) => descriptor.digest).sort());
   });
 
   it('refuses xz and bzip2 by name', async () => {

@@ -306,12 +306,37 @@ describe('archives that are too much', () => {
     await nothingVisible(services);
   });
 
-  it('an object that is a manifest and below itself under another type', async () => {
-    // A true circle of digests cannot be made; one document under two types comes closest.
+  it('an index in an index in an index, many times over, is looked at once', async () => {
+    // Thirty paths to each of thirty: more ways than there are atoms, and thirty-one objects.
+    const indexes = [document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: [image.root] })];
+    for (let n = 0; n < 28; n += 1) {
+      const below = indexes.at(-1)?.descriptor;
+      indexes.push(document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: Array(30).fill(below), n }));
+    }
+    const root = indexes.at(-1)?.descriptor ?? image.root;
+    const { services } = await importEntries(layoutEntries([...image.blobs, ...indexes], [named(root, full)]));
+    assert.deepEqual(await namesIn(services), { [full]: root.digest });
+  });
+
+  it('an index that says it is its own child is not the one that it names', async () => {
     const index = document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: [] });
-    const root = document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: [index.descriptor, index.descriptor] });
-    const { services } = await importEntries(layoutEntries([index, root], [named(root.descriptor, full)]));
-    assert.deepEqual(await namesIn(services), { [full]: root.descriptor.digest });
+    const circle = document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: [index.descriptor] });
+    const lying = layoutEntries(
+      [{ descriptor: index.descriptor, bytes: circle.bytes }],
+      [named(index.descriptor, full)],
+    );
+    const services = memoryServices();
+    await fails(importEntries(lying, {}, services), 'failed-precondition', 'digest-mismatch');
+    await nothingVisible(services);
+  });
+
+  it('a subject that leads in a circle is not followed', async () => {
+    const config = image.blobs[2]?.descriptor;
+    const subject = { mediaType: mediaTypes.ociManifest, digest: `sha256:${'a'.repeat(64)}`, size: 7 };
+    const loop = document(mediaTypes.ociManifest, { schemaVersion: 2, config, layers: [], subject });
+    const entries = layoutEntries([...image.blobs, loop], [named(loop.descriptor, full)]);
+    const { services } = await importEntries(entries);
+    assert.deepEqual(await namesIn(services), { [full]: loop.descriptor.digest });
   });
 });
 
