@@ -89,7 +89,7 @@ export interface WriterOptions extends AbortableOptions {
   readonly ref: string;
   /** What is going to be written, if that is known. */
   readonly target?: Target | undefined;
-  /** A lease that keeps the ingest, and later the blob, from being collected. */
+  /** A lease that keeps the ingest, and later the blob, from being collected; a blob that is there already as well. */
   readonly lease?: string | undefined;
 }
 
@@ -131,7 +131,8 @@ export interface Ingester {
   /**
    * Opens an ingest, a new one or the one of that ref. The caller owns the writer.
    * @throws DrayError `unavailable`, reason `locked`, at once, while another writer has it; `already-exists` when the target
-   * is a blob already; `invalid-argument` for an empty ref or a malformed digest.
+   * is a blob already; `invalid-argument` for an empty ref or a malformed digest; `not-found` for the lease,
+   * `failed-precondition` when that has expired.
    */
   writer(options: WriterOptions): Promise<Writer>;
 }

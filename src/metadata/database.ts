@@ -151,13 +151,19 @@ export class Database implements Rows, AsyncDisposable {
       const batch = this.#jobs.slice(0, batchLimit);
       this.#jobs = this.#jobs.slice(batchLimit);
       try {
-        await untilFree(() => this.#begin());
-        this.#settle(batch, this.#runAll(batch));
+        await this.#transact(batch);
       } catch (error) {
         for (const job of batch) job.reject(databaseFailure(error, this.path));
       }
     }
     this.#pumping = undefined;
+  }
+
+  async #transact(batch: readonly Job[]): Promise<void> {
+    await untilFree(() => this.#begin());
+    const outcomes = this.#runAll(batch);
+    if (outcomes !== undefined) return this.#settle(batch, outcomes);
+    for (const job of batch) await this.#transact([job]).catch(job.reject);
   }
 
   #begin(): void {
@@ -171,14 +177,16 @@ export class Database implements Rows, AsyncDisposable {
     }
   }
 
-  #runAll(batch: readonly Job[]): (() => void)[] {
+  /** How each of a batch ends; undefined when one of them, or the end, took the whole transaction down. */
+  #runAll(batch: readonly Job[]): (() => void)[] | undefined {
     try {
       const outcomes = batch.map((job) => this.#runOne(job, batch.length > 1));
       this.#connection.exec('COMMIT');
       return outcomes;
     } catch (error) {
       if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
-      throw error;
+      if (batch.length > 1) return undefined;
+      throw databaseFailure(error, this.path);
     }
   }
 
@@ -193,6 +201,8 @@ export class Database implements Rows, AsyncDisposable {
       this.#connection.exec('RELEASE job');
       return () => resolve(value);
     } catch (error) {
+      // A full disk, above all, ends more than the statement that met it.
+      if (!this.#connection.isTransaction) throw error;
       this.#connection.exec('ROLLBACK TO job; RELEASE job');
       return () => reject(databaseFailure(error, this.path));
     }

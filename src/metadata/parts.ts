@@ -17,7 +17,8 @@ export interface OpenStoreOptions {
   readonly durability?: DurabilityLevel | undefined;
   /**
    * Who may use bytes that another namespace brought. `shared`, if not said: any namespace that knows the digest, without a
-   * transfer. `isolated`: each namespace has to bring the bytes itself before it sees a blob. They are stored once either way.
+   * transfer. `isolated`: each namespace has to bring the bytes itself before it sees a blob; those that no namespace has, left by
+   * a crash or not collected yet, count as brought. They are stored once either way.
    */
   readonly sharing?: Sharing | undefined;
 }

@@ -6,7 +6,7 @@ export interface Lease {
   readonly id: string;
   readonly labels: Labels;
   readonly createdAt: Timestamp;
-  /** From then on the lease holds nothing; never if not said. Kept as the label `containerd.io/gc.expire`. */
+  /** From then on the lease holds nothing and takes nothing on; never if not said. Kept as the label `containerd.io/gc.expire`. */
   readonly expiresAt?: Timestamp | undefined;
 }
 
@@ -38,7 +38,11 @@ export interface LeaseManager {
   list(...filters: string[]): AsyncIterable<Lease>;
   /** @throws DrayError `not-found`. */
   delete(id: string, options?: DeleteLeaseOptions): Promise<void>;
-  /** The resource need not be there yet. @throws DrayError `not-found` for the lease; `not-implemented` for a type; `invalid-argument`. */
+  /**
+   * The resource need not be there yet.
+   * @throws DrayError `not-found` for the lease, `failed-precondition` when it has expired; `not-implemented` for a type;
+   * `invalid-argument`.
+   */
   addResource(id: string, resource: LeaseResource, options?: AbortableOptions): Promise<void>;
   /** Removing what is not held is fine. @throws DrayError `not-found` for the lease. */
   deleteResource(id: string, resource: LeaseResource, options?: AbortableOptions): Promise<void>;

@@ -23,7 +23,8 @@ export interface NamespaceStore {
     ...fieldpaths: string[]
   ): Promise<Namespace>;
   /**
-   * Removes a namespace that holds no image and no content any more; its ingests and leases go with it.
+   * Removes a namespace that holds no image, no content and no open ingest any more; its leases and the ingests that nobody
+   * has open go with it.
    * @throws DrayError `not-found`; `failed-precondition` that names what it still holds.
    */
   delete(name: string, options?: AbortableOptions): Promise<void>;

@@ -4,7 +4,7 @@ import { chmod, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { writeBlob } from '../../src/content/copy.ts';
-import { is } from '../../src/errors.ts';
+import { because, is } from '../../src/errors.ts';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { describe as describeBytes } from '../../src/spec/descriptor.ts';
 import { digestOf } from '../../src/spec/digest.ts';
@@ -141,6 +141,36 @@ describe('a store on disk', () => {
     await writeFile(path, rubbish);
     await assert.rejects(openStore({ root: fixture.root }), (error) => is(error, 'data-loss'));
     assert.equal(`${Buffer.concat(await Array.fromAsync(createReadStream(path)))}`, rubbish);
+  });
+
+  it('on a full disk keeps what it has, says so, and goes on when there is room', async () => {
+    await using fixture = await temporaryStore();
+    const { content, images } = fixture.services;
+    const target = { mediaType: mediaTypes.ociManifest, digest: digestOf('x'), size: 1 };
+    const labels = { k: 'x'.repeat(3000) };
+    await images.create({ name: 'first', target, labels });
+    const { database } = fixture.store;
+    const limit = (pages: number) =>
+      database.write((transaction) => transaction.run(`PRAGMA max_page_count = ${pages}`));
+    const used = database.get<{ page_count: bigint }>('PRAGMA page_count')?.page_count ?? 0n;
+    await limit(Number(used) + 4);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) => images.create({ name: `image ${n}`, target, labels })),
+    );
+    const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
+    assert.ok(failed.length > 0);
+    for (const { reason } of failed)
+      assert.ok(is(reason, 'resource-exhausted') && because(reason, 'disk-full'), String(reason));
+    await assert.rejects(
+      async () => {
+        for (let n = 0; n < 5; n += 1) await put(content, 'r', `blob ${n}`, { labels });
+      },
+      (error) => because(error, 'disk-full'),
+    );
+    assert.equal((await images.get('first')).name, 'first');
+    await limit(1_000_000);
+    assert.equal((await put(content, 'again', 'blob', { labels })).size, 4);
+    assert.equal((await Array.fromAsync(images.list())).length, 21 - failed.length);
   });
 
   it('closed is closed', async () => {
