@@ -49,6 +49,8 @@ export interface ErrorContext {
   readonly reason?: ErrorReason | undefined;
   /** What was being done, as a verb phrase: `pull docker.io/library/redis:7`. */
   readonly operation?: string | undefined;
+  /** The part of the operation that failed. */
+  readonly step?: string | undefined;
   readonly side?: ErrorSide | undefined;
   /** Media type and digest of the object in hand. */
   readonly descriptor?: { readonly mediaType: string; readonly digest: string; readonly size: number } | undefined;
@@ -123,7 +125,8 @@ function said(context: ErrorContext): ErrorContext {
 }
 
 /** `error` as a {@link DrayError}: system errors by their code, everything else as `unknown` with its message. */
-export function toDrayError(error: unknown): DrayError {
+export function toDrayError(thrown: unknown): DrayError {
+  const error = firstFailure(thrown);
   if (error instanceof DrayError) return error;
   const code = codeOf(error);
   const known = code === undefined ? undefined : systemKinds[code];
@@ -135,6 +138,16 @@ export function toDrayError(error: unknown): DrayError {
     path: typeof path === 'string' ? path : undefined,
     cause: error,
   });
+}
+
+/**
+ * What went wrong first: closing a resource after a failure may fail as well, for example on a full disk, and then the runtime
+ * wraps the failure that matters.
+ */
+export function firstFailure(error: unknown): unknown {
+  let first = error;
+  while (first instanceof SuppressedError) first = first.suppressed;
+  return first;
 }
 
 /** The `code` of a system error (`ENOENT`), if it has one. */

@@ -5,6 +5,7 @@ import type { ProgressEvent } from '../client/copy.ts';
 import type { PlatformSelection } from '../client/select.ts';
 import { DrayError } from '../errors.ts';
 import type { Store } from '../metadata/open-store.ts';
+import { parsePlatform } from '../spec/platform.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress/progress.ts';
@@ -98,9 +99,13 @@ export class Context implements AsyncDisposable {
     const named = this.arguments.list('platform');
     if (this.arguments.flag('all-platforms')) {
       if (named.length > 0)
-        throw new DrayError('invalid-argument', '--platform and --all-platforms exclude each other');
+        throw new DrayError('invalid-argument', '--platform and --all-platforms exclude each other', {
+          hint: 'give one of them',
+        });
       return 'all';
     }
+    // Here, so that a malformed one is told before anything is opened.
+    for (const platform of named) parsePlatform(platform);
     return named.length === 0 ? undefined : named;
   }
 

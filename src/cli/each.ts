@@ -1,4 +1,4 @@
-import { withContext } from '../errors.ts';
+import { DrayError, toDrayError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { exitCodeOf, reportError } from './failures.ts';
 
@@ -33,7 +33,7 @@ export async function each(
       if (!output.json) await output.line(output.quiet ? (said.quiet ?? said.text) : said.text);
     } catch (error) {
       signal.throwIfAborted();
-      const known = withContext(error, { operation: `${context.name} ${name}` });
+      const known = named(error, `${context.name} ${name}`);
       if (names.length === 1) throw known;
       failures.push(known);
       reportError(known, output);
@@ -42,6 +42,12 @@ export async function each(
   if (output.json) await output.line(JSON.stringify(done, undefined, 2));
   if (failures.length === 0) return 0;
   return done.length === 0 && new Set(failures.map(exitCodeOf)).size === 1 ? exitCodeOf(failures[0]) : 8;
+}
+
+// What failed is what the person asked for; the step of it that failed stays as a detail.
+function named(error: unknown, operation: string): DrayError {
+  const { kind, message, context } = toDrayError(error);
+  return new DrayError(kind, message, { ...context, operation, step: context.operation });
 }
 
 /** What the verbs that move an image say: its name with the digest, alone. */

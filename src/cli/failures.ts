@@ -53,8 +53,9 @@ export function reportError(error: unknown, output: Output): void {
 }
 
 function describeError(error: DrayError): string {
-  const { operation, request, attempts, credentials, registry, side, path, hint, descriptor } = error.context;
+  const { operation, step, request, attempts, credentials, registry, side, path, hint, descriptor } = error.context;
   const details = [
+    step === undefined || request !== undefined ? undefined : `while: ${step}`,
     request === undefined ? undefined : `while: ${request}`,
     registry === undefined ? undefined : `registry: ${registry}`,
     side === undefined || side === 'store' ? undefined : `side: ${side}`,

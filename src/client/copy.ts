@@ -1,6 +1,6 @@
 import type { Fetcher } from '../content/copy.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
-import { DrayError, type ErrorContext, toDrayError, withContext } from '../errors.ts';
+import { DrayError, type ErrorContext, firstFailure, toDrayError, withContext } from '../errors.ts';
 import { hasChildren } from '../images/children.ts';
 import { type Handler, skipDescriptor } from '../images/handlers.ts';
 import { manifest } from '../images/inspect.ts';
@@ -57,6 +57,14 @@ export interface Copied {
  * @throws DrayError of the place that failed, with the side in its context; nothing is named then.
  */
 export async function copyImage(from: Place, to: Place, options: CopyOptions = {}): Promise<Copied> {
+  try {
+    return await copyBetween(from, to, options);
+  } catch (error) {
+    throw firstFailure(error);
+  }
+}
+
+async function copyBetween(from: Place, to: Place, options: CopyOptions): Promise<Copied> {
   const { signal, onProgress, tags, labels } = options;
   await using source = await from.source({ signal }).catch(onSide('source'));
   if (options.referrers === true && source.referrers === undefined) throw cannotList();

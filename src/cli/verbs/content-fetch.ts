@@ -8,9 +8,9 @@ export const command: Command = {
   options: { ...platformOptions, ...transferOptions, ...registryOptions },
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
   async run(context) {
+    const { platforms, signal } = context;
     const client = await context.client();
     const progress = await context.progress('pull');
-    const { platforms, signal } = context;
     const concurrency = context.arguments.integer('concurrency');
     return each(context, context.arguments.positionals, async (reference) =>
       sayCopied(

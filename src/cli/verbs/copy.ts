@@ -35,6 +35,7 @@ export const command: Command = {
   },
   positionals: { minimum: 2, maximum: 2, what: 'a source or a target' },
   async run(context) {
+    const platforms = context.platforms ?? 'all';
     const client = await context.client();
     const progress = await context.progress('copy');
     const args = context.arguments;
@@ -49,7 +50,7 @@ export const command: Command = {
         tags: args.list('tag'),
         referrers: args.flag('referrers'),
         nonDistributable: args.flag('non-distributable'),
-        platforms: context.platforms ?? 'all',
+        platforms,
         root: 'manifest',
         concurrency: args.integer('concurrency'),
         signal: context.signal,

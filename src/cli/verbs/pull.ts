@@ -23,12 +23,12 @@ export const command: Command = {
   },
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
   async run(context) {
+    const { platforms, signal } = context;
     const client = await context.client();
     const { parseLabels } = await import('../labels.ts');
     const labels = parseLabels(context.arguments.list('label'));
     const progress = await context.progress('pull');
     return each(context, context.arguments.positionals, async (reference) => {
-      const { platforms, signal } = context;
       const concurrency = context.arguments.integer('concurrency');
       const copied = await client.pull(reference, {
         platforms,

@@ -28,6 +28,7 @@ export const command: Command = {
   },
   positionals: { minimum: 1, maximum: 2, what: 'a reference' },
   async run(context) {
+    const platforms = context.platforms ?? 'all';
     const client = await context.client();
     const progress = await context.progress('push');
     const [name = '', target = name] = context.arguments.positionals;
@@ -36,7 +37,7 @@ export const command: Command = {
         target,
         tags: context.arguments.list('tag'),
         nonDistributable: context.arguments.flag('non-distributable'),
-        platforms: context.platforms ?? 'all',
+        platforms,
         root: 'manifest',
         concurrency: context.arguments.integer('concurrency'),
         signal: context.signal,
