@@ -1,0 +1,161 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SharedFlush } from '../content/local/durable.ts';
+import { databaseFailure, isBusy } from '../content/local/sqlite.ts';
+import { DrayError, toDrayError } from '../errors.ts';
+
+/** What is to be done in a transaction, and who waits for it. */
+export interface Job<Context> {
+  /** Must not wait for anything. */
+  readonly run: (context: Context) => unknown;
+  /** Whether it is done only when it has been flushed. */
+  readonly durable: boolean;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What {@link Transactions} are run with. */
+export interface TransactionsOptions<Context> {
+  readonly connection: DatabaseSync;
+  readonly path: string;
+  readonly context: Context;
+  readonly flush: SharedFlush;
+  /** Called when something has been committed. */
+  readonly onCommit: () => void;
+}
+
+const batchLimit = 256;
+const patienceMilliseconds = 60_000;
+
+/** How long SQLite itself waits for a lock, on the main thread, where nothing else can wait. */
+export const busyMilliseconds = 5_000;
+
+/**
+ * Changes to a database, in the order in which they were asked for. Those that are asked for at once share a transaction and
+ * a flush; one that fails is taken back alone.
+ */
+export class Transactions<Context> {
+  readonly #options: TransactionsOptions<Context>;
+  #jobs: Job<Context>[] = [];
+  #pumping: Promise<void> | undefined;
+  #broken: DrayError | undefined;
+
+  constructor(options: TransactionsOptions<Context>) {
+    this.#options = options;
+  }
+
+  add(job: Job<Context>): void {
+    this.#jobs.push(job);
+    this.#pumping ??= this.#pump();
+  }
+
+  /** Resolves when nothing is waiting any more. */
+  async finish(): Promise<void> {
+    await this.#pumping;
+    await this.#options.flush.request();
+  }
+
+  async #pump(): Promise<void> {
+    while (this.#jobs.length > 0) {
+      // Whoever asks in the same turn shares the transaction.
+      await new Promise(setImmediate);
+      const batch = this.#jobs.slice(0, batchLimit);
+      this.#jobs = this.#jobs.slice(batchLimit);
+      try {
+        await this.#transact(batch);
+      } catch (error) {
+        for (const job of batch) job.reject(databaseFailure(error, this.#options.path));
+      }
+    }
+    this.#pumping = undefined;
+  }
+
+  async #transact(batch: readonly Job<Context>[]): Promise<void> {
+    await untilFree(() => this.#begin());
+    const outcomes = this.#runAll(batch);
+    if (outcomes !== undefined) return this.#settle(batch, outcomes);
+    for (const job of batch) await this.#transact([job]).catch(job.reject);
+  }
+
+  #begin(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+    // SQLite would wait on the main thread; untilFree does not.
+    this.#options.connection.exec('PRAGMA busy_timeout = 0');
+    try {
+      this.#options.connection.exec('BEGIN IMMEDIATE');
+    } finally {
+      this.#options.connection.exec(`PRAGMA busy_timeout = ${busyMilliseconds}`);
+    }
+  }
+
+  /** How each of a batch ends; undefined when one of them, or the end, took the whole transaction down. */
+  #runAll(batch: readonly Job<Context>[]): (() => void)[] | undefined {
+    try {
+      const outcomes = batch.map((job) => this.#runOne(job, batch.length > 1));
+      this.#options.connection.exec('COMMIT');
+      return outcomes;
+    } catch (error) {
+      if (this.#options.connection.isTransaction) this.#options.connection.exec('ROLLBACK');
+      if (batch.length > 1) return undefined;
+      throw databaseFailure(error, this.#options.path);
+    }
+  }
+
+  #runOne({ run, resolve, reject }: Job<Context>, shared: boolean): () => void {
+    if (!shared) {
+      const value = run(this.#options.context);
+      return () => resolve(value);
+    }
+    this.#options.connection.exec('SAVEPOINT job');
+    try {
+      const value = run(this.#options.context);
+      this.#options.connection.exec('RELEASE job');
+      return () => resolve(value);
+    } catch (error) {
+      // A full disk, above all, ends more than the statement that met it.
+      if (!this.#options.connection.isTransaction) throw error;
+      this.#options.connection.exec('ROLLBACK TO job; RELEASE job');
+      return () => reject(databaseFailure(error, this.#options.path));
+    }
+  }
+
+  #settle(batch: readonly Job<Context>[], outcomes: readonly (() => void)[]): void {
+    this.#options.onCommit();
+    const durable = outcomes.filter((_, index) => batch[index]?.durable);
+    for (const [index, settle] of outcomes.entries()) if (!batch[index]?.durable) settle();
+    if (durable.length === 0) return;
+    this.#options.flush.request().then(
+      () =>
+        durable.forEach((settle) => {
+          settle();
+        }),
+      (error: unknown) => {
+        // What the kernel failed to write once, it forgets: nothing that follows could be promised.
+        this.#broken = flushFailure(error, this.#options.path);
+        for (const job of batch) job.reject(this.#broken);
+      },
+    );
+  }
+}
+
+function flushFailure(cause: unknown, path: string): DrayError {
+  return new DrayError('data-loss', `the database of the store cannot be flushed: ${toDrayError(cause).message}`, {
+    side: 'store',
+    path,
+    hint: 'the disk fails: what was reported before is safe; look at the log of the system, then open the store again',
+    cause,
+  });
+}
+
+/** Runs until no other connection has the lock, without holding up the main thread meanwhile. */
+export async function untilFree(run: () => void): Promise<void> {
+  const deadline = performance.now() + patienceMilliseconds;
+  for (let pause = 1; ; pause = Math.min(pause * 2, 32)) {
+    try {
+      return run();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+    }
+    await sleep(pause / 2 + Math.random() * (pause / 2));
+  }
+}
