@@ -36,6 +36,8 @@ export interface ClientContext {
   readonly userAgent: string;
   readonly offline: boolean;
   readonly downloads: DownloadPolicy;
+  /** Bytes of a chunk of an upload, where a registry has no wish of its own. */
+  readonly chunkSize: number;
   readonly budget: Budget;
   /** The most bodies that travel at once from or to one host, in each direction. */
   readonly concurrency: number;

@@ -50,6 +50,8 @@ export interface RegistryClientOptions {
   readonly downloads?: DownloadOptions | undefined;
   /** Memory for bytes that arrive before they are wanted, of all blobs together, in bytes; 64 MiB if not said. */
   readonly memory?: number | undefined;
+  /** Bytes of a chunk where a blob is sent in chunks; 16 MiB if not said. */
+  readonly chunkSize?: number | undefined;
   /** Remembers unfinished uploads, so that a later client goes on with them. */
   readonly uploads?: UploadSessionStore | undefined;
   /** Told what happens: requests, retries, waits, limits, warnings. Nothing in it is secret. */
@@ -64,6 +66,7 @@ export interface ReferrersOptions extends AbortableOptions {
 
 const defaultTimeouts: Timeouts = { headers: 60_000, commit: 600_000, stall: 30_000 };
 const defaultConcurrency = 8;
+const defaultChunkSize = 16 * 1024 * 1024;
 const defaultMemory = 64 * 1024 * 1024;
 
 /**
@@ -237,6 +240,7 @@ function contextOf(options: RegistryClientOptions, transport: Transport): Client
     userAgent: options.userAgent ?? 'dray',
     offline: options.offline === true,
     concurrency: options.concurrency ?? defaultConcurrency,
+    chunkSize: options.chunkSize ?? defaultChunkSize,
     downloads: { ...defaultDownloadPolicy, ...said(options.downloads) },
     budget: new Budget(options.memory ?? defaultMemory),
   };

@@ -10,6 +10,7 @@ export class UploadSource {
   #rest: Uint8Array | undefined;
   #offset = 0;
   #error: { readonly cause: unknown } | undefined;
+  #distrust = false;
 
   constructor(target: Descriptor, open: OpenBlob) {
     this.#target = target;
@@ -19,6 +20,14 @@ export class UploadSource {
   /** How far it was read, in bytes. */
   get offset(): number {
     return this.#offset;
+  }
+
+  /** Has the bytes come from elsewhere from now on; false when they do already. */
+  distrust(): boolean {
+    if (this.#distrust) return false;
+    this.#distrust = true;
+    this.#offset = Number.NaN;
+    return true;
   }
 
   /** @throws what reading the source failed with, if it did: then nothing that was sent of it counts. */
@@ -56,7 +65,7 @@ export class UploadSource {
 
   async #seek(start: number): Promise<void> {
     await this.close();
-    this.#iterator = this.#open(start)[Symbol.asyncIterator]();
+    this.#iterator = this.#open(start, { distrust: this.#distrust })[Symbol.asyncIterator]();
     this.#offset = start;
   }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenBlob, PushOutcome } from '../../content/copy.ts';
 import { collectDocument } from '../../content/documents.ts';
-import { DrayError, is } from '../../errors.ts';
+import { because, DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm } from '../../spec/digest.ts';
 import { errorFrom, isTransientStatus } from './errors.ts';
@@ -27,7 +27,7 @@ export interface UploadOptions {
 /** Up to this size a blob is sent with the request that opens the session, without asking whether it is there; in bytes. */
 export const smallBlob: number = 64 * 1024;
 
-const usualChunk = 16 * 1024 * 1024;
+/** No chunk is made smaller than this to suit a registry, in bytes. */
 const leastChunk = 1024 * 1024;
 
 /** How a blob is sent: in one request, in chunks with their ranges, or as one chunk without a range. */
@@ -194,36 +194,42 @@ export class Upload {
     const error = await errorFrom(response, response.context);
     const { piece, way, isLast } = step;
     const sent = piece === undefined ? 0 : piece.end - piece.start;
+    if (because(error, 'digest-mismatch') || because(error, 'size-mismatch'))
+      return await this.#wrongBytes(step, error);
     const refusesFirst = status === 416 && !isLast && piece?.start === 0;
     if (sent > 0 && (status === 413 || refusesFirst)) return await this.#sendLess(way, sent, error);
     if (status === 416 && !isLast) return await this.#reorder(acknowledged(response), error);
     if ([400, 405, 411, 415, 416, 501].includes(status)) return await this.#otherWay(step, error);
     if (status === 404 || status === 410) return await this.#startOver(error);
     if (!isTransientStatus(status)) throw error;
-    // Some do not end a session with an empty request.
-    if (piece === undefined && this.#failures > 0) this.#learned.finalOnPut = true;
     return await this.#recover(step, error);
   }
 
   async #sendLess(way: Way, sent: number, error: Error): Promise<boolean> {
-    if (way === 'stream' || this.#learned.chunked === false || (way === 'chunks' && sent <= leastChunk)) {
-      this.#refused.add(way);
-      if (this.#refused.size === 3) throw error;
-    }
     if (way === 'whole') this.#learned.largestBody = sent - 1;
-    else this.#learned.largestChunk = Math.max(leastChunk, Math.floor(sent / 2));
+    else this.#learned.largestChunk = Math.max(Math.min(leastChunk, sent - 1), Math.floor(sent / 2));
+    const inChunks = this.#learned.chunked !== false && !this.#refused.has('chunks') && this.#chunkSize() < sent;
+    if (way === 'stream' || !inChunks) this.#refused.add(way);
+    if (this.#refused.size === 3) throw error;
     await this.#restart();
     return false;
   }
 
   // What is refused one way is tried another way, each once.
   async #otherWay({ way, piece }: Step, error: Error): Promise<boolean> {
-    const isWrong = error instanceof DrayError && error.reason !== undefined;
     this.#refused.add(way);
-    // The digest is wrong: of chunks some may have been lost over there, of the whole none.
-    if ((way === 'whole' && isWrong) || this.#refused.size === 3) throw error;
+    if (this.#refused.size === 3) throw error;
     if (way === 'chunks' && piece !== undefined) this.#learned.chunked = false;
-    if (isWrong) this.#refused.add('stream');
+    await this.#restart();
+    return false;
+  }
+
+  // The bytes are read anew, from elsewhere. Wrong again, some chunks may have been lost over there; of the whole none.
+  async #wrongBytes({ way }: Step, error: Error): Promise<boolean> {
+    if (!this.#source.distrust()) {
+      if (way === 'whole') throw error;
+      this.#refused.add('chunks').add('stream');
+    }
     await this.#restart();
     return false;
   }
@@ -243,13 +249,16 @@ export class Upload {
   }
 
   // After a failure that does not tell what arrived.
-  async #recover({ isLast, way }: Step, error: unknown): Promise<boolean> {
+  async #recover({ isLast, way, piece }: Step, error: unknown): Promise<boolean> {
     this.#fail(error);
     await this.#rest();
     const { target, blob } = this.#options;
     if (isLast && (await blobExists(target, blob))) return true;
     this.#wantsChunks ||= way === 'whole' && this.#failures > 1;
-    await this.#synchronise();
+    // Some do not end a session with an empty request.
+    const endsWithBody = piece === undefined && this.#failures > 1;
+    if (endsWithBody) this.#learned.finalOnPut = true;
+    await (endsWithBody ? this.#restart() : this.#synchronise());
     return false;
   }
 
@@ -303,7 +312,12 @@ export class Upload {
 
   #chunkSize(): number {
     const { smallestChunk = 1, largestChunk = Number.POSITIVE_INFINITY } = this.#learned;
-    return Math.max(smallestChunk, Math.min(usualChunk, largestChunk));
+    return Math.max(smallestChunk, Math.min(this.#options.target.host.context.chunkSize, largestChunk));
+  }
+
+  // Not worth being taken up later.
+  get #isShort(): boolean {
+    return this.#size <= this.#options.target.host.context.chunkSize;
   }
 
   #key(): UploadKey {
@@ -313,7 +327,7 @@ export class Upload {
 
   async #save(): Promise<void> {
     const { sessions } = this.#options;
-    if (sessions === undefined || this.#session === undefined || this.#size <= usualChunk) return;
+    if (sessions === undefined || this.#session === undefined || this.#isShort) return;
     await sessions.put(this.#key(), { location: this.#session.location, offset: this.#offset });
   }
 
@@ -321,7 +335,7 @@ export class Upload {
   async #abandon(error: unknown): Promise<void> {
     const { sessions } = this.#options;
     const mayGoOn = this.#signal?.aborted === true || is(error, 'unavailable');
-    if (sessions !== undefined && mayGoOn && this.#size > usualChunk) return;
+    if (sessions !== undefined && mayGoOn && !this.#isShort) return;
     await this.#session?.cancel();
     await sessions?.delete(this.#key());
   }

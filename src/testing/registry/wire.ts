@@ -113,7 +113,7 @@ export class Wire {
   async #sendBody(body: Iterable<Uint8Array>): Promise<void> {
     const { resetAfter, truncateAfter, stallAfter, rate } = this.rule ?? {};
     const limit = Math.min(resetAfter ?? Infinity, truncateAfter ?? Infinity, stallAfter ?? Infinity);
-    for (const chunk of body) {
+    for (const chunk of rate === undefined ? body : inPieces(body, Math.max(1, Math.ceil(rate / 20)))) {
       const piece = this.#damaged(chunk.subarray(0, Math.max(0, limit - this.record.sent)));
       this.record.sent += piece.byteLength;
       if (this.#outgoing.destroyed) return;
@@ -141,6 +141,12 @@ export class Wire {
     const copy = Buffer.from(piece);
     copy[at] = (copy[at] ?? 0) ^ 0xff;
     return copy;
+  }
+}
+
+function* inPieces(body: Iterable<Uint8Array>, size: number): Generator<Uint8Array> {
+  for (const chunk of body) {
+    for (let at = 0; at < chunk.byteLength; at += size) yield chunk.subarray(at, at + size);
   }
 }
 
