@@ -52,7 +52,8 @@ export class Transactions<Context> {
   /** Resolves when nothing is waiting any more. */
   async finish(): Promise<void> {
     await this.#pumping;
-    await this.#options.flush.request();
+    // Who waited for a flush that failed has been told.
+    if (this.#broken === undefined) await this.#options.flush.request();
   }
 
   async #pump(): Promise<void> {

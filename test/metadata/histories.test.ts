@@ -92,6 +92,18 @@ async function compareNamespace(model: NamespaceModel, store: Store, name: strin
 
 type Store = Real['store'];
 
+/** `NAMESPACE DIGEST` of every blob that there is a reason to keep. */
+async function explainedBlobs(store: Store): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of ['one', 'two']) {
+    for await (const { digest } of store.services(name).content.walk()) {
+      const chains = await Array.fromAsync(store.explain(digest));
+      if (chains.some(([top]) => top?.namespace === name)) found.push(`${name} ${digest}`);
+    }
+  }
+  return found.sort();
+}
+
 describe('histories', () => {
   it('of one process leave what the model says after every step', async () => {
     const commands = fc.commands([anyStep.map((step) => new Command(step)), fc.constant(new Reopen())], {
@@ -124,9 +136,14 @@ async function checkEnd(model: Model, real: Real & { root: string }): Promise<vo
     for await (const { digest, size } of content.walk())
       assert.equal((await readAll(content, digest)).byteLength, size);
   }
+  const explained = await explainedBlobs(store);
   await store.collect();
   for (const namespace of model.namespaces) namespace.collect();
   await compare(model, real);
+  const kept = ['one', 'two'].flatMap((name) =>
+    [...model.namespace(name).content.keys()].map((digest) => `${name} ${digest}`),
+  );
+  assert.deepEqual(explained, kept.sort());
   const needed = model.namespaces.flatMap(({ content, ingests }) => [
     ...content.keys(),
     ...[...ingests.keys()].map(blobDigest),
