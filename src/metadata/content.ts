@@ -20,7 +20,7 @@ import { Timestamp } from '../spec/timestamp.ts';
 import { type BlobRow, blobColumns, findBlob, infoOf, putBlob, removeBlob } from './blobs.ts';
 import type { Rows } from './database.ts';
 import { publish } from './events.ts';
-import { findIngest, namespacedRef, putIngest, removeIngest, sharedRef } from './ingests.ts';
+import { findIngest, ownerOf, putIngest, removeIngest, sharedRef } from './ingests.ts';
 import { checkLease, hold } from './leases.ts';
 import { ensureNamespace, shareableLabel } from './namespaces.ts';
 import { pages } from './pages.ts';
@@ -139,8 +139,8 @@ export class NamespacedContent implements ContentStore {
   async *statuses(...filters: string[]): AsyncGenerator<Status> {
     const filter = parseFilters(filters);
     for await (const status of this.#parts.local.statuses()) {
-      const ref = namespacedRef(this.#namespace, status.ref);
-      if (ref !== undefined && filter(statusFields({ ref }))) yield this.#seen(ref, status);
+      const [namespace, ref] = ownerOf(status.ref);
+      if (namespace === this.#namespace && filter(statusFields({ ref }))) yield this.#seen(ref, status);
     }
   }
 

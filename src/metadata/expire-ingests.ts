@@ -3,7 +3,7 @@ import { is } from '../errors.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
 import type { CollectOptions, Removed } from './collect.ts';
 import type { Database, Rows, Transaction } from './database.ts';
-import { findIngest, namespaceOf, recordGrace, removeIngest, sharedRef } from './ingests.ts';
+import { findIngest, ownerOf, recordGrace, removeIngest, sharedRef } from './ingests.ts';
 import type { OpenParts } from './parts.ts';
 
 /** Removes ingests that nobody has open, that were not written to since `before` and that no lease holds. */
@@ -16,7 +16,7 @@ export async function expireIngests(
 ): Promise<void> {
   for await (const { ref: shared, offset, updatedAt, active } of parts.local.statuses()) {
     signal?.throwIfAborted();
-    const [namespace, ref] = namespaceOf(shared);
+    const [namespace, ref] = ownerOf(shared);
     if (namespace === undefined || active || updatedAt.nanoseconds >= before.nanoseconds) continue;
     if (isHeld(parts.database, namespace, ref, now)) continue;
     if (dryRun || (await expire(parts, namespace, ref, before)))

@@ -1,7 +1,7 @@
 import type { Digest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import type { Rows, Transaction } from './database.ts';
-import { isNamespace } from './namespaces.ts';
+import { isNamespace } from './namespace-name.ts';
 
 /**
  * What the database knows of an ingest: the digest that is going to be a blob. It keeps that blob's file from being collected
@@ -25,18 +25,12 @@ export function sharedRef(namespace: string, ref: string): string {
 }
 
 /** The namespace and the ref in it of an ingest of the shared store; none when it was not made by a namespace. */
-export function namespaceOf(shared: string): [namespace: string | undefined, ref: string] {
+export function ownerOf(shared: string): [namespace: string | undefined, ref: string] {
   const slash = shared.indexOf('/');
   const namespace = shared.slice(0, Math.max(slash, 0));
   return isNamespace(namespace) && slash + 1 < shared.length
     ? [namespace, shared.slice(slash + 1)]
     : [undefined, shared];
-}
-
-/** The ref of an ingest in a namespace; undefined when it belongs to another one. */
-export function namespacedRef(namespace: string, shared: string): string | undefined {
-  const prefix = sharedRef(namespace, '');
-  return shared.startsWith(prefix) && shared.length > prefix.length ? shared.slice(prefix.length) : undefined;
 }
 
 export function findIngest(rows: Rows, namespace: string, ref: string): IngestRecord | undefined {

@@ -7,29 +7,11 @@ import type { Namespace, NamespaceStore } from '../services/namespace-store.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import type { Database, Rows, Transaction } from './database.ts';
 import { publish } from './events.ts';
-
-const longestName = 76;
-const namePattern = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
+import { ownerOf } from './ingests.ts';
+import { checkNamespace } from './namespace-name.ts';
 
 /** With the value `true`, the content of this namespace may be adopted by others even where namespaces are isolated. */
 export const shareableLabel = 'containerd.io/namespace.shareable';
-
-/**
- * The name of a namespace: containerd's rule for identifiers, at most 76 letters and digits, in parts joined by single `.`,
- * `_` or `-`.
- * @throws DrayError `invalid-argument`.
- */
-export function checkNamespace(name: string): void {
-  if (isNamespace(name)) return;
-  throw new DrayError('invalid-argument', `invalid namespace ${JSON.stringify(name.slice(0, 100))}`, {
-    hint: `use at most ${longestName} letters and digits, in parts joined by single . _ or -`,
-  });
-}
-
-/** Whether a text could name a namespace. */
-export function isNamespace(text: string): boolean {
-  return text.length <= longestName && namePattern.test(text);
-}
 
 /** Makes sure that a namespace is there: whoever writes in one makes it. */
 export function ensureNamespace(transaction: Transaction, name: string): void {
@@ -111,7 +93,7 @@ export class Namespaces implements NamespaceStore {
 
   async #ingests(name: string): Promise<Status[]> {
     const all = await Array.fromAsync(this.#local.statuses());
-    return all.filter(({ ref }) => ref.startsWith(`${name}/`));
+    return all.filter(({ ref }) => ownerOf(ref)[0] === name);
   }
 }
 

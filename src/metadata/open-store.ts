@@ -10,7 +10,8 @@ import { Events } from './events.ts';
 import { type Chain, explain } from './explain.ts';
 import { Images } from './images.ts';
 import { Leases } from './leases.ts';
-import { checkNamespace, Namespaces } from './namespaces.ts';
+import { checkNamespace } from './namespace-name.ts';
+import { Namespaces } from './namespaces.ts';
 import { closeParts, type OpenStoreOptions, openParts, type StoreParts } from './parts.ts';
 import { type Usage, usage } from './usage.ts';
 
