@@ -43,6 +43,20 @@ export interface AuthorizerOptions {
   readonly tell: (text: string) => void;
 }
 
+/** Credentials that are there and could not be read. */
+class Unreadable {
+  readonly cause: unknown;
+
+  constructor(cause: unknown) {
+    this.cause = cause;
+  }
+}
+
+interface CachedCredentials {
+  readonly found: Promise<Credentials | undefined | Unreadable>;
+  readonly at: number;
+}
+
 const credentialsLifetime = 5 * 60_000;
 
 /** Tokens that are kept for one identity. */
@@ -56,7 +70,8 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   #realm: Realm | undefined;
   #basic = false;
-  readonly #credentials = new Map<string, { readonly found: Promise<Credentials | undefined>; readonly at: number }>();
+  #basicOffered = false;
+  readonly #credentials = new Map<string, CachedCredentials>();
   readonly #tokens = new Map<string, Token[]>();
   readonly #pending = new Map<string, Promise<Token>>();
   readonly #refreshTokens = new Map<string, Secret>();
@@ -84,23 +99,23 @@ export class Authorizer {
   /** The credentials for what is needed. A source that fails leaves a reader anonymous and stops a writer. */
   async credentials({ repository, signal, scopes }: Need): Promise<Credentials | undefined> {
     const key = repository ?? '';
-    const known = this.#credentials.get(key);
     const now = performance.now();
-    if (known !== undefined && now - known.at < credentialsLifetime) return await abortable(known.found, signal);
-    const found = this.#options.source.get(this.#options.registry, repository);
-    this.#credentials.set(key, { found, at: now });
-    try {
-      return await abortable(found, signal);
-    } catch (error) {
-      if (signal?.aborted && error === signal.reason) throw error;
-      if (!this.#mayReadWithout(scopes)) {
-        this.#credentials.delete(key);
-        throw error;
-      }
-      this.#credentials.set(key, { found: Promise.resolve(undefined), at: now });
-      this.#options.tell(`reading without credentials: ${error instanceof Error ? error.message : error}`);
-      return undefined;
-    }
+    const cached = this.#credentials.get(key);
+    const known =
+      cached !== undefined && now - cached.at < credentialsLifetime ? cached : this.#lookUp(repository, now);
+    this.#credentials.set(key, known);
+    const found = await abortable(known.found, signal);
+    if (!(found instanceof Unreadable)) return found;
+    if (!this.#mayReadWithout(scopes)) throw found.cause;
+    return undefined;
+  }
+
+  #lookUp(repository: string | undefined, now: number): CachedCredentials {
+    const found = this.#options.source.get(this.#options.registry, repository).catch((error: unknown) => {
+      this.#options.tell(`no credentials: ${error instanceof Error ? error.message : error}`);
+      return new Unreadable(error);
+    });
+    return { found, at: now };
   }
 
   /**
@@ -117,6 +132,7 @@ export class Authorizer {
     const challenges = parseChallenges(response.headers.all('www-authenticate'));
     const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
     const basic = challenges.some(({ scheme }) => scheme === 'basic');
+    this.#basicOffered = basic;
     if (sent?.credentials?.registryToken !== undefined) return undefined;
     if (bearer !== undefined && !(basic && (await this.#prefersBasic(need)))) {
       return await this.#learnBearer(bearer, response.url, sent, need, startedAt);
@@ -172,10 +188,18 @@ export class Authorizer {
       const turnedDown = is(error, 'unauthenticated') || is(error, 'permission-denied');
       if (!turnedDown || usable === undefined || error.reason !== undefined) throw error;
       this.#rejected.add(identity);
+      const password = this.#basicOffered ? basicOf(usable) : undefined;
+      if (password !== undefined) return this.#turnToBasic(password);
       if (!this.#mayReadWithout(need.scopes)) throw error;
       this.#options.tell(`reading without credentials, since the token server refused those of ${usable.source}`);
       return bearerOf(await this.#token(realm, need, undefined), undefined);
     }
+  }
+
+  #turnToBasic(authorization: Authorization): Authorization {
+    this.#realm = undefined;
+    this.#basic = true;
+    return authorization;
   }
 
   #mayReadWithout(scopes: readonly string[]): boolean {

@@ -1,33 +1,96 @@
-import { DrayError } from '../../errors.ts';
-import type { Reference } from '../../spec/reference.ts';
+import { randomUUID } from 'node:crypto';
+import { DrayError, is } from '../../errors.ts';
+import { describe } from '../../spec/descriptor.ts';
+import type { Digest } from '../../spec/digest.ts';
+import { mediaTypes } from '../../spec/media-types.ts';
 import { errorFrom } from './errors.ts';
-import { exchange } from './exchange.ts';
+import { exchange, type HostResponse } from './exchange.ts';
 import type { HostState } from './host-state.ts';
+import { putManifest } from './manifests.ts';
+import { hasReferrersApi } from './referrers.ts';
+import { referrerOf, removeReferrer } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
+import { getManifestFrom } from './resolver.ts';
+import type { UploadTarget } from './upload-session.ts';
 
-/** Deletes a manifest. @throws DrayError `not-found`, `not-implemented`. */
+/**
+ * Deletes a manifest, and with it its entry in a list of referrers that the registry does not keep itself.
+ * @throws DrayError `not-found`, `not-implemented`.
+ */
 export async function deleteManifest(
   host: HostState,
   repository: Repository,
-  { digest }: Reference,
+  digest: Digest,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (digest === undefined) {
-    throw new DrayError('invalid-argument', 'a manifest is deleted by its digest', {
-      hint: 'name it with @sha256:…, or delete the tag',
-    });
-  }
-  await remove(host, repository, digest, signal);
+  const { descriptor, bytes } = await getManifestFrom(host, repository, { digest }, signal);
+  const referrer = referrerOf(descriptor, bytes);
+  await expectDeleted(await remove(host, repository, digest, signal));
+  if (referrer === undefined || (await hasReferrersApi(host, repository, referrer.subject.digest, signal))) return;
+  await removeReferrer(writeTarget(host, repository, signal), repository, referrer);
 }
 
-/** Deletes a tag. @throws DrayError `not-found`, `not-implemented`. */
+/**
+ * Deletes a tag and leaves the manifest. Where a registry deletes only manifests, the tag is first given to a manifest made
+ * for that, which is then deleted.
+ * @throws DrayError `not-found`, `not-implemented`.
+ */
 export async function deleteTag(
   host: HostState,
   repository: Repository,
   tag: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await remove(host, repository, tag, signal);
+  const response = await remove(host, repository, tag, signal);
+  if (![400, 405, 501].includes(response.status)) return await expectDeleted(response);
+  const unsupported = await errorFrom(response, response.context);
+  await getManifestFrom(host, repository, { tag }, signal);
+  await deleteByReplacing(host, repository, tag, signal).catch((error: unknown) => {
+    throw is(error, 'not-implemented') ? unsupportedTag(unsupported, error) : error;
+  });
+}
+
+// The first one, without a tag, shows whether manifests can be deleted at all: nobody may lose a tag to a registry that
+// then keeps what it was replaced by.
+async function deleteByReplacing(
+  host: HostState,
+  repository: Repository,
+  tag: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const tags of [[], [tag]]) {
+    const index = {
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+      manifests: [],
+      annotations: { id: randomUUID() },
+    };
+    const bytes = Buffer.from(JSON.stringify(index));
+    const descriptor = describe(mediaTypes.ociIndex, bytes);
+    await putManifest(writeTarget(host, repository, signal), descriptor, bytes, tags);
+    await expectDeleted(await remove(host, repository, descriptor.digest, signal));
+  }
+}
+
+async function expectDeleted(response: HostResponse): Promise<void> {
+  // Gone after a first attempt that nobody answered.
+  const isGone = response.status === 404 && (response.context.attempts ?? 1) > 1;
+  if (!isGone && response.status >= 300) throw await errorFrom(response, response.context);
+  response.body.discard();
+}
+
+function unsupportedTag(error: DrayError, cause: unknown): DrayError {
+  return new DrayError('not-implemented', error.message, {
+    ...error.context,
+    reason: undefined,
+    hint: 'this registry deletes nothing; its operator may have to allow it',
+    cause,
+  });
+}
+
+function writeTarget(host: HostState, repository: Repository, signal: AbortSignal | undefined): UploadTarget {
+  const scopes = [host.scope(repository.path, 'pull', 'push')];
+  return { host, path: repository.path, scopes, operation: `delete in ${nameOf(repository)}`, signal };
 }
 
 async function remove(
@@ -35,17 +98,14 @@ async function remove(
   repository: Repository,
   version: string,
   signal: AbortSignal | undefined,
-): Promise<void> {
-  const operation = `delete ${nameOf(repository)} ${version}`;
-  const response = await exchange(host, {
+): Promise<HostResponse> {
+  return await exchange(host, {
     method: 'DELETE',
     url: host.url(`${repository.path}/manifests/${version}`),
     scopes: [host.scope(repository.path, 'pull', 'delete')],
     repository: repository.path,
     expect: 'any',
-    operation,
+    operation: `delete ${nameOf(repository)} ${version}`,
     signal,
   });
-  if (response.status >= 200 && response.status < 300) return response.body.discard();
-  throw await errorFrom(response, response.context);
 }

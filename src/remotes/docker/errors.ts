@@ -119,7 +119,10 @@ const meaningsOfCodes: Readonly<Record<string, Meaning>> = {
   DIGEST_INVALID: { kind: 'failed-precondition', reason: 'digest-mismatch', hint: 'the registry got other bytes' },
   SIZE_INVALID: { kind: 'failed-precondition', reason: 'size-mismatch', hint: 'the registry got other bytes' },
   TOOMANYREQUESTS: { kind: 'resource-exhausted', reason: 'rate-limited', hint: 'wait, or log in for a higher limit' },
-  NAME_UNKNOWN: { kind: 'not-found', hint: 'the repository has to exist there before anything is pushed to it' },
+  NAME_UNKNOWN: {
+    kind: 'not-found',
+    hint: 'check the name; some registries want a repository made before anything is pushed to it',
+  },
   UNSUPPORTED: { kind: 'not-implemented', hint: 'the registry does not do this, or is read-only' },
 };
 

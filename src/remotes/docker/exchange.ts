@@ -172,14 +172,33 @@ class Exchange {
       const own = this.#request.credentials === 'none' ? undefined : await at.authorizer.authorize(this.#needAt(at));
       if (at === this.#host) this.#sent = own;
       const response = await this.#send(at, url, own);
-      if (response.status !== 401 || this.#request.credentials === 'none') return response;
-      if (this.#challenges >= challengeLimit) return response;
+      const challenge = await this.#challengeOf(at, response, own);
+      if (challenge === undefined || this.#challenges >= challengeLimit) return response;
       this.#challenges += 1;
-      const need = await at.authorizer.learn(response, own, this.#needAt(at), this.#startedAt);
+      const need = await at.authorizer.learn(challenge, own, this.#needAt(at), this.#startedAt);
       if (need === undefined) return response;
       this.#needs.set(at, need);
       response.body.discard();
     }
+  }
+
+  // Some hide what they have from strangers without asking who they are: those are asked what they want.
+  async #challengeOf(
+    at: HostState,
+    response: WireResponse,
+    own: Authorization | undefined,
+  ): Promise<WireResponse | undefined> {
+    const { method, credentials, signal } = this.#request;
+    if (credentials === 'none') return undefined;
+    if (response.status === 401) return response;
+    const hidden = [403, 404].includes(response.status) && (method === 'GET' || method === 'HEAD');
+    const isStranger = own === undefined && !at.authorizer.isChallenged && at.learned.lookedForChallenge !== true;
+    if (!hidden || !isStranger || (await at.authorizer.credentials(this.#needAt(at))) === undefined) return undefined;
+    at.learned.lookedForChallenge = true;
+    const request = { method: 'GET', url: at.url(''), scopes: [], expect: 'any', credentials: 'none', signal } as const;
+    const answer = await exchange(at, { ...request, bulk: true, repeat: 'once' });
+    answer.body.discard();
+    return answer.status === 401 ? answer : undefined;
   }
 
   // What a server elsewhere wants is between it and nobody: it has no credentials, and its own scopes.

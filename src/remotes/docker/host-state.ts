@@ -51,8 +51,6 @@ export interface Learned {
   ranges?: boolean;
   /** `POST ?digest=` takes a blob in one request. */
   singlePost?: boolean;
-  /** Blobs are mounted without naming the repository they are in. */
-  anonymousMount?: boolean;
   /** Chunks with a `Content-Range` are taken. */
   chunked?: boolean;
   /** A session ends only with a request that has a body. */
@@ -61,6 +59,8 @@ export interface Learned {
   largestBody?: number;
   largestChunk?: number;
   smallestChunk?: number;
+  /** It was asked what credentials it wants. */
+  lookedForChallenge?: boolean;
   /** Several tags are set in one request. */
   multiTag?: boolean;
   /** The referrers API is there. */
@@ -84,6 +84,8 @@ export class HostState {
   readonly uploads: Gate;
   readonly learned: Learned = {};
   readonly warnings: Set<string> = new Set();
+  /** What is read, changed and written back, by what it is: one after another. */
+  readonly turns: Map<string, Promise<void>> = new Map();
   #root: URL;
   #otherRoot: URL | undefined;
   #turns = 0;

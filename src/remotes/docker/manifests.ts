@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm, type Digest } from '../../spec/digest.ts';
 import { exchange } from './exchange.ts';
-import type { ResponseHeaders, WireResponse } from './transport.ts';
+import type { ResponseHeaders } from './transport.ts';
 import type { UploadTarget } from './upload-session.ts';
 
 /** Registries have to take at least this many tags at once where they take several. */
@@ -9,53 +9,62 @@ const tagsAtOnce = 10;
 
 /**
  * Puts a manifest there, under its digest or its tags. Several tags are one request where the registry knows that
- * (distribution-spec, Pushing manifests with tags), else one each, and the bytes are the same in every one.
+ * (distribution-spec, Pushing manifests with tags), else one each. Returns whether the registry has taken note of the
+ * manifest's subject.
  */
 export async function putManifest(
   target: UploadTarget,
   descriptor: Descriptor,
   bytes: Uint8Array,
   tags: readonly string[],
-): Promise<void> {
+): Promise<boolean> {
+  const put = (version: string): Promise<ResponseHeaders> => putOnce(target, descriptor, bytes, version);
+  if (tags.length === 0) return knowsSubject(await put(descriptor.digest));
   const { learned } = target.host;
   const isCanonical = algorithmOf(descriptor.digest) === canonicalAlgorithm;
-  if (tags.length === 0) return void (await put(target, descriptor, bytes, descriptor.digest));
+  const answers: ResponseHeaders[] = [];
   let left = tags;
   // A tag alone lets the registry choose the digest, and it chooses sha256.
-  if (!isCanonical || (tags.length > 1 && learned.multiTag !== false))
-    left = await putTags(target, descriptor, bytes, tags);
-  for (const tag of left) await put(target, descriptor, bytes, tag);
+  if (!isCanonical || (tags.length > 1 && learned.multiTag !== false)) {
+    left = await putTags(target, descriptor.digest, tags, async (version) => {
+      const headers = await put(version);
+      answers.push(headers);
+      return headers;
+    });
+  }
+  for (const tag of left) answers.push(await put(tag));
+  return answers.some(knowsSubject);
 }
 
+/** Puts a manifest under many tags at once; returns those that the registry has left out. */
 async function putTags(
-  target: UploadTarget,
-  descriptor: Descriptor,
-  bytes: Uint8Array,
+  { host: { learned } }: UploadTarget,
+  digest: Digest,
   tags: readonly string[],
+  put: (version: string) => Promise<ResponseHeaders>,
 ): Promise<readonly string[]> {
   const left: string[] = [];
   for (let at = 0; at < tags.length; at += tagsAtOnce) {
     const some = tags.slice(at, at + tagsAtOnce);
-    const query = some.map((tag) => `tag=${encodeURIComponent(tag)}`).join('&');
-    const response = await put(target, descriptor, bytes, `${descriptor.digest}?${query}`);
-    const accepted = new Set(tagsIn(response.headers));
-    target.host.learned.multiTag = accepted.size > 0;
+    const headers = await put(`${digest}?${some.map((tag) => `tag=${encodeURIComponent(tag)}`).join('&')}`);
+    const accepted = new Set(headers.all('oci-tag').flatMap((line) => line.split(',').map((tag) => tag.trim())));
+    learned.multiTag = accepted.size > 0;
     left.push(...some.filter((tag) => !accepted.has(tag)));
     if (accepted.size === 0) return [...left, ...tags.slice(at + tagsAtOnce)];
   }
   return left;
 }
 
-function tagsIn(headers: ResponseHeaders): readonly string[] {
-  return headers.all('oci-tag').flatMap((line) => line.split(',').map((tag) => tag.trim()));
+function knowsSubject(headers: ResponseHeaders): boolean {
+  return headers.get('oci-subject') !== undefined;
 }
 
-async function put(
+async function putOnce(
   { host, path, scopes, operation, signal }: UploadTarget,
   descriptor: Descriptor,
   bytes: Uint8Array,
-  version: string | Digest,
-): Promise<WireResponse> {
+  version: string,
+): Promise<ResponseHeaders> {
   const response = await exchange(host, {
     method: 'PUT',
     url: host.url(`${path}/manifests/${version}`),
@@ -69,5 +78,5 @@ async function put(
     signal,
   });
   response.body.discard();
-  return response;
+  return response.headers;
 }

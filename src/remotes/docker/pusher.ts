@@ -12,6 +12,7 @@ import { exchange } from './exchange.ts';
 import { blobExists } from './exists.ts';
 import type { HostState } from './host-state.ts';
 import { putManifest } from './manifests.ts';
+import { addReferrer, referrerOf } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom, type Version } from './resolver.ts';
 import { smallBlob, Upload } from './upload.ts';
@@ -85,7 +86,11 @@ export class RepositoryPusher implements Pusher {
   }
 
   async #put(target: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    await putManifest(this.#uploadTarget(target, signal), target, bytes, this.#tagsOf(target.digest));
+    const { repository } = this.#options;
+    const uploadTarget = this.#uploadTarget(target, signal);
+    const referrer = referrerOf(target, bytes);
+    const isKnown = await putManifest(uploadTarget, target, bytes, this.#tagsOf(target.digest));
+    if (referrer !== undefined && !isKnown) await addReferrer(uploadTarget, repository, referrer);
   }
 
   // With a tag and a digest the tag is for that object alone.

@@ -34,11 +34,28 @@ export async function* listReferrers(
   const list = await firstOf(hosts, (host) => referrersAt(host, repository, digest, artifactType, signal), signal);
   const seen = new Set<Digest>();
   for await (const descriptor of list) {
-    if (seen.has(descriptor.digest)) continue;
+    // Nothing refers to itself, though it was met in lists.
+    if (seen.has(descriptor.digest) || descriptor.digest === digest) continue;
     seen.add(descriptor.digest);
     // Not every registry filters, and not every one that says so does.
     if (artifactType === undefined || descriptor.artifactType === artifactType) yield descriptor;
   }
+}
+
+/** Whether a registry keeps referrers itself. */
+export async function hasReferrersApi(
+  host: HostState,
+  repository: Repository,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (host.learned.referrers === undefined) {
+    const url = host.url(`${repository.path}/referrers/${digest}`);
+    const response = await askApi(host, { ...requestFor(host, repository, signal), url });
+    response?.body.discard();
+    host.learned.referrers = response !== undefined;
+  }
+  return host.learned.referrers;
 }
 
 async function referrersAt(
@@ -55,8 +72,8 @@ async function referrersAt(
       url: host.url(`${repository.path}/referrers/${digest}${query}`),
     };
     const response = await askApi(host, request);
+    host.learned.referrers = response !== undefined;
     if (response !== undefined) return descriptorsOf(host, request, response);
-    host.learned.referrers = false;
   }
   return await fromTag(host, repository, digest, signal);
 }

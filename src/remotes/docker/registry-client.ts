@@ -168,16 +168,18 @@ export class RegistryClient implements Resolver, AsyncDisposable {
 
   /** Deletes a manifest by its digest, and with it every tag it has. @throws DrayError as {@link delete} does. */
   async deleteManifest(reference: string, { signal }: AbortableOptions = {}): Promise<void> {
-    const parsed = parseReference(reference);
+    const { digest, ...parsed } = parseReference(reference);
     const repository = this.#repository(parsed);
-    await deleteManifest(await pushHost(repository), repository, parsed, signal);
+    if (digest === undefined) throw withoutDigest(reference);
+    await deleteManifest(await pushHost(repository), repository, digest, signal);
   }
 
   /** Deletes a tag and leaves the manifest. @throws DrayError as {@link delete} does. */
   async deleteTag(reference: string, { signal }: AbortableOptions = {}): Promise<void> {
-    const parsed = parseReference(reference);
+    const { tag, ...parsed } = parseReference(reference);
     const repository = this.#repository(parsed);
-    await deleteTag(await pushHost(repository), repository, parsed.tag ?? '', signal);
+    if (tag === undefined) throw withoutTag(reference);
+    await deleteTag(await pushHost(repository), repository, tag, signal);
   }
 
   /**
@@ -264,6 +266,16 @@ async function pushHost(repository: Repository): Promise<HostState> {
     registry: repository.domain,
     hint: 'give one of them the capability "push" in the hosts directory',
   });
+}
+
+function withoutDigest(reference: string): DrayError {
+  return new DrayError('invalid-argument', `${reference} names no digest, and a manifest is deleted by its digest`, {
+    hint: 'name it with @sha256:…, or delete the tag',
+  });
+}
+
+function withoutTag(reference: string): DrayError {
+  return new DrayError('invalid-argument', `${reference} names no tag`, { hint: 'name one, or delete the manifest' });
 }
 
 function checkTag(tag: string): void {

@@ -207,7 +207,7 @@ export class Upload {
 
   async #sendLess(way: Way, sent: number, error: Error): Promise<boolean> {
     if (way === 'whole') this.#learned.largestBody = sent - 1;
-    else this.#learned.largestChunk = Math.max(Math.min(leastChunk, sent - 1), Math.floor(sent / 2));
+    else this.#learned.largestChunk = Math.max(this.#leastChunk, Math.floor(sent / 2));
     const inChunks = this.#learned.chunked !== false && !this.#refused.has('chunks') && this.#chunkSize() < sent;
     if (way === 'stream' || !inChunks) this.#refused.add(way);
     if (this.#refused.size === 3) throw error;
@@ -313,6 +313,10 @@ export class Upload {
   #chunkSize(): number {
     const { smallestChunk = 1, largestChunk = Number.POSITIVE_INFINITY } = this.#learned;
     return Math.max(smallestChunk, Math.min(this.#options.target.host.context.chunkSize, largestChunk));
+  }
+
+  get #leastChunk(): number {
+    return Math.min(leastChunk, this.#options.target.host.context.chunkSize);
   }
 
   // Not worth being taken up later.

@@ -1,0 +1,116 @@
+import { DrayError, is } from '../../errors.ts';
+import { type Descriptor, describe } from '../../spec/descriptor.ts';
+import { parseArtifact, parseIndex, parseManifest } from '../../spec/documents.ts';
+import { isArtifact, isIndex, isManifest, mediaTypes } from '../../spec/media-types.ts';
+import type { HostState } from './host-state.ts';
+import { putManifest } from './manifests.ts';
+import { referrersTag } from './referrers.ts';
+import type { Repository } from './repository.ts';
+import { getManifestFrom } from './resolver.ts';
+import type { UploadTarget } from './upload-session.ts';
+
+/** Keeps the list of an object's referrers under a tag, for registries that do not (distribution-spec, Referrers Tag Schema). */
+
+/** How often a list is written anew because somebody else wrote it at the same time. */
+const writeLimit = 3;
+
+/** A document that names a subject, as its list of referrers describes it. */
+export interface Referrer {
+  readonly subject: Descriptor;
+  readonly descriptor: Descriptor;
+}
+
+/** What a document refers to as its subject; undefined when it has none, or is no document. */
+export function referrerOf(target: Descriptor, bytes: Uint8Array): Referrer | undefined {
+  const document = parseSome(target.mediaType, bytes);
+  if (document?.subject === undefined) return undefined;
+  const { artifactType, annotations, subject } = document;
+  const config = 'config' in document ? (document.config as Descriptor | undefined) : undefined;
+  const type = artifactType ?? config?.mediaType;
+  return {
+    subject,
+    descriptor: {
+      ...describe(target.mediaType, bytes),
+      digest: target.digest,
+      ...(type === undefined ? {} : { artifactType: type }),
+      ...(annotations === undefined ? {} : { annotations }),
+    },
+  };
+}
+
+/**
+ * Adds an entry to the list of its subject. No registry knows a conditional write, so it is read again afterwards and
+ * written anew while others lose it; within one client writers take turns.
+ * @throws DrayError `aborted` when others keep on losing it; `invalid-argument`, reason `bad-document`, when the tag is
+ * something else's.
+ */
+export async function addReferrer(target: UploadTarget, repository: Repository, referrer: Referrer): Promise<void> {
+  await inTurn(target.host, `${repository.path} ${referrer.subject.digest}`, async () => {
+    for (let writes = 0; writes <= writeLimit; writes += 1) {
+      const entries = await readList(target, repository, referrer.subject);
+      if (entries.some(({ digest }) => digest === referrer.descriptor.digest)) return;
+      if (writes < writeLimit) await writeList(target, referrer.subject, [...entries, referrer.descriptor]);
+    }
+    throw new DrayError('aborted', `others write the referrers of ${referrer.subject.digest} at the same time`, {
+      registry: target.host.registry,
+      hint: 'push it again when they have finished',
+    });
+  });
+}
+
+/** Removes an entry from the list of its subject, if it is there. */
+export async function removeReferrer(target: UploadTarget, repository: Repository, referrer: Referrer): Promise<void> {
+  await inTurn(target.host, `${repository.path} ${referrer.subject.digest}`, async () => {
+    const entries = await readList(target, repository, referrer.subject);
+    const left = entries.filter(({ digest }) => digest !== referrer.descriptor.digest);
+    if (left.length < entries.length) await writeList(target, referrer.subject, left);
+  });
+}
+
+async function readList(
+  { host, signal }: UploadTarget,
+  repository: Repository,
+  subject: Descriptor,
+): Promise<readonly Descriptor[]> {
+  const tag = referrersTag(subject.digest);
+  try {
+    const { descriptor, bytes } = await getManifestFrom(host, repository, { tag }, signal);
+    if (isIndex(descriptor.mediaType)) return parseIndex(bytes).manifests;
+  } catch (error) {
+    if (!is(error, 'not-found')) throw error;
+    return [];
+  }
+  throw new DrayError('invalid-argument', `the tag ${tag} is no list of referrers`, {
+    reason: 'bad-document',
+    registry: host.registry,
+    hint: 'somebody gave that tag to something else',
+  });
+}
+
+async function writeList(target: UploadTarget, subject: Descriptor, manifests: readonly Descriptor[]): Promise<void> {
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+  const bytes = Buffer.from(JSON.stringify(index));
+  await putManifest(target, describe(mediaTypes.ociIndex, bytes), bytes, [referrersTag(subject.digest)]);
+}
+
+async function inTurn(host: HostState, key: string, action: () => Promise<void>): Promise<void> {
+  const turn = (host.turns.get(key) ?? Promise.resolve()).then(action, action);
+  host.turns.set(key, turn);
+  try {
+    await turn;
+  } finally {
+    if (host.turns.get(key) === turn) host.turns.delete(key);
+  }
+}
+
+interface WithSubject {
+  readonly subject?: Descriptor | undefined;
+  readonly artifactType?: string | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+function parseSome(mediaType: string, bytes: Uint8Array): WithSubject | undefined {
+  if (isManifest(mediaType)) return parseManifest(bytes);
+  if (isIndex(mediaType)) return parseIndex(bytes);
+  return isArtifact(mediaType) ? parseArtifact(bytes) : undefined;
+}

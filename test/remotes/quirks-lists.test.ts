@@ -1,0 +1,352 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { because, DrayError, is } from '../../src/errors.ts';
+import { nextLink } from '../../src/remotes/docker/pages.ts';
+import { referrersTag } from '../../src/remotes/docker/referrers.ts';
+import type { Descriptor } from '../../src/spec/descriptor.ts';
+import { digestOf } from '../../src/spec/digest.ts';
+import { mediaTypes } from '../../src/spec/media-types.ts';
+import { document, type RandomBlob, randomBlob, randomImage } from '../../src/testing/random.ts';
+import { type Quirks, registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { openerOf, quickClient } from '../support/registry-client.ts';
+
+const image = randomImage({ seed: 'lists', layers: [10] });
+
+type Client = ReturnType<typeof quickClient>;
+
+async function scene(
+  quirks: Quirks,
+  test: (registry: ScriptedRegistry, name: string, client: Client) => Promise<void>,
+): Promise<void> {
+  await using registry = await ScriptedRegistry.start({ quirks });
+  registry.add('team/app', image, ...tags);
+  await using client = quickClient();
+  await test(registry, `${registry.host}/team/app`, client);
+}
+
+const tags = Array.from({ length: 25 }, (_, index) => `v${index}`);
+
+describe('lists of tags', () => {
+  it('are read to the end, page by page', async () => {
+    await scene({ pageSize: 10 }, async (registry, name, client) => {
+      assert.deepEqual(await Array.fromAsync(client.tags(name)), tags);
+      assert.equal(registry.requests.length, 3);
+    });
+  });
+
+  it('are read no further than somebody wants', async () => {
+    await scene({ pageSize: 10 }, async (registry, name, client) => {
+      for await (const tag of client.tags(name)) if (tag === 'v5') break;
+      assert.equal(registry.requests.length, 1);
+    });
+  });
+
+  for (const link of ['absolute', 'unquoted', 'several'] as const) {
+    it(`go on at a link that is ${link}`, async () => {
+      await scene({ pageSize: 10, link }, async (_registry, name, client) => {
+        assert.deepEqual(await Array.fromAsync(client.tags(name)), tags);
+      });
+    });
+  }
+
+  it('end with an error where a page comes twice, and where there is no end', async () => {
+    for (const link of ['loop', 'endless'] as const) {
+      await scene({ pageSize: 10, link }, async (registry, name, client) => {
+        if (link === 'endless') registry.script({ on: /n=/, after: 50, answer: { status: 500 } });
+        await assert.rejects(Array.fromAsync(client.tags(name)), (error) => error instanceof DrayError);
+      });
+    }
+  });
+
+  it('are never asked for in more than a thousand at once, which ECR refuses', async () => {
+    await scene({ largestPage: 1000 }, async (_registry, name, client) => {
+      assert.deepEqual(await Array.fromAsync(client.tags(name)), tags);
+    });
+  });
+
+  it('may be null where they are empty, as in Harbor and GitLab, and have more in them, as in Google’s', async () => {
+    await scene(
+      { nullLists: true, tagListExtras: { child: [], manifest: { 'sha256:x': { tag: [] } } } },
+      async (registry, name, client) => {
+        registry.repository('team/app').tags.clear();
+        assert.deepEqual(await Array.fromAsync(client.tags(name)), []);
+      },
+    );
+  });
+
+  it('leave out what no reference can hold', async () => {
+    await scene({}, async (registry, name, client) => {
+      registry.script({
+        on: 'GET *',
+        answer: { status: 200, body: JSON.stringify({ tags: ['ok', '../x', 'a b', ''] }) },
+      });
+      assert.deepEqual(await Array.fromAsync(client.tags(name)), ['ok']);
+    });
+  });
+
+  it('that are none are an error that says so', async () => {
+    for (const body of ['<html>', '[]', '{"tags":[1]}', '"x"', '']) {
+      await scene({}, async (registry, name, client) => {
+        registry.script({ on: 'GET *', answer: { status: 200, body } });
+        await assert.rejects(Array.fromAsync(client.tags(name)), (error) => because(error, 'bad-document'), body);
+      });
+    }
+  });
+
+  it('of a repository that is not there are not there', async () => {
+    await scene({}, async (registry, _name, client) => {
+      await assert.rejects(Array.fromAsync(client.tags(`${registry.host}/team/none`)), (error) =>
+        is(error, 'not-found'),
+      );
+    });
+  });
+
+  it('of a name with a tag are a mistake', async () => {
+    await using client = quickClient();
+    assert.throws(
+      () => client.tags('r.io/app:1'),
+      (error) => is(error, 'invalid-argument'),
+    );
+  });
+});
+
+describe('the list of repositories', () => {
+  it('is read to the end', async () => {
+    await scene({ pageSize: 2 }, async (registry, _name, client) => {
+      for (const name of ['a', 'b', 'c/d']) registry.repository(name);
+      assert.deepEqual(await Array.fromAsync(client.catalog(registry.host)), ['team/app', 'a', 'b', 'c/d']);
+    });
+  });
+
+  it('is an error where a registry does not tell', async () => {
+    await scene({}, async (registry, _name, client) => {
+      registry.script({ on: 'GET *', answer: registryFailure(405, 'UNSUPPORTED') });
+      await assert.rejects(Array.fromAsync(client.catalog(registry.host)), (error) => is(error, 'not-implemented'));
+    });
+  });
+});
+
+describe('links', () => {
+  it('are found in all ways of writing them', () => {
+    assert.equal(nextLink(['</a>; rel="next"']), '/a');
+    assert.equal(nextLink(['</a>;rel=next']), '/a');
+    assert.equal(nextLink(['</a>; REL=Next ; title="x"']), '/a');
+    assert.equal(nextLink(['</p>; rel="prev", </n?a=1,2>; rel="next"']), '/n?a=1,2');
+    assert.equal(nextLink(['</p>; rel=prev', '</n>; title="a, b; rel=next"; rel="last next"']), '/n');
+    assert.equal(nextLink(['</p>; rel="nextish"', '</q>; rel="prev"', '']), undefined);
+    assert.equal(nextLink(['</p>; title="rel=next"']), undefined);
+  });
+});
+
+/** A document about the image, and its config. */
+function about(subject: Descriptor, id: string, artifactType?: string): RandomBlob {
+  return document(mediaTypes.ociManifest, {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    config: config.descriptor,
+    layers: [],
+    subject: { mediaType: subject.mediaType, digest: subject.digest, size: subject.size },
+    annotations: { id },
+  });
+}
+
+const config = document(mediaTypes.ociEmpty, {});
+const signature = about(image.root, '1', 'application/vnd.example.signature');
+const bill = about(image.root, '2', 'application/vnd.example.bill');
+
+async function attach(registry: ScriptedRegistry, client: Client, ...documents: readonly RandomBlob[]): Promise<void> {
+  registry.repository('team/app').addBlob(config.bytes);
+  for (const { descriptor, bytes } of documents) {
+    const pusher = await client.pusher(`${registry.host}/team/app@${descriptor.digest}`);
+    await pusher.push(descriptor, openerOf(bytes));
+  }
+}
+
+async function typesOf(list: AsyncIterable<Descriptor>): Promise<(string | undefined)[]> {
+  return (await Array.fromAsync(list)).map(({ artifactType }) => artifactType);
+}
+
+const types = ['application/vnd.example.signature', 'application/vnd.example.bill'];
+
+describe('referrers', () => {
+  it('are listed by the registry', async () => {
+    await scene({ pageSize: 1 }, async (registry, name, client) => {
+      await attach(registry, client, signature, bill);
+      registry.clear();
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), types);
+      assert.equal(registry.requests.length, 2);
+      assert.deepEqual(await typesOf(client.referrers(`${name}:v0`)), types);
+    });
+  });
+
+  it('are filtered by the registry, or here where it does not', async () => {
+    for (const ignoresArtifactType of [false, true]) {
+      await scene({ ignoresArtifactType }, async (registry, name, client) => {
+        await attach(registry, client, signature, bill);
+        const list = client.referrers(`${name}@${image.root.digest}`, { artifactType: 'application/vnd.example.bill' });
+        assert.deepEqual(await typesOf(list), ['application/vnd.example.bill']);
+      });
+    }
+  });
+
+  const withoutApi: readonly (readonly [string, Quirks['referrers']])[] = [
+    ['answers 404, as docker-registry and Docker Hub do', 404],
+    ['answers 400, as Quay did', 400],
+    ['answers 405', 405],
+    ['answers 406', 406],
+    ['answers 501', 501],
+    ['sends us to another site, as GHCR did', { redirect: 'https://api.example.com/graph' }],
+    ['shows a login page, as Google’s does', 'page'],
+    ['answers with another document', 'other-type'],
+  ];
+  for (const [what, referrers] of withoutApi) {
+    it(`are kept and found under a tag where a registry ${what}`, async () => {
+      await scene({ referrers }, async (registry, name, client) => {
+        await attach(registry, client, signature, bill);
+        assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), types);
+        const list = client.referrers(`${name}@${image.root.digest}`, { artifactType: types[1] });
+        assert.deepEqual(await typesOf(list), [types[1]]);
+        const index = registry.repository('team/app').find(referrersTag(image.root.digest));
+        assert.equal(JSON.parse(Buffer.from(index?.bytes ?? []).toString()).manifests[0].annotations.id, '1');
+      });
+    });
+  }
+
+  it('of nothing are none, and are said to be none of a repository that is not there', async () => {
+    await scene({ referrers: 404 }, async (_registry, name, client) => {
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), []);
+    });
+    await scene({}, async (registry, name, client) => {
+      registry.script({ on: '*/referrers/*', answer: registryFailure(404, 'NAME_UNKNOWN') });
+      await assert.rejects(Array.fromAsync(client.referrers(`${name}@${image.root.digest}`)), (error) =>
+        is(error, 'not-found'),
+      );
+    });
+  });
+
+  it('stay all in the list when many are pushed at once', async () => {
+    await scene({ referrers: 404 }, async (registry, name, client) => {
+      const many = Array.from({ length: 12 }, (_, index) =>
+        about(image.root, `${index}`, `application/vnd.example.${index}`),
+      );
+      await attach(registry, client);
+      await Promise.all(many.map((one) => attach(registry, client, one)));
+      assert.equal((await typesOf(client.referrers(`${name}@${image.root.digest}`))).length, 12);
+    });
+  });
+
+  it('stay in the list when another client writes it at the same moment', async () => {
+    await scene({ referrers: 404 }, async (registry, name, client) => {
+      await attach(registry, client, signature);
+      await using other = quickClient();
+      const tag = referrersTag(image.root.digest);
+      const repository = registry.repository('team/app');
+      const before = repository.find(tag);
+      assert.ok(before);
+      // What the other one wrote is lost once, as if somebody with the older list had written behind it.
+      const pushing = attach(registry, other, bill);
+      while (
+        !registry
+          .log()
+          .some((line) => line.startsWith(`PUT /v2/team/app/manifests/${tag} 201`) && registry.requests.length > 6)
+      ) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      repository.tags.set(tag, before.digest);
+      await pushing;
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), types);
+    });
+  });
+
+  it('are not written over a tag that is something else', async () => {
+    await scene({ referrers: 404 }, async (registry, _name, client) => {
+      const tag = referrersTag(image.root.digest);
+      registry.repository('team/app').tags.set(tag, image.root.digest);
+      await assert.rejects(attach(registry, client, signature), (error) => because(error, 'bad-document'));
+      assert.equal(registry.repository('team/app').tags.get(tag), image.root.digest);
+    });
+  });
+
+  it('are not themselves: a list that names its subject, or an entry twice, is cleaned', async () => {
+    await scene({ referrers: 404 }, async (registry, name, client) => {
+      const entry = { ...signature.descriptor, artifactType: types[0] };
+      const list = document(mediaTypes.ociIndex, {
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociIndex,
+        manifests: [image.root, entry, entry],
+      });
+      registry.repository('team/app').addManifest(mediaTypes.ociIndex, list.bytes, referrersTag(image.root.digest));
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), [types[0]]);
+    });
+  });
+
+  it('of a long digest are under a tag that is short enough', () => {
+    const digest = digestOf('x', 'sha512');
+    const tag = referrersTag(digest);
+    assert.equal(tag, `sha512-${digest.slice(7, 71)}`);
+    assert.equal(referrersTag('sha256+b64u:ab=c_d'), 'sha256-b64u-ab-c_d');
+  });
+
+  it('leave the list with their manifest', async () => {
+    await scene({ referrers: 404 }, async (registry, name, client) => {
+      await attach(registry, client, signature, bill);
+      await client.delete(`${name}@${signature.descriptor.digest}`);
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), [types[1]]);
+      await client.delete(`${name}@${bill.descriptor.digest}`);
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), []);
+    });
+  });
+});
+
+describe('deleting', () => {
+  it('a tag leaves the manifest', async () => {
+    await scene({}, async (registry, name, client) => {
+      await client.delete(`${name}:v1`);
+      assert.equal(registry.requests.length, 1);
+      assert.equal(registry.repository('team/app').tags.has('v1'), false);
+      assert.ok(registry.repository('team/app').find(image.root.digest));
+    });
+  });
+
+  it('a tag works where only manifests can be deleted, as in docker-registry, and hurts no other tag', async () => {
+    await scene({ deletes: 'manifests-only' }, async (registry, name, client) => {
+      await client.deleteTag(`${name}:v1`);
+      const repository = registry.repository('team/app');
+      assert.deepEqual(
+        [...repository.tags.keys()],
+        tags.filter((tag) => tag !== 'v1'),
+      );
+      assert.ok(repository.find(image.root.digest));
+      await assert.rejects(client.deleteTag(`${name}:none`), (error) => is(error, 'not-found'));
+    });
+  });
+
+  it('a tag changes nothing where nothing can be deleted', async () => {
+    await scene({ deletes: 'none' }, async (registry, name, client) => {
+      await assert.rejects(
+        client.deleteTag(`${name}:v1`),
+        (error) => is(error, 'not-implemented') && error.context.status === 405,
+      );
+      assert.equal(registry.repository('team/app').tags.get('v1'), image.root.digest);
+      await assert.rejects(client.delete(`${name}@${image.root.digest}`), (error) => is(error, 'not-implemented'));
+    });
+  });
+
+  it('a manifest takes its tags along, and is done when it is gone after an attempt that nobody answered', async () => {
+    await scene({}, async (registry, name, client) => {
+      registry.script({ on: 'DELETE *', times: 1, resetAnswer: true });
+      await client.delete(`${name}@${image.root.digest}`);
+      assert.equal(registry.repository('team/app').tags.size, 0);
+      await assert.rejects(client.delete(`${name}@${image.root.digest}`), (error) => is(error, 'not-found'));
+    });
+  });
+
+  it('a manifest needs its digest', async () => {
+    await using client = quickClient({ offline: true });
+    await assert.rejects(client.deleteManifest('r.io/app:1'), (error) => is(error, 'invalid-argument'));
+    await assert.rejects(client.deleteTag(`r.io/app@${randomBlob(1, 'x').descriptor.digest}`), (error) =>
+      is(error, 'invalid-argument'),
+    );
+  });
+});
