@@ -4,11 +4,13 @@ import type { Labels } from './store.ts';
 /** The most bytes a key and its value may have together (containerd.md 2.1). */
 export const labelLimit = 4096;
 
-/** @throws DrayError `invalid-argument` when a label has no key or is over {@link labelLimit}. */
+/** @throws DrayError `invalid-argument` when a label has no key, is no Unicode text or is over {@link labelLimit}. */
 export function checkLabels(labels: Labels): void {
   for (const [key, value] of Object.entries(labels)) {
     const shown = key.length > 40 ? `${key.slice(0, 40)}…` : key;
     if (key === '') throw new DrayError('invalid-argument', 'a label needs a key', { hint: 'write it as key=value' });
+    if (!key.isWellFormed() || !value.isWellFormed())
+      throw new DrayError('invalid-argument', `label ${JSON.stringify(shown)} is no Unicode text`);
     if (fitsLabel(key, value)) continue;
     throw new DrayError('invalid-argument', `label ${shown} is longer than ${labelLimit} bytes with its value`, {
       hint: 'shorten it or keep the text in a blob of its own',
@@ -39,12 +41,15 @@ export function updateLabels(current: Labels, change: Labels, fieldpaths: readon
     });
   }
   const whole = fieldpaths.length === 0 || fieldpaths.includes('labels');
-  const changed: Record<string, string> = whole ? { ...change } : { ...current };
-  if (!whole)
-    for (const key of fieldpaths.map((path) => path.slice('labels.'.length))) changed[key] = change[key] ?? '';
-  const result = presentLabels(changed);
+  // Not by assignment, which would take the key __proto__ for something else.
+  const changes = fieldpaths.map((path) => path.slice('labels.'.length)).map((key) => [key, own(change, key)] as const);
+  const result = presentLabels(whole ? change : { ...current, ...Object.fromEntries(changes) });
   checkLabels(result);
   return result;
+}
+
+function own(labels: Labels, key: string): string {
+  return (Object.hasOwn(labels, key) ? labels[key] : undefined) ?? '';
 }
 
 /** Whether a field path names one label. */

@@ -128,6 +128,7 @@ export class NamespacedContent implements ContentStore {
   async #giveUp(ingest: LocalWriter): Promise<void> {
     const { offset } = await ingest.status();
     await ingest[Symbol.asyncDispose]();
+    // It failed already; what cannot be cleared away is left to the collection.
     if (offset === 0) await this.#parts.local.abort(ingest.ref).catch(() => {});
   }
 

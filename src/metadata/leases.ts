@@ -35,7 +35,7 @@ export class Leases implements LeaseManager {
 
   async create({ id, labels = {}, expiresAt }: NewLease = {}, { signal }: AbortableOptions = {}): Promise<Lease> {
     signal?.throwIfAborted();
-    if (id === '') throw new DrayError('invalid-argument', 'a lease needs an id');
+    if (id === '' || id?.isWellFormed() === false) throw new DrayError('invalid-argument', 'a lease needs an id');
     const all = presentLabels({ ...labels, ...(expiresAt === undefined ? {} : { [expireLabel]: `${expiresAt}` }) });
     checkLabels(all);
     const lease = {
@@ -193,6 +193,7 @@ function checkResource({ type, id }: LeaseResource): void {
       hint: `it can hold ${resourceTypes.join(', ')}`,
     });
   }
-  if (id === '') throw new DrayError('invalid-argument', `what a lease holds of ${type} needs an id`);
+  if (id === '' || !id.isWellFormed())
+    throw new DrayError('invalid-argument', `what a lease holds of ${type} needs an id`);
   if (type === 'content') parseDigest(id);
 }

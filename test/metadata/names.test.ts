@@ -57,6 +57,7 @@ describe('images', () => {
       ['app', { ...target, mediaType: '' }],
       ['app', target, { k: 'x'.repeat(4096) }],
       ['app', target, { '': 'x' }],
+      ['app', target, { k: '\ud800' }],
     ];
     for (const [name, descriptor, labels] of bad) {
       await refused(images.create({ name, target: descriptor, labels }), 'invalid-argument');
@@ -81,6 +82,14 @@ describe('images', () => {
     assert.deepEqual(byAnnotation.target, { ...other, annotations: { a: 'new' } });
     const byLabels = await images.update({ name: 'app', target, labels: { only: 'this' } }, 'labels');
     assert.deepEqual({ ...byLabels.labels }, { only: 'this' });
+    const odd = await images.update({ name: 'app', target, labels: { ['__proto__']: 'x' } }, 'labels.__proto__');
+    assert.deepEqual(Object.entries(odd.labels), [
+      ['only', 'this'],
+      ['__proto__', 'x'],
+    ]);
+    assert.equal((await names(images.list('labels.__proto__==x'))).length, 1);
+    const gone = await images.update({ name: 'app', target, labels: {} }, 'labels.constructor', 'labels.__proto__');
+    assert.deepEqual(Object.entries(gone.labels), [['only', 'this']]);
     const whole = await images.update({ name: 'app', target });
     assert.deepEqual([whole.target, { ...whole.labels }], [target, {}]);
     assert.equal(whole.createdAt.nanoseconds, createdAt.nanoseconds);
