@@ -35,15 +35,16 @@ export async function getBlob(
     return;
   }
   await using reader = await state.services.content.reader(blob, { signal: exchange.signal });
-  await sendBlob(exchange, reader, headers);
+  await sendBlob(exchange, state, reader, headers);
 }
 
 async function getBlobUpstream(
   exchange: Exchange,
-  { services, upstream }: RegistryState,
+  state: RegistryState,
   repository: Repository,
   digest: Digest,
 ): Promise<void> {
+  const { services, upstream } = state;
   if (!upstream?.serves(repository.name)) throw blobUnknown(digest);
   const described = isHead(exchange) ? await repository.described(digest) : undefined;
   const headers = blobHeaders(digest);
@@ -67,7 +68,7 @@ async function getBlobUpstream(
     throw upstreamFailed(error, repository.name.domain);
   }
   await using reader = await services.content.reader(fill.target, { signal });
-  await sendBlob(exchange, reader, headers);
+  await sendBlob(exchange, state, reader, headers);
 }
 
 /** `DELETE` of a blob: it leaves the repository, and the store when nothing else keeps it. */
@@ -112,7 +113,12 @@ async function mention({ identity }: Exchange, state: RegistryState, repository:
 }
 
 /** Sends an open blob, or the parts of it that the request asks for. */
-export async function sendBlob(exchange: Exchange, reader: BlobReader, headers: OutgoingHttpHeaders): Promise<void> {
+async function sendBlob(
+  exchange: Exchange,
+  { reads }: RegistryState,
+  reader: BlobReader,
+  headers: OutgoingHttpHeaders,
+): Promise<void> {
   const ranges = requestedRanges(exchange, reader);
   if (ranges === 'unsatisfiable') {
     exchange.response.setHeader('Content-Range', `bytes */${reader.size}`);
@@ -121,7 +127,7 @@ export async function sendBlob(exchange: Exchange, reader: BlobReader, headers: 
   const { signal } = exchange;
   if (ranges === 'all') {
     const length = { 'Content-Length': reader.size };
-    await replyStream(exchange, 200, { ...headers, ...length }, () => reader.stream({ signal }));
+    await replyStream(exchange, 200, { ...headers, ...length }, () => reads.stream(reader, { signal }));
     return;
   }
   const [only, ...others] = ranges;

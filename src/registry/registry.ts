@@ -15,6 +15,7 @@ import { Metrics } from './metrics.ts';
 import { Publisher, type SparsePolicy } from './publisher.ts';
 import { Repository } from './repository.ts';
 import { Sessions } from './sessions.ts';
+import { SharedReads } from './shared-reads.ts';
 import type { RegistryState } from './state.ts';
 import { Turns } from './turns.ts';
 import { Upstream, type UpstreamOptions } from './upstream.ts';
@@ -93,6 +94,7 @@ const defaults = {
   connections: 1000,
   manifestLimit: 8 * 1024 * 1024,
   memory: 64 * 1024 * 1024,
+  shared: 32 * 1024 * 1024,
   sessions: { idle: 30_000, open: 256 },
 } as const;
 
@@ -169,6 +171,7 @@ function createState(options: RegistryOptions, undo: AsyncDisposableStack): Regi
     collection: undo.use(new Collection(collection)),
     turns: new Turns(),
     memory: new MemoryBudget(defaults.memory),
+    reads: new SharedReads(defaults.shared),
     limits: {
       manifest: options.manifestLimit ?? defaults.manifestLimit,
       blob: options.blobLimit ?? Number.POSITIVE_INFINITY,

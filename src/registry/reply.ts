@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { DrayError } from '../errors.ts';
 import { drain, isWhole } from './body.ts';
@@ -42,20 +41,29 @@ export async function replyStream(
   }
   for await (const chunk of open()) {
     traffic.sent += chunk.byteLength;
-    if (!response.write(chunk)) await writable(exchange);
+    await written(exchange, chunk);
   }
   response.end();
 }
 
-async function writable({ response, signal, stall }: Exchange): Promise<void> {
-  const timeout = AbortSignal.timeout(stall);
+// Resolves when the chunk has left for the client, so that whoever gave it may use its memory again.
+async function written({ response, signal, stall }: Exchange, chunk: Uint8Array): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const stop = (): void => reject(signal.reason);
+  const timer = setTimeout(() => reject(unread(stall)), stall);
+  signal.addEventListener('abort', stop, { once: true });
   try {
-    await once(response, 'drain', { signal: AbortSignal.any([signal, timeout]) });
-  } catch (error) {
     signal.throwIfAborted();
-    if (!timeout.aborted) throw error;
-    throw new DrayError('aborted', `the client read nothing for ${stall / 1000} seconds`);
+    response.write(chunk, (error) => (error ? reject(error) : resolve()));
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
+}
+
+function unread(stall: number): DrayError {
+  return new DrayError('aborted', `the client read nothing for ${stall / 1000} seconds`);
 }
 
 /**

@@ -7,6 +7,7 @@ import type { RepositoryName } from './names.ts';
 import type { Publisher } from './publisher.ts';
 import type { Repository } from './repository.ts';
 import type { Sessions } from './sessions.ts';
+import type { SharedReads } from './shared-reads.ts';
 import type { Turns } from './turns.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -30,6 +31,8 @@ export interface RegistryState {
   /** For changes of one repository that must not mix. */
   readonly turns: Turns;
   readonly memory: MemoryBudget;
+  /** For blobs that are sent whole. */
+  readonly reads: SharedReads;
   readonly limits: RegistryLimits;
   /** Host part of the names of repositories whose paths have none. */
   readonly domain: string;

@@ -68,6 +68,8 @@ export interface Hasher {
   update(chunk: Uint8Array): void;
   /** The digest of what was given so far; more may follow. */
   digest(): Digest;
+  /** Another one that has been given the same and goes on by itself. */
+  copy(): Hasher;
 }
 
 /** A fresh {@link Hasher}; sha256 without a name. */
@@ -91,9 +93,9 @@ class NativeHasher implements Hasher {
   readonly #algorithm: Algorithm;
   readonly #hash: Hash;
 
-  constructor(algorithm: Algorithm) {
+  constructor(algorithm: Algorithm, hash: Hash = createHash(algorithm)) {
     this.#algorithm = algorithm;
-    this.#hash = createHash(algorithm);
+    this.#hash = hash;
   }
 
   update(chunk: Uint8Array): void {
@@ -103,11 +105,19 @@ class NativeHasher implements Hasher {
   digest(): Digest {
     return `${this.#algorithm}:${this.#hash.copy().digest('hex')}`;
   }
+
+  copy(): Hasher {
+    return new NativeHasher(this.#algorithm, this.#hash.copy());
+  }
 }
 
 // OpenSSL has no blake3.
 class Blake3Hasher implements Hasher {
-  readonly #hash = blake3.create();
+  readonly #hash;
+
+  constructor(hash: ReturnType<typeof blake3.create> = blake3.create()) {
+    this.#hash = hash;
+  }
 
   update(chunk: Uint8Array): void {
     this.#hash.update(chunk);
@@ -115,6 +125,10 @@ class Blake3Hasher implements Hasher {
 
   digest(): Digest {
     return `blake3:${Buffer.from(this.#hash.clone().digest()).toString('hex')}`;
+  }
+
+  copy(): Hasher {
+    return new Blake3Hasher(this.#hash.clone());
   }
 }
 
