@@ -93,7 +93,7 @@ function alterBody(response: ServerResponse, { cutAfter, corruptAt, bytesPerSeco
     if (cut) response.socket?.destroySoon();
     else if (offset === taken) response.emit('drain');
   };
-  response.write = ((chunk: Uint8Array) => {
+  response.write = ((chunk: Uint8Array, done?: (error?: Error) => void) => {
     const bytes = Buffer.from(chunk);
     taken += bytes.byteLength;
     // In small pieces, so that slow is slow from the first byte on.
@@ -101,6 +101,7 @@ function alterBody(response: ServerResponse, { cutAfter, corruptAt, bytesPerSeco
       const piece = bytes.subarray(at, at + pieceSize);
       pending = pending.then(() => send(piece));
     }
+    pending = pending.then(() => done?.(response.destroyed ? new Error('the connection is closed') : undefined));
     return false;
   }) as typeof response.write;
   response.end = ((chunk?: Uint8Array) => {
