@@ -25,7 +25,12 @@ export async function pushAll(pusher: Pusher, image: RandomImage): Promise<strin
 
 /** A client without credentials that does not wait long between attempts. */
 export function quickClient(options: RegistryClientOptions = {}): RegistryClient {
-  return new RegistryClient({ credentials: noCredentials, retry: { pause: 1, longestPause: 4 }, ...options });
+  return new RegistryClient({
+    credentials: noCredentials,
+    certificateDirectories: [],
+    retry: { pause: 1, longestPause: 4 },
+    ...options,
+  });
 }
 
 /** Method and status of the requests among some events: `GET 200`. */

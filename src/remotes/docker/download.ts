@@ -179,7 +179,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     if (end - start < policy.partSize / 4) return false;
     const { budget } = source.host.context;
     if (!budget.tryTake(end - start)) return false;
-    const leave = source.host.downloads.tryEnter();
+    const leave = source.host.pace.downloads.tryEnter();
     if (leave === undefined) {
       budget.give(end - start);
       return false;
@@ -206,7 +206,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     this.#isDone = true;
     this.#giveUpBody();
     for (const part of this.#parts.splice(0)) part.close();
-    this.#request.source.host.downloads.grow();
+    this.#request.source.host.pace.downloads.grow();
     this.#request.leave();
   }
 
@@ -220,7 +220,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
       await this.#rest(error);
       await this.#open();
     } catch (failure) {
-      source.host.downloads.shrink();
+      source.host.pace.downloads.shrink();
       this.#close();
       signal?.throwIfAborted();
       throw failure;

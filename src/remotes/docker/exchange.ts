@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DrayError, type ErrorContext } from '../../errors.ts';
 import type { Authorization, Need } from './authorizer.ts';
 import { connectionError, errorFrom, isTransient, isTransientStatus, isUnreachable } from './errors.ts';
 import { guardUrl } from './guard.ts';
 import type { HostState } from './host-state.ts';
 import { noteManners } from './manners.ts';
+import { rest } from './pace.ts';
 import { backOff, parseRetryAfter } from './retry.ts';
 import { redactedUrl } from './secret.ts';
 import type { WireRequest, WireResponse } from './transport.ts';
@@ -92,8 +92,8 @@ class Exchange {
   // An answer that counts, or that there is to be another attempt.
   async #attempt(): Promise<WireResponse | Again> {
     const { signal } = this.#request;
-    await this.#host.ready(signal);
-    const leave = this.#request.bulk === true ? undefined : await this.#host.metadata.enter(signal);
+    await this.#host.pace.ready(signal);
+    const leave = this.#request.bulk === true ? undefined : await this.#host.pace.metadata.enter(signal);
     try {
       const response = await this.#follow();
       // What a TLS server answers to plain http.
@@ -111,8 +111,7 @@ class Exchange {
   #afterFailure(error: unknown): Again {
     if (!isTransient(error)) throw connectionError(error, this.#context());
     if (this.#host.tryOtherRoot()) return { again: 0, cause: 'the host speaks another protocol' };
-    const { attempts } = this.#host.context.retry;
-    const most = isUnreachable(error) ? Math.min(3, attempts) : attempts;
+    const most = isUnreachable(error) ? Math.min(3, this.#host.attempts) : this.#host.attempts;
     const failure = connectionError(error, this.#context());
     if (this.#request.repeat === 'once' || this.#attempts >= most) throw failure;
     return { again: backOff(this.#host.context.retry, this.#attempts + 1), cause: failure.message };
@@ -124,19 +123,11 @@ class Exchange {
     // However little a server asks for, it gets at least the usual pause.
     const pause = Math.max(asked ?? 0, backOff(retry, this.#attempts + 1));
     const throttled = response.status === 429 || asked !== undefined;
-    if (throttled) this.#slowDown(Math.min(pause, retry.longestWait));
-    if (this.#request.repeat === 'once' || this.#attempts >= retry.attempts) return response;
+    if (throttled) this.#host.slowDown(Math.min(pause, retry.longestWait));
+    if (this.#request.repeat === 'once' || this.#attempts >= this.#host.attempts) return response;
     if (pause > retry.longestWait) throw await this.#tooLong(response, pause);
     response.body.discard();
     return { again: throttled ? 0 : pause, cause: `status ${response.status}` };
-  }
-
-  #slowDown(pause: number): void {
-    const { metadata, downloads, uploads } = this.#host;
-    metadata.shrink();
-    downloads.shrink();
-    uploads.shrink();
-    this.#host.pause(pause);
   }
 
   async #tooLong(response: WireResponse, pause: number): Promise<DrayError> {
@@ -249,10 +240,7 @@ class Exchange {
       pause,
       cause,
     });
-    await sleep(pause, undefined, { signal }).catch((error: unknown) => {
-      signal?.throwIfAborted();
-      throw error;
-    });
+    await rest(pause, signal);
   }
 
   #refuse(problem: string): DrayError {

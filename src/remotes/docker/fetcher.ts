@@ -80,8 +80,8 @@ export class RepositoryFetcher implements Fetcher {
 
   async #download(source: BlobSource, kind: Kind, target: Descriptor, options: FetchOptions): Promise<Download> {
     const { offset = 0, distrust = false, signal } = options;
-    const { downloads, metadata, context } = source.host;
-    const leave = await (kind === 'blobs' ? downloads : metadata).enter(signal);
+    const { pace, context } = source.host;
+    const leave = await (kind === 'blobs' ? pace.downloads : pace.metadata).enter(signal);
     const policy = distrust ? { ...context.downloads, parts: 0 } : context.downloads;
     return await Download.start({ source, target, offset, policy, leave, signal });
   }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DrayError } from '../../errors.ts';
 import { type Reach, reachOfHost } from './addresses.ts';
 import { Authorizer } from './authorizer.ts';
@@ -7,9 +6,9 @@ import { type CredentialSource, noCredentials } from './credentials.ts';
 import type { DownloadPolicy } from './download.ts';
 import type { RegistryEvent } from './events.ts';
 import { exchange } from './exchange.ts';
-import { Gate } from './gate.ts';
 import { guardUrl } from './guard.ts';
 import { allCapabilities, type HostConfig } from './hosts.ts';
+import type { Pace } from './pace.ts';
 import type { RetryPolicy } from './retry.ts';
 import { repositoryScope } from './scopes.ts';
 import type { Connection, Transport } from './transport.ts';
@@ -39,8 +38,8 @@ export interface ClientContext {
   /** Bytes of a chunk of an upload, where a registry has no wish of its own. */
   readonly chunkSize: number;
   readonly budget: Budget;
-  /** The most bodies that travel at once from or to one host, in each direction. */
-  readonly concurrency: number;
+  /** The pace of a server, the same for all its hosts. */
+  readonly paceOf: (config: HostConfig) => Pace;
 }
 
 /** What a host turned out to do or not to do; absent while nobody knows. */
@@ -67,8 +66,7 @@ export interface Learned {
   referrers?: boolean;
 }
 
-const metadataConcurrency = 16;
-const startingConcurrency = 4;
+const mirrorAttempts = 2;
 
 /** Other servers that one host may have sent us to before they are forgotten. */
 const satelliteLimit = 256;
@@ -78,10 +76,7 @@ export class HostState {
   readonly config: HostConfig;
   readonly context: ClientContext;
   readonly authorizer: Authorizer;
-  /** Small requests, which never wait behind bodies. */
-  readonly metadata: Gate = new Gate(metadataConcurrency, metadataConcurrency);
-  readonly downloads: Gate;
-  readonly uploads: Gate;
+  readonly pace: Pace;
   readonly learned: Learned = {};
   readonly warnings: Set<string> = new Set();
   /** What is read, changed and written back, by what it is: one after another. */
@@ -89,7 +84,6 @@ export class HostState {
   #root: URL;
   #otherRoot: URL | undefined;
   #turns = 0;
-  #resumeAt = 0;
   #reach: Promise<Reach> | undefined;
   readonly #satellites = new Map<string, HostState>();
   #elsewhere: Connection | undefined;
@@ -99,8 +93,7 @@ export class HostState {
     this.context = context;
     this.#root = config.root;
     this.#otherRoot = config.otherRoot;
-    this.downloads = new Gate(startingConcurrency, context.concurrency);
-    this.uploads = new Gate(startingConcurrency, context.concurrency);
+    this.pace = context.paceOf(config);
     this.authorizer = new Authorizer({
       registry: config.registry,
       source: context.credentials,
@@ -117,6 +110,12 @@ export class HostState {
   /** The host with its port, for people. */
   get registry(): string {
     return this.config.registry;
+  }
+
+  /** How often a request is sent; a mirror has others behind it. */
+  get attempts(): number {
+    const { attempts } = this.context.retry;
+    return this.config.namespace === undefined ? attempts : Math.min(mirrorAttempts, attempts);
   }
 
   /** The root of its API. */
@@ -181,22 +180,10 @@ export class HostState {
     return true;
   }
 
-  /** Every request to the host waits that long. */
-  pause(milliseconds: number): void {
-    this.#resumeAt = Math.max(this.#resumeAt, performance.now() + milliseconds);
-    this.context.emit({ type: 'wait', registry: this.registry, pause: milliseconds });
-  }
-
-  /** Waits while the host is to be left alone. */
-  async ready(signal: AbortSignal | undefined): Promise<void> {
-    for (;;) {
-      const left = this.#resumeAt - performance.now();
-      if (left <= 0) return;
-      await sleep(left, undefined, { signal }).catch((error: unknown) => {
-        signal?.throwIfAborted();
-        throw error;
-      });
-    }
+  /** The host asked for less. */
+  slowDown(pause: number): void {
+    this.pace.slowDown(pause);
+    this.context.emit({ type: 'wait', registry: this.registry, pause });
   }
 
   tell(text: string): void {

@@ -13,8 +13,12 @@ import { type DownloadOptions, defaultDownloadPolicy } from './download.ts';
 import type { RegistryEvent } from './events.ts';
 import { RepositoryFetcher } from './fetcher.ts';
 import type { ClientContext, HostState, Timeouts } from './host-state.ts';
+import type { HostConfig } from './hosts.ts';
+import { defaultCertificateDirectories, findHosts } from './hosts-directory.ts';
 import { ping, verifyLogin } from './login.ts';
 import { putManifest } from './manifests.ts';
+import { Pace } from './pace.ts';
+import { environmentProxies, type FindProxy } from './proxy.ts';
 import { RepositoryPusher } from './pusher.ts';
 import { listReferrers } from './referrers.ts';
 import { Registries } from './registries.ts';
@@ -36,8 +40,12 @@ export interface RegistryClientOptions {
   readonly plainHttp?: boolean | undefined;
   /** Do not verify certificates of registries that nothing is configured for. */
   readonly insecure?: boolean | undefined;
-  /** A directory in the format of containerd's `certs.d`. */
+  /** A directory in the format of containerd's `certs.d`, or several, separated as those of `PATH`. */
   readonly hostsDirectory?: string | undefined;
+  /** Directories in the format of docker's `certs.d`; those of docker and podman if not said. */
+  readonly certificateDirectories?: readonly string[] | undefined;
+  /** The proxy for a URL; those of the environment if not said. */
+  readonly proxy?: FindProxy | undefined;
   /** The most bodies that travel at once from or to one host, in each direction; 8 if not said. */
   readonly concurrency?: number | undefined;
   /** Never dial: every request fails with `failed-precondition`, reason `policy`. */
@@ -79,11 +87,14 @@ export class RegistryClient implements Resolver, AsyncDisposable {
   readonly #uploads: UploadSessionStore | undefined;
 
   constructor(options: RegistryClientOptions = {}) {
-    this.#transport = new Transport();
+    this.#transport = new Transport({ proxyFor: options.proxy ?? environmentProxies() });
     this.#uploads = options.uploads;
     const connection = { skipVerify: options.insecure === true, timeout: options.timeouts?.connect };
     const defaults = { plainHttp: options.plainHttp === true, connection };
-    this.#registries = new Registries(contextOf(options, this.#transport), defaults, async () => undefined);
+    const { hostsDirectory, certificateDirectories = defaultCertificateDirectories() } = options;
+    this.#registries = new Registries(contextOf(options, this.#transport), defaults, (registry) =>
+      findHosts(registry, { hostsDirectory, certificateDirectories, defaults }),
+    );
   }
 
   async resolve(reference: string, { signal }: AbortableOptions = {}): Promise<Resolved> {
@@ -241,10 +252,20 @@ function contextOf(options: RegistryClientOptions, transport: Transport): Client
     retry: { ...defaultRetryPolicy, ...said(options.retry) },
     userAgent: options.userAgent ?? 'dray',
     offline: options.offline === true,
-    concurrency: options.concurrency ?? defaultConcurrency,
+    paceOf: pacesOf(options.concurrency ?? defaultConcurrency),
     chunkSize: options.chunkSize ?? defaultChunkSize,
     downloads: { ...defaultDownloadPolicy, ...said(options.downloads) },
     budget: new Budget(options.memory ?? defaultMemory),
+  };
+}
+
+function pacesOf(concurrency: number): (config: HostConfig) => Pace {
+  const paces = new Map<string, Pace>();
+  return ({ root, connection }) => {
+    const server = connection.socketPath ?? root.origin;
+    const pace = paces.get(server) ?? new Pace(concurrency);
+    paces.set(server, pace);
+    return pace;
   };
 }
 

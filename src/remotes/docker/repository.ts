@@ -17,8 +17,9 @@ export function nameOf({ domain, path }: Repository): string {
 }
 
 /**
- * What the first host says that can. The next one is asked whatever goes wrong; in the end the most telling error is thrown
- * (an answer says more than `not-found`, and that more than no answer), with what every host said in its message.
+ * What the first host says that can. The next one is asked whatever goes wrong. In the end the error of the last host counts,
+ * which is the registry itself, unless it did not answer: then the most telling one of the others. Its message has what
+ * every host said.
  */
 export async function firstOf<T>(
   hosts: readonly HostState[],
@@ -26,30 +27,40 @@ export async function firstOf<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const failures: { readonly host: HostState; readonly error: unknown }[] = [];
-  for (const host of hosts) {
+  const awake = hosts.filter((host, index) => !host.pace.isAvoided || index === hosts.length - 1);
+  for (const host of awake) {
     try {
       return await ask(host);
     } catch (error) {
       signal?.throwIfAborted();
+      if (is(error, 'unavailable') && host !== awake.at(-1)) host.pace.avoid();
       failures.push({ host, error });
     }
   }
   const [first] = failures;
   if (first === undefined) throw noHost();
   if (failures.length === 1) throw first.error;
-  const worst = failures.reduce((best, next) => (weight(next.error) > weight(best.error) ? next : best));
-  throw summary(worst.error, failures);
+  const telling = failures.reduceRight((best, next) => (weight(next.error) > weight(best.error) ? next : best));
+  const last = failures.at(-1) ?? first;
+  throw summary((weight(last.error) > noAnswer ? last : telling).error, failures);
 }
 
+const noAnswer = 1;
+
 function weight(error: unknown): number {
-  if (is(error, 'unavailable') && error.context.status === undefined) return 1;
+  if (is(error, 'unavailable') && error.context.status === undefined) return noAnswer;
   return is(error, 'not-found') ? 2 : 3;
 }
 
 function summary(worst: unknown, failures: readonly { readonly host: HostState; readonly error: unknown }[]): unknown {
   if (!(worst instanceof DrayError)) return worst;
-  const all = failures.map(({ host, error }) => `${host.registry}: ${error instanceof Error ? error.message : error}`);
+  const all = failures.map(({ host, error }) => said(host, error));
   return new DrayError(worst.kind, `every host failed: ${all.join('; ')}`, { ...worst.context, cause: worst });
+}
+
+function said({ registry }: HostState, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.includes(registry) ? message : `${registry}: ${message}`;
 }
 
 function noHost(): DrayError {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenBlob, PushOutcome } from '../../content/copy.ts';
 import { collectDocument } from '../../content/documents.ts';
 import { because, DrayError, is } from '../../errors.ts';
@@ -8,6 +7,7 @@ import { errorFrom, isTransientStatus } from './errors.ts';
 import type { HostResponse } from './exchange.ts';
 import { blobExists } from './exists.ts';
 import type { Learned } from './host-state.ts';
+import { rest } from './pace.ts';
 import { backOff } from './retry.ts';
 import { acknowledged, isAccepted, type Piece, UploadSession, type UploadTarget } from './upload-session.ts';
 import type { UploadKey, UploadSessionStore } from './upload-sessions.ts';
@@ -84,11 +84,11 @@ export class Upload {
   }
 
   async #send(): Promise<void> {
-    const { host } = this.#options.target;
-    const leave = await host.uploads.enter(this.#signal);
+    const { pace } = this.#options.target.host;
+    const leave = await pace.uploads.enter(this.#signal);
     try {
       while (!(await this.#advanceBy(this.#nextStep()))) this.#signal?.throwIfAborted();
-      host.uploads.grow();
+      pace.uploads.grow();
     } finally {
       leave();
     }
@@ -300,10 +300,7 @@ export class Upload {
 
   async #rest(): Promise<void> {
     const pause = backOff(this.#options.target.host.context.retry, this.#failures + 1);
-    await sleep(pause, undefined, { signal: this.#signal }).catch((error: unknown) => {
-      this.#signal?.throwIfAborted();
-      throw error;
-    });
+    await rest(pause, this.#signal);
   }
 
   #piece(start: number, end: number): Piece {

@@ -1,0 +1,119 @@
+import { parse, TomlError } from 'smol-toml';
+import { z } from 'zod';
+import { DrayError } from '../../errors.ts';
+import type { Capability } from './hosts.ts';
+
+/** The `hosts.toml` of containerd's hosts directory. */
+
+/** What is written about one host. Paths are as they are written. */
+export interface HostEntry {
+  /** `https://mirror.example.com/v2`; absent for what is written about the registry itself. */
+  readonly url?: string | undefined;
+  readonly capabilities?: readonly Capability[] | undefined;
+  readonly authorities: readonly string[];
+  /** Files with a certificate and, when it is not in the same file, its key. */
+  readonly clientCertificates: readonly { readonly certificate: string; readonly key?: string | undefined }[];
+  readonly skipVerify?: boolean | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly overridePath: boolean;
+  /** Milliseconds. */
+  readonly dialTimeout?: number | undefined;
+}
+
+/** The hosts in the order of the file, and what is written about the registry itself. */
+export interface HostsFile {
+  readonly hosts: readonly HostEntry[];
+  readonly server: HostEntry;
+}
+
+const files = z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat());
+const certificates = z
+  .union([z.string(), z.array(z.union([z.string(), z.array(z.string()).min(1).max(2)]))])
+  .transform((value) => [value].flat().map((entry) => [entry].flat()))
+  .transform((pairs) => pairs.map(([certificate = '', key]) => ({ certificate, key: key === '' ? undefined : key })));
+const headers = z
+  .record(
+    z.string(),
+    z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat().join(', ')),
+  )
+  .refine((value) => Object.entries(value).every(isHeader), 'a header of it is none');
+
+const entrySchema = z.looseObject({
+  capabilities: z.array(z.enum(['pull', 'resolve', 'push', 'referrers'])).optional(),
+  ca: files.optional(),
+  client: certificates.optional(),
+  skip_verify: z.boolean().optional(),
+  header: headers.optional(),
+  override_path: z.boolean().optional(),
+  dial_timeout: z.string().transform(parseDuration).optional(),
+});
+const fileSchema = entrySchema.extend({
+  server: z.string().min(1).optional(),
+  host: z.record(z.string().min(1), entrySchema).optional(),
+});
+
+/**
+ * Reads a `hosts.toml`.
+ * @throws DrayError `invalid-argument` with the path and what is wrong: a mirror that is lost in silence is worse.
+ */
+export function parseHostsToml(text: string, path: string): HostsFile {
+  const parsed = fileSchema.safeParse(parseToml(text, path));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw malformed(path, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it has the wrong shape'}`);
+  }
+  const { server, host = {}, ...root } = parsed.data;
+  // Such keys lose their place among the others, and their place is what mirrors are tried by.
+  const numeric = Object.keys(host).find((key) => /^\d+$/.test(key));
+  if (numeric !== undefined) throw malformed(path, `host.${numeric} is no host`);
+  return {
+    server: entryOf(root, server),
+    hosts: Object.entries(host).map(([url, entry]) => entryOf(entry, url)),
+  };
+}
+
+function entryOf(entry: z.infer<typeof entrySchema>, url: string | undefined): HostEntry {
+  return {
+    url,
+    capabilities: entry.capabilities,
+    authorities: entry.ca ?? [],
+    clientCertificates: entry.client ?? [],
+    skipVerify: entry.skip_verify,
+    headers: entry.header ?? {},
+    overridePath: entry.override_path ?? false,
+    dialTimeout: entry.dial_timeout,
+  };
+}
+
+function parseToml(text: string, path: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    // The rest of its message shows lines of the file, which may hold a secret header.
+    throw malformed(path, `line ${error.line}: ${error.message.split('\n')[0]}`);
+  }
+}
+
+function malformed(path: string, problem: string): DrayError {
+  return new DrayError('invalid-argument', `${path} is no hosts file: ${problem}`, {
+    path,
+    hint: 'it has the format of containerd’s hosts.toml',
+  });
+}
+
+function isHeader([name, value]: [string, string]): boolean {
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+}
+
+const unitsOfDuration: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+// A duration as Go writes it: `1m30s`.
+function parseDuration(text: string, context: z.RefinementCtx): number {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) {
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is no duration` });
+    return z.NEVER;
+  }
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
+  return [...parts].reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (unitsOfDuration[unit] ?? 0), 0);
+}

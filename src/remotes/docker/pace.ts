@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Gate } from './gate.ts';
+
+const metadataConcurrency = 16;
+const startingConcurrency = 4;
+
+/** How long a server that did not answer is passed over, in milliseconds. */
+const avoidance = 60_000;
+
+/** How much is asked of one server at once, and when: the same for all who ask it. */
+export class Pace {
+  /** Small requests, which never wait behind bodies. */
+  readonly metadata: Gate = new Gate(metadataConcurrency, metadataConcurrency);
+  readonly downloads: Gate;
+  readonly uploads: Gate;
+  #resumeAt = 0;
+  #avoidUntil = 0;
+
+  /** At most `concurrency` bodies travel in each direction; few at first. */
+  constructor(concurrency: number) {
+    this.downloads = new Gate(startingConcurrency, concurrency);
+    this.uploads = new Gate(startingConcurrency, concurrency);
+  }
+
+  /** The server asked for less: fewer things at once, and nothing for so many milliseconds. */
+  slowDown(pause: number): void {
+    for (const gate of [this.metadata, this.downloads, this.uploads]) gate.shrink();
+    this.#resumeAt = Math.max(this.#resumeAt, performance.now() + pause);
+  }
+
+  /** Waits while the server is to be left alone. */
+  async ready(signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      const left = this.#resumeAt - performance.now();
+      if (left <= 0) return;
+      await rest(left, signal);
+    }
+  }
+
+  /** The server did not answer: whoever has another one asks that. */
+  avoid(): void {
+    this.#avoidUntil = performance.now() + avoidance;
+  }
+
+  get isAvoided(): boolean {
+    return performance.now() < this.#avoidUntil;
+  }
+}
+
+/** Waits. @throws the reason of the signal. */
+export async function rest(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
+}

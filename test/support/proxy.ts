@@ -1,0 +1,57 @@
+import { createServer, request as forward } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+
+/** A proxy on loopback that knows names nobody else does: what is asked of `name` goes to where the test says. */
+export interface TestProxy extends AsyncDisposable {
+  readonly url: URL;
+  /** What was asked for: `CONNECT host:port`, `GET http://host/path`. */
+  readonly requests: readonly string[];
+  /** The `Proxy-Authorization` of each. */
+  readonly authorizations: readonly (string | undefined)[];
+}
+
+/** Starts a proxy; `places` gives `127.0.0.1:port` for `name:port`, or for `name`. */
+export async function testProxy(places: Readonly<Record<string, string>>): Promise<TestProxy> {
+  const requests: string[] = [];
+  const authorizations: (string | undefined)[] = [];
+  const sockets = new Set<Socket>();
+  const placeOf = (host: string): string[] =>
+    (places[host] ?? places[host.replace(/:\d+$/, '')] ?? '127.0.0.1:1').split(':');
+  const server = createServer((incoming, outgoing) => {
+    requests.push(`${incoming.method} ${incoming.url}`);
+    authorizations.push(incoming.headers['proxy-authorization']);
+    const url = new URL(incoming.url ?? '');
+    const [host, port] = placeOf(url.host);
+    const { 'proxy-authorization': _, ...headers } = incoming.headers;
+    const path = `${url.pathname}${url.search}`;
+    const onward = forward({ host, port, path, method: incoming.method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+      answer.pipe(outgoing);
+    });
+    onward.on('error', () => outgoing.destroy());
+    incoming.pipe(onward);
+  });
+  server.on('connect', (incoming, socket: Socket, head) => {
+    requests.push(`CONNECT ${incoming.url}`);
+    authorizations.push(incoming.headers['proxy-authorization']);
+    const [host, port] = placeOf(incoming.url ?? '');
+    const onward = connect(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      onward.write(head);
+      socket.pipe(onward).pipe(socket);
+    });
+    for (const one of [socket, onward]) one.on('error', () => one.destroy());
+    sockets.add(onward);
+  });
+  server.on('connection', (socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    requests,
+    authorizations,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
