@@ -12,9 +12,6 @@ const [, , directory = '', path = ''] = process.argv;
 await using content = new LocalStore(join(directory, 'store'), { durability: 'none' });
 const { images } = await importArchive({ ...memoryServices(), content }, path === '-' ? process.stdin : path);
 let written = 0;
-for await (const chunk of exportArchive(
-  content,
-  images.map(({ name, target }) => ({ target, names: [name] })),
-))
-  written += chunk.byteLength;
+const exported = images.map(({ name, target }) => ({ target, names: [name] }));
+for await (const chunk of exportArchive(content, exported, { transient: true })) written += chunk.byteLength;
 console.log(`${written} ${Math.round(process.resourceUsage().maxRSS / 1024)}`);
