@@ -108,8 +108,8 @@ export function matches({ request }: Exchange, digest: Digest): boolean {
 async function mention({ identity }: Exchange, state: RegistryState, repository: Repository, digest: Digest) {
   const access = { type: 'repository', name: repository.name.short, action: 'push' } as const;
   if (state.readOnly || !identity.allows(access)) return;
-  await state.holds.mentioned(repository.name.full, digest);
-  if ((await repository.info(digest)) === undefined) throw blobUnknown(digest);
+  const isNew = await state.holds.mentioned(repository.name.full, digest);
+  if (isNew && (await repository.info(digest)) === undefined) throw blobUnknown(digest);
 }
 
 /** Sends an open blob, or the parts of it that the request asks for. */

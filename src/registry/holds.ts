@@ -48,10 +48,14 @@ export class Holds {
     this.#known.add(key);
   }
 
-  /** Keeps content that a client has been told of and may name in a manifest; nothing to do when that was done lately. */
-  async mentioned(repository: string, digest: Digest): Promise<void> {
-    if (this.#known.has(`${recentId(repository, this.#slot())} ${digest}`)) return;
+  /**
+   * Keeps content that a client has been told of and may name in a manifest. False when that was done lately; true when it was
+   * not, so that what had been found out before has to be looked at again: a collection may have come in between.
+   */
+  async mentioned(repository: string, digest: Digest): Promise<boolean> {
+    if (this.#known.has(`${recentId(repository, this.#slot())} ${digest}`)) return false;
     await this.arriving(repository, digest);
+    return true;
   }
 
   /** Ends that: the content was deleted. */

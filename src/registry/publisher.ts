@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { pusherOf } from '../content/copy.ts';
 import { is } from '../errors.ts';
 import { childLabels } from '../images/labels.ts';
@@ -78,13 +79,20 @@ export class Publisher {
 
   async #checkChildren(repository: Repository, { mediaType, children }: ManifestDocument): Promise<void> {
     const lenient = this.#sparse === 'all' || isIndex(mediaType);
-    for (const child of children) {
-      await this.#holds.mentioned(repository.name.full, child.digest);
-      if (lenient || isNonDistributable(child.mediaType) || (await has(repository, child))) continue;
+    for (const [index, child] of children.entries()) {
+      // Some documents have thousands, and others want their turn.
+      if (index % 100 === 99) await turn();
+      if ((await this.#keep(repository, child)) || lenient || isNonDistributable(child.mediaType)) continue;
       throw refusal('MANIFEST_BLOB_UNKNOWN', `${child.mediaType} ${child.digest} is not in this repository`, {
         hint: 'push what a manifest names before the manifest',
       });
     }
+  }
+
+  // Whether a child is there, and stays.
+  async #keep(repository: Repository, child: Descriptor): Promise<boolean> {
+    if (!(await has(repository, child))) return false;
+    return !(await this.#holds.mentioned(repository.name.full, child.digest)) || (await has(repository, child));
   }
 
   async #store(

@@ -32,13 +32,14 @@ export interface RepositoryContext {
  * One repository as a view of the store. A blob belongs to it when it was uploaded or mounted here, a manifest when it was
  * put here: both are labels on the content, so there is one copy of the bytes and the store's own collection ends it. What
  * something else (`dray pull`, `import`) put into the store under a name of this repository belongs to it as well, as long
- * as it has that name.
+ * as it has that name. Made for one request: what it has found out of such names it does not ask for again.
  */
 export class Repository {
   readonly name: RepositoryName;
   readonly #services: Services;
   readonly #holds: Holds;
   readonly #graphs: Graphs;
+  #others: Promise<readonly Descriptor[]> | undefined;
 
   constructor(name: RepositoryName, { services, holds, graphs }: RepositoryContext) {
     this.name = name;
@@ -142,6 +143,7 @@ export class Repository {
     await this.#holds.releaseReferrers(this.name.full, digest);
     await this.#holds.releaseUntagged(this.name.full, digest);
     await this.#holds.forget(this.name.full, digest);
+    this.#others = undefined;
   }
 
   /** What the store says of content, whoever it belongs to. */
@@ -163,12 +165,18 @@ export class Repository {
   }
 
   async #fromElsewhere(digest: Digest): Promise<Descriptor | undefined> {
-    const others = `labels."${imageLabel}"!=${JSON.stringify(this.name.full)}`;
-    for await (const { target } of this.#services.images.list(`${this.#named('[:@]')},${others}`)) {
+    this.#others ??= this.#imagesFromElsewhere();
+    for (const target of await this.#others) {
       const found = await this.#graphs.find(target, digest);
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  async #imagesFromElsewhere(): Promise<Descriptor[]> {
+    const others = `labels."${imageLabel}"!=${JSON.stringify(this.name.full)}`;
+    const images = this.#services.images.list(`${this.#named('[:@]')},${others}`);
+    return await Array.fromAsync(images, ({ target }) => bare(target));
   }
 
   #named(separator: string): string {

@@ -429,6 +429,9 @@ group('an image that the registry did not make', () => {
     assert.equal(refused.status, 405);
     assert.equal((await registry.send('DELETE', '/v2/ghcr.io/acme/app/manifests/1')).status, 202);
     assert.equal((await registry.send('GET', '/v2/ghcr.io/acme/app/manifests/1')).status, 404);
+    await importImage(registry.services, 'ghcr.io/acme/tool:1', image);
+    assert.equal((await registry.send('DELETE', `/v2/ghcr.io/acme/tool/manifests/${image.root.digest}`)).status, 202);
+    assert.equal((await registry.send('GET', '/v2/ghcr.io/acme/tool/manifests/1')).status, 404);
   });
 
   it('can be built upon: a blob of it need not be pushed', async () => {

@@ -12,7 +12,7 @@ import { nothing } from './support.ts';
 const mebibyte = 1024 * 1024;
 
 /** What a registry needs to begin with, and what hostile clients may make of it. */
-const limit = 420 * mebibyte;
+const limit = 512 * mebibyte;
 
 async function peak(served: ServedProcess): Promise<number> {
   return Number((await served.send('GET', '/memory')).body.toString());
