@@ -43,6 +43,7 @@ export class ScriptedRegistry implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #repositories = new Map<string, RepositoryContents>();
+  readonly #stop = new AbortController();
   #rules: ActiveRule[] = [];
   #gatekeeper: Gatekeeper | undefined;
 
@@ -135,6 +136,7 @@ export class ScriptedRegistry implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#stop.abort();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
@@ -161,7 +163,7 @@ export class ScriptedRegistry implements AsyncDisposable {
 
   async #answer(wire: Wire): Promise<void> {
     const { delay, answer, raw, reset = false } = wire.rule ?? {};
-    if (delay !== undefined) await sleep(delay);
+    if (delay !== undefined) await sleep(delay, undefined, { signal: this.#stop.signal });
     if (reset) wire.reset();
     if (raw !== undefined) return wire.raw(raw);
     if (answer !== undefined) {

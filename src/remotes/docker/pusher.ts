@@ -59,6 +59,7 @@ export class RepositoryPusher implements Pusher {
    * takes a manifest only with everything below it.
    */
   async complete(target: Descriptor, { signal }: AbortableOptions = {}): Promise<boolean> {
+    parseDigest(target.digest);
     const tags = this.#tagsOf(target.digest);
     const known = tags.length <= 1 && (await this.#headManifest(tags[0] ?? target.digest, signal)) === target.digest;
     if (known || (tags.length > 0 && (await this.#tagExisting(target, signal)))) return true;

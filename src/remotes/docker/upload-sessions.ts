@@ -1,3 +1,8 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { codeOf, withContext } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 
 /** What an upload is of and where it goes. */
@@ -19,4 +24,81 @@ export interface UploadSessionStore {
   get(key: UploadKey): Promise<SavedUpload | undefined>;
   put(key: UploadKey, upload: SavedUpload): Promise<void>;
   delete(key: UploadKey): Promise<void>;
+}
+
+/** How long an upload is remembered, in milliseconds: registries forget them as well. */
+const lifetime = 24 * 3_600_000;
+
+const savedSchema = z.object({
+  registry: z.string(),
+  repository: z.string(),
+  digest: z.string(),
+  location: z.string(),
+  offset: z.int().nonnegative(),
+  savedAt: z.number(),
+});
+
+/**
+ * Remembers uploads in a directory, a file each that its owner alone can read. The directory is made when it is needed.
+ * Several processes may use one: who comes later wins, and a registry says itself how far an upload is.
+ * @throws DrayError from its methods when the directory cannot be read or written.
+ */
+export function fileUploadSessions(directory: string): UploadSessionStore {
+  const pathOf = ({ registry, repository, digest }: UploadKey): string => {
+    const name = createHash('sha256')
+      .update(JSON.stringify([registry, repository, digest]))
+      .digest('hex');
+    return join(directory, `${name}.json`);
+  };
+  return {
+    async get(key) {
+      const path = pathOf(key);
+      const saved = parseSaved(await readIfThere(path));
+      if (saved === undefined) return undefined;
+      const isOwn =
+        saved.registry === key.registry && saved.repository === key.repository && saved.digest === key.digest;
+      if (isOwn && Date.now() - saved.savedAt < lifetime) return { location: saved.location, offset: saved.offset };
+      await rm(path, { force: true });
+      return undefined;
+    },
+    async put(key, upload) {
+      const path = pathOf(key);
+      const temporary = `${path}.${process.pid}`;
+      await at(path, async () => {
+        await mkdir(directory, { recursive: true, mode: 0o700 });
+        await writeFile(temporary, JSON.stringify({ ...key, ...upload, savedAt: Date.now() }), { mode: 0o600 });
+        await rename(temporary, path);
+      });
+    },
+    async delete(key) {
+      const path = pathOf(key);
+      await at(path, () => rm(path, { force: true }));
+    },
+  };
+}
+
+// A file that is none of ours, or half of one, says nothing.
+function parseSaved(text: string | undefined): z.infer<typeof savedSchema> | undefined {
+  try {
+    return savedSchema.safeParse(JSON.parse(text ?? '')).data;
+  } catch {
+    return undefined;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw withContext(error, { path, operation: 'look for an unfinished upload' });
+  }
+}
+
+async function at<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw withContext(error, { path, operation: 'remember an unfinished upload' });
+  }
 }
