@@ -114,6 +114,12 @@ const meanings: Readonly<Record<number, Meaning>> = {
   507: { kind: 'resource-exhausted', hint: 'the registry has no space left' },
 };
 
+const refusal: Meaning = { kind: 'failed-precondition', hint: 'the registry does not want this' };
+const nonsense: Meaning = {
+  kind: 'unavailable',
+  hint: 'try again later; something else than a registry may answer there',
+};
+
 const meaningsOfCodes: Readonly<Record<string, Meaning>> = {
   MANIFEST_BLOB_UNKNOWN: { kind: 'failed-precondition', hint: 'what the manifest refers to is not in the repository' },
   DIGEST_INVALID: { kind: 'failed-precondition', reason: 'digest-mismatch', hint: 'the registry got other bytes' },
@@ -136,7 +142,7 @@ export function errorOf(status: number, body: ErrorBody, context: ErrorContext):
   const codes = body.errors.map(({ code }) => code);
   const byCode =
     status < 500 ? codes.map((code) => meaningsOfCodes[code]).find((known) => known !== undefined) : undefined;
-  const meaning = byCode ?? meanings[status] ?? { kind: status >= 500 ? 'unavailable' : 'unknown' };
+  const meaning = byCode ?? meanings[status] ?? (status >= 400 && status < 500 ? refusal : nonsense);
   const said = body.text === '' ? '' : ` ${body.text}`;
   const message = `${context.registry ?? 'the registry'} answered ${status}${said}`;
   return new DrayError(meaning.kind, message, {
