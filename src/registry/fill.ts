@@ -1,5 +1,6 @@
-import { type Fetcher, refOf, writeBlob } from '../content/copy.ts';
+import { type Fetcher, type FetchOptions, type OpenBlob, refOf, writeBlob } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { unlessAborted } from './abort.ts';
 
@@ -8,9 +9,14 @@ const queueLimit = 2 * 1024 * 1024;
 
 interface Follower {
   readonly queue: Uint8Array[];
+  /** Bytes in the queue. */
   bytes: number;
+  /** Bytes that it was given as they came. */
+  given: number;
   /** Whether it still gets the bytes as they come. */
   live: boolean;
+  /** Whether what it was given has turned out wrong. */
+  spoiled: boolean;
   wake: () => void;
 }
 
@@ -47,7 +53,7 @@ export class Fill {
   async #run(fetcher: () => Promise<Fetcher>, signal: AbortSignal): Promise<void> {
     try {
       const source = await fetcher();
-      const open = (offset = 0): AsyncGenerator<Uint8Array> => this.#passOn(source, offset, signal);
+      const open: OpenBlob = (offset = 0, options = {}) => this.#passOn(source, { ...options, offset, signal });
       await writeBlob(this.#content, refOf(this.target), this.target, open, { signal });
     } finally {
       this.#ended = true;
@@ -55,12 +61,13 @@ export class Fill {
     }
   }
 
-  async *#passOn(source: Fetcher, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *#passOn(source: Fetcher, options: FetchOptions & { readonly offset: number }): AsyncGenerator<Uint8Array> {
+    if (options.distrust) for (const follower of this.#followers) follower.spoiled = follower.given > 0;
     // What an earlier transfer left is in the store alone.
-    if (offset > 0 || this.#moving) this.#leaveBehind();
+    if (options.offset > 0 || this.#moving) this.#leaveBehind();
     this.#moving = true;
-    let position = offset;
-    for await (const chunk of await source.fetch(this.target, { offset, signal })) {
+    let position = options.offset;
+    for await (const chunk of await source.fetch(this.target, options)) {
       // A copy, since the source may use its buffer again; taken before it does.
       const copy = this.#followers.size === 0 ? undefined : Buffer.from(chunk);
       yield chunk;
@@ -78,6 +85,7 @@ export class Fill {
       if (follower.live) {
         follower.queue.push(chunk);
         follower.bytes += chunk.byteLength;
+        follower.given += chunk.byteLength;
       }
       follower.wake();
     }
@@ -93,7 +101,8 @@ export class Fill {
 
   /** The whole blob, from now on. @throws what the transfer fails with. */
   follow(options: AbortableOptions = {}): AsyncIterable<Uint8Array> {
-    const follower: Follower = { queue: [], bytes: 0, live: !this.#moving && !this.#ended, wake: () => {} };
+    const live = !this.#moving && !this.#ended;
+    const follower: Follower = { queue: [], bytes: 0, given: 0, live, spoiled: false, wake: () => {} };
     this.#followers.add(follower);
     return this.#chunksFor(follower, options);
   }
@@ -101,24 +110,37 @@ export class Fill {
   async *#chunksFor(follower: Follower, { signal }: AbortableOptions): AsyncGenerator<Uint8Array> {
     let offset = 0;
     try {
-      for (;;) {
+      while (follower.live || follower.queue.length > 0) {
         const chunk = follower.queue.shift();
-        if (chunk !== undefined) {
-          follower.bytes -= chunk.byteLength;
-          offset += chunk.byteLength;
-          yield chunk;
-        } else if (follower.live) {
-          const news = new Promise<void>((resolve) => {
-            follower.wake = resolve;
-          });
-          await unlessAborted(news, signal);
-        } else break;
+        if (chunk === undefined) {
+          await this.#news(follower, signal);
+          continue;
+        }
+        follower.bytes -= chunk.byteLength;
+        offset += chunk.byteLength;
+        yield chunk;
       }
+      await unlessAborted(this.done, signal);
     } finally {
       this.#followers.delete(follower);
     }
-    await unlessAborted(this.done, signal);
+    if (follower.spoiled) throw spoiled(this.target);
     await using reader = await this.#content.reader(this.target, { signal });
     yield* reader.stream({ offset, signal });
   }
+
+  async #news(follower: Follower, signal: AbortSignal | undefined): Promise<void> {
+    const news = new Promise<void>((resolve) => {
+      follower.wake = resolve;
+    });
+    await unlessAborted(news, signal);
+  }
+}
+
+// The transfer has begun anew and may well succeed, but not for somebody who has some of the wrong bytes.
+function spoiled({ digest }: Descriptor): DrayError {
+  return new DrayError('data-loss', `what came first of ${digest} was something else`, {
+    reason: 'digest-mismatch',
+    hint: 'ask for it again',
+  });
 }
