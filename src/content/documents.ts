@@ -1,8 +1,11 @@
 import { DrayError } from '../errors.ts';
 import { type Descriptor, inlineData } from '../spec/descriptor.ts';
+import { algorithmOf, type Digest, digestOf } from '../spec/digest.ts';
 import { documentLimit } from '../spec/documents.ts';
+import { isSchema1 } from '../spec/media-types.ts';
+import { splitSchema1 } from '../spec/schema1.ts';
 import type { AbortableOptions, Provider, Target } from './store.ts';
-import { verified } from './verified.ts';
+import { checkDigest, verified } from './verified.ts';
 
 /** Options of {@link readDocument}. */
 export interface DocumentOptions extends AbortableOptions {
@@ -29,13 +32,23 @@ export async function readDocument(
 }
 
 /** As {@link readDocument}, from a stream that nobody has verified yet. */
-export function collectDocument(
+export async function collectDocument(
   stream: AsyncIterable<Uint8Array>,
-  target: Target,
+  target: Target & Partial<Descriptor>,
   options: DocumentOptions = {},
 ): Promise<Uint8Array> {
   checkDocumentSize(target.size ?? 0, options.limit);
-  return collect(verified(stream, target), options.limit);
+  if (!isSchema1(target.mediaType ?? '')) return await collect(verified(stream, target), options.limit);
+  const bytes = await collect(stream, options.limit);
+  checkSchema1(bytes, target.digest);
+  return bytes;
+}
+
+// A registry names one by the digest of its payload, and may sign it anew each time, so the size says nothing; where blobs
+// are named by all of their bytes, as in a store, so is this one.
+function checkSchema1(bytes: Uint8Array, digest: Digest): void {
+  const algorithm = algorithmOf(digest);
+  if (digestOf(bytes, algorithm) !== digest) checkDigest(digest, digestOf(splitSchema1(bytes).payload, algorithm));
 }
 
 /**

@@ -148,7 +148,7 @@ export interface Layout {
  * @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed or could be read as an index.
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
-  return parse(manifestSchema, bytes, 'manifest', mediaTypes.ociManifest) as Manifest;
+  return parseDocument(manifestSchema, bytes, 'manifest', mediaTypes.ociManifest) as Manifest;
 }
 
 /**
@@ -156,27 +156,27 @@ export function parseManifest(bytes: Uint8Array): Manifest {
  * @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed or could be read as a manifest.
  */
 export function parseIndex(bytes: Uint8Array): Index {
-  return parse(indexSchema, bytes, 'index', mediaTypes.ociIndex) as Index;
+  return parseDocument(indexSchema, bytes, 'index', mediaTypes.ociIndex) as Index;
 }
 
 /** Reads an artifact manifest. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseArtifact(bytes: Uint8Array): Artifact {
-  return parse(artifactSchema, bytes, 'artifact manifest', mediaTypes.ociArtifact) as Artifact;
+  return parseDocument(artifactSchema, bytes, 'artifact manifest', mediaTypes.ociArtifact) as Artifact;
 }
 
 /** Reads an image config. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
-  return parse(configSchema, bytes, 'image config', undefined) as ImageConfig;
+  return parseDocument(configSchema, bytes, 'image config') as ImageConfig;
 }
 
 /** Reads an `oci-layout` file. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseLayout(bytes: Uint8Array): Layout {
-  return parse(layoutSchema, bytes, 'oci-layout file', undefined) as Layout;
+  return parseDocument(layoutSchema, bytes, 'oci-layout file') as Layout;
 }
 
 /** Reads one descriptor given as JSON. @throws DrayError `invalid-argument` with reason `bad-document`. */
 export function parseDescriptor(bytes: Uint8Array): Descriptor {
-  return parse(descriptorSchema, bytes, 'descriptor', undefined) as Descriptor;
+  return parseDocument(descriptorSchema, bytes, 'descriptor') as Descriptor;
 }
 
 /**
@@ -206,7 +206,7 @@ export function detectMediaType(bytes: Uint8Array): string {
     return 'signatures' in document ? mediaTypes.dockerSchema1Signed : mediaTypes.dockerSchema1;
   if ('manifests' in document) return mediaTypes.ociIndex;
   if ('config' in document || 'layers' in document) return mediaTypes.ociManifest;
-  throw bad('document', 'it has no media type and the shape of no image document');
+  throw badDocument('document', 'it has no media type and the shape of no image document');
 }
 
 /**
@@ -218,40 +218,47 @@ export function checkUnambiguous(document: Readonly<Record<string, unknown>>, me
   const keys = new Set(Object.keys(document).map((key) => key.toLowerCase()));
   const own = Object.entries(document).find(([key]) => key.toLowerCase() === 'mediatype')?.[1];
   if (keys.has('fslayers')) {
-    throw bad('document', 'it is a Docker schema 1 manifest under the name of another type');
+    throw badDocument('document', 'it is a Docker schema 1 manifest under the name of another type');
   }
   if (isIndex(mediaType)) {
     const strange = ['config', 'layers'].find((key) => keys.has(key));
-    if (strange !== undefined) throw bad('index', `it also has "${strange}" and could be read as a manifest`);
-    if (typeof own === 'string' && isManifest(own)) throw bad('index', `its own media type is ${own}`);
+    if (strange !== undefined) throw badDocument('index', `it also has "${strange}" and could be read as a manifest`);
+    if (typeof own === 'string' && isManifest(own)) throw badDocument('index', `its own media type is ${own}`);
   } else {
-    if (keys.has('manifests')) throw bad('manifest', 'it also has "manifests" and could be read as an index');
-    if (typeof own === 'string' && isIndex(own)) throw bad('manifest', `its own media type is ${own}`);
+    if (keys.has('manifests')) throw badDocument('manifest', 'it also has "manifests" and could be read as an index');
+    if (typeof own === 'string' && isIndex(own)) throw badDocument('manifest', `its own media type is ${own}`);
   }
 }
 
-function parse(schema: z.ZodType, bytes: Uint8Array, what: string, checkAs: string | undefined): unknown {
+/**
+ * Reads a document of a shape, after {@link checkUnambiguous} where a media type is given; `what` is it called in errors.
+ * @throws DrayError `invalid-argument` with reason `bad-document`.
+ */
+export function parseDocument(schema: z.ZodType, bytes: Uint8Array, what: string, checkAs?: string): unknown {
   const document = parseObject(bytes, what);
   if (checkAs !== undefined) checkUnambiguous(document, checkAs);
   const result = schema.safeParse(document);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
-  throw bad(what, `${issue?.message ?? 'it has the wrong shape'}${place}`);
+  throw badDocument(what, `${issue?.message ?? 'it has the wrong shape'}${place}`);
 }
 
-function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
+/** Reads a JSON object of any shape. @throws DrayError `invalid-argument` with reason `bad-document`. */
+export function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw bad(what, `it is not JSON (${error instanceof Error ? error.message.slice(0, 120) : error})`, error);
+    throw badDocument(what, `it is not JSON (${error instanceof Error ? error.message.slice(0, 120) : error})`, error);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(what, 'it is not a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw badDocument(what, 'it is not a JSON object');
   return value as Record<string, unknown>;
 }
 
-function bad(what: string, problem: string, cause?: unknown): DrayError {
+/** The error for a document that is not in order: `invalid-argument`, reason `bad-document`. */
+export function badDocument(what: string, problem: string, cause?: unknown): DrayError {
   return new DrayError('invalid-argument', `invalid ${what}: ${problem}`, {
     reason: 'bad-document',
     hint: 'whoever made the image has to make it again',

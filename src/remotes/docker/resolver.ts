@@ -4,6 +4,7 @@ import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm, type Digest, digestOf, isDigest } from '../../spec/digest.ts';
 import { detectMediaType, documentLimit } from '../../spec/documents.ts';
 import { isSchema1, manifestAccept } from '../../spec/media-types.ts';
+import { digestedBytes } from '../../spec/schema1.ts';
 import { errorFrom } from './errors.ts';
 import { exchange, type HostRequest } from './exchange.ts';
 import type { HostState } from './host-state.ts';
@@ -113,14 +114,10 @@ function manifestOf(response: WireResponse, bytes: Buffer, expected: Digest | un
   const { headers } = response;
   const said = digestIn(headers);
   const mediaType = agreedMediaType(mediaTypeOf(headers), bytes);
-  const size = bytes.byteLength;
-  // The digest of a signed schema 1 manifest is over a part of it; whoever converts one verifies that part.
-  if (isSchema1(mediaType))
-    return { descriptor: { mediaType, digest: expected ?? said ?? digestOf(bytes), size }, bytes };
   const algorithm = algorithmOf(expected ?? said ?? `${canonicalAlgorithm}:${'0'.repeat(64)}`);
-  const digest = digestOf(bytes, algorithm);
+  const digest = digestOf(digestedBytes(mediaType, bytes), algorithm);
   if (expected !== undefined) checkDigest(expected, digest);
-  return { descriptor: { mediaType, digest, size }, bytes };
+  return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };
 }
 
 // Types that say nothing; servers have sent manifests under all of them.
@@ -136,7 +133,7 @@ function agreedMediaType(said: string | undefined, bytes: Buffer): string {
   if (said !== undefined && /html|xml/i.test(said)) throw notARegistry(said);
   const own = detectMediaType(bytes);
   if (said === undefined || said.toLowerCase() === own.toLowerCase()) return own;
-  if (isSchema1(own) && isSchema1(said)) return said;
+  if (isSchema1(own) && isSchema1(said)) return own;
   const declares = JSON.parse(bytes.toString()) as { mediaType?: unknown };
   if (declares.mediaType === undefined || declares.mediaType === '') return said;
   throw new DrayError('invalid-argument', `a manifest sent as ${said} says that it is ${own}`, {
