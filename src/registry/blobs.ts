@@ -53,6 +53,8 @@ async function getBlobUpstream(
     return;
   }
   const { signal } = exchange;
+  // Nothing may move on this connection while the upstream is slow.
+  exchange.response.setTimeout(0);
   const fill = await upstream.blob(repository, digest);
   if (fill === undefined) throw blobUnknown(digest);
   try {

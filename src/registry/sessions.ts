@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { openWriter } from '../content/copy.ts';
 import type { ContentStore, Writer } from '../content/store.ts';
 import { type DrayError, is } from '../errors.ts';
-import { refusal } from './codes.ts';
+import { isRefusal, refusal } from './codes.ts';
 import { Turns } from './turns.ts';
 
 /** Options of {@link Sessions}. */
@@ -74,11 +74,14 @@ export class Sessions implements AsyncDisposable {
     const ref = refOf(repository, id);
     this.#entries.get(ref)?.stop?.abort(overtaken());
     return await this.#turns.take(ref, async () => {
-      const entry = await this.#enter(ref, id);
       const stop = new AbortController();
-      entry.stop = stop;
+      const entry = await this.#enter(ref, id, stop);
       try {
         return await run(await this.#writer(entry, ref), stop.signal);
+      } catch (error) {
+        // A writer that has failed is of no more use, unlike one whose client has.
+        if (!isRefusal(error) && !is(error, 'aborted')) await this.#release(entry);
+        throw error;
       } finally {
         entry.stop = undefined;
         entry.touched = performance.now();
@@ -110,16 +113,18 @@ export class Sessions implements AsyncDisposable {
     }
   }
 
-  async #enter(ref: string, id: string): Promise<Entry> {
+  // Leaves the entry in use, so that nobody closes it as idle meanwhile.
+  async #enter(ref: string, id: string, stop: AbortController): Promise<Entry> {
     const found = this.#entries.get(ref);
     if (found !== undefined) {
+      found.stop = stop;
       // Behind all others, since the first are closed first.
       this.#entries.delete(ref);
       this.#entries.set(ref, found);
       return found;
     }
     await this.#status(ref, id);
-    const entry: Entry = { writer: undefined, stop: undefined, touched: performance.now() };
+    const entry: Entry = { writer: undefined, stop, touched: performance.now() };
     this.#entries.set(ref, entry);
     return entry;
   }
@@ -127,6 +132,12 @@ export class Sessions implements AsyncDisposable {
   async #writer(entry: Entry, ref: string): Promise<Writer> {
     entry.writer ??= await openWriter(this.#content, { ref, timeout: lockTimeout });
     return entry.writer;
+  }
+
+  async #release(entry: Entry): Promise<void> {
+    const { writer } = entry;
+    entry.writer = undefined;
+    await writer?.[Symbol.asyncDispose]();
   }
 
   async #status(ref: string, id: string): Promise<{ offset: number }> {
@@ -141,7 +152,7 @@ export class Sessions implements AsyncDisposable {
   async #close(ref: string): Promise<void> {
     const entry = this.#entries.get(ref);
     this.#entries.delete(ref);
-    await entry?.writer?.[Symbol.asyncDispose]();
+    if (entry !== undefined) await this.#release(entry);
   }
 
   #closeIdle(): void {

@@ -321,6 +321,16 @@ group('an upload', () => {
     assert.equal(streamed.status, 413);
   });
 
+  it('goes on among more of them than are kept open', async () => {
+    await using registry = await serve();
+    const locations = await Promise.all(Array.from({ length: 300 }, () => start(registry.send)));
+    await Promise.all(locations.map((location) => registry.send('PATCH', location, chunk(0, 1000))));
+    const ends = await Promise.all(
+      locations.map((location) => registry.send('PUT', `${location}?digest=${digest}`, chunk(1000, 3000))),
+    );
+    assert.deepEqual([...new Set(ends.map(({ status }) => status))], [201]);
+  });
+
   it('that nobody has started is unknown', async () => {
     await using registry = await serve();
     for (const id of ['00000000-0000-4000-8000-000000000000', 'x', '..', '%2e%2e', 'a'.repeat(300)]) {
