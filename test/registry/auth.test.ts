@@ -104,6 +104,24 @@ group('a password file', () => {
   });
 });
 
+it("an authentication of the caller's own decides who may do what", async () => {
+  const authentication: Authentication = {
+    scoped: false,
+    identify: async (authorization) => {
+      const name = authorization ?? '';
+      return name === '' ? undefined : { name, allows: ({ action }) => action === 'pull' || name === 'writer' };
+    },
+    challenge: () => 'Custom realm="x"',
+  };
+  await using registry = await serve({ authentication });
+  assert.equal((await pushImage(as(registry, 'writer'), 'app', image, '1')).status, 201);
+  assert.equal((await as(registry, 'reader')('GET', '/v2/app/manifests/1')).status, 200);
+  const refused = await as(registry, 'reader')('DELETE', '/v2/app/manifests/1');
+  assert.equal(refused.status, 403);
+  assert.equal(refused.code, 'DENIED');
+  assert.equal((await registry.send('GET', '/v2/app/manifests/1')).headers['www-authenticate'], 'Custom realm="x"');
+});
+
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const trust = { realm: 'https://auth.test/token', service: 'dray', issuer: 'issuer' };

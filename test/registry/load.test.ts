@@ -42,7 +42,7 @@ it('sixteen clients push, pull and delete while collections run, and nothing tha
   await using directory = await temporaryDirectory();
   const options = {
     durability: 'none',
-    grace: 2500,
+    grace: 4000,
     collectInterval: 1000,
     collectDelay: 200,
     sparse: 'indexes',

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { after, before, describe as group, it } from 'node:test';
+import { htpasswd } from '../../../src/registry/index.ts';
 import type { RandomImage } from '../../../src/testing/random.ts';
-import { isDocument, pushImage, serve, type TestRegistry } from '../../registry/support.ts';
+import { importImage, isDocument, pushImage, serve, type TestRegistry } from '../../registry/support.ts';
 import { type Containerd, startContainerd, unlessContainerd } from '../../support/containerd.ts';
 import { succeed } from '../../support/processes.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../../support/temporary.ts';
@@ -20,10 +22,10 @@ interface Bench extends AsyncDisposable {
   readonly host: string;
 }
 
-async function bench(): Promise<Bench> {
+async function bench(options: Parameters<typeof serve>[0] = {}): Promise<Bench> {
   await using undo = new AsyncDisposableStack();
   const directory = undo.use(await temporaryDirectory());
-  const registry = undo.use(await serve());
+  const registry = undo.use(await serve(options));
   assert.equal((await pushImage(registry.send, 'lab/single', single, '1')).status, 201);
   assert.equal((await pushImage(registry.send, 'lab/multi', multi, '1')).status, 201);
   const parts = undo.move();
@@ -70,6 +72,24 @@ group('skopeo', { skip: unlessInstalled('skopeo') }, () => {
     assert.deepEqual(tags.Tags, ['2']);
     await succeed('skopeo', ['delete', '--tls-verify=false', to]);
     assert.equal((await it.registry.send('GET', '/v2/copied/manifests/2')).status, 404);
+  });
+});
+
+group('skopeo with a password', { skip: unlessInstalled('skopeo') }, () => {
+  it('pushes and pulls, and without it does not', async () => {
+    await using it = await bench();
+    const file = it.directory.join('htpasswd');
+    await writeFile(file, 'me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n');
+    await using guarded = await serve({ root: it.registry.root, authentication: await htpasswd(file) });
+    const [from, to] = [`docker://${guarded.address}/lab/multi:1`, `docker://${guarded.address}/copied:1`];
+    const tls = ['--src-tls-verify=false', '--dest-tls-verify=false'];
+    await succeed('skopeo', ['copy', '--all', ...tls, '--src-creds=me:secret', '--dest-creds=me:secret', from, to]);
+    await isSame(it, 'copied', '1', multi);
+    await assert.rejects(
+      succeed('skopeo', ['inspect', '--tls-verify=false', '--no-creds', from]),
+      /unauthorized|authentication/,
+    );
+    await assert.rejects(succeed('skopeo', ['inspect', '--tls-verify=false', '--creds=me:wrong', from]));
   });
 });
 
@@ -136,6 +156,22 @@ group('containerd', { skip: unlessContainerd() }, () => {
       await containerd.ctr('images', 'rm', '--sync', from);
     });
   }
+
+  it('pulls an image of another registry from here, as from a mirror', async () => {
+    await using it = await bench();
+    const redis = realImage('redis', ['linux/amd64', 'linux/arm64']);
+    await importImage(it.registry.services, 'docker.io/library/redis:7', redis);
+    const hosts = it.directory.join('hosts');
+    await mkdir(`${hosts}/docker.io`, { recursive: true });
+    const mirror = `[host."http://${it.host}"]\ncapabilities = ["pull", "resolve"]\n`;
+    await writeFile(`${hosts}/docker.io/hosts.toml`, `server = "http://127.0.0.1:1"\n${mirror}`);
+    const name = 'docker.io/library/redis:7';
+    await containerd.ctr('images', 'pull', '--hosts-dir', hosts, '--all-platforms', '--snapshotter', 'native', name);
+    assert.match(await containerd.ctr('images', 'ls', `name==${name}`), new RegExp(redis.root.digest));
+    const pulls = it.registry.records.filter(({ path }) => path.includes('/library/redis/'));
+    assert.ok(pulls.length > 5 && pulls.every(({ path }) => path.includes('ns=docker.io')));
+    await containerd.ctr('images', 'rm', '--sync', name);
+  });
 });
 
 group('crane', { skip: unlessInstalled('crane') }, () => {
