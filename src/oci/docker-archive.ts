@@ -13,6 +13,7 @@ import { badArchive, incomplete, shown } from './archive-error.ts';
 import type { ArchiveFile, Catalog } from './catalog.ts';
 import type { ArchiveContents, ArchiveImage, MadeDocument } from './contents.ts';
 import { entryName } from './entry-name.ts';
+import { dockerLayerTypes } from './family.ts';
 import { tryReference } from './names.ts';
 
 /** How the layers of a docker-archive become those of an image. */
@@ -188,16 +189,11 @@ export class LayerReader {
     const { layer, signal } = this.#options;
     const packing = packingOf(await startOf(file));
     const diffId = packing === 'none' ? digest : await digestOfStream(unpacked(file.open(), packing, { signal }));
-    const described: Descriptor = { mediaType: layerTypes[packing] ?? '', digest, size: file.size };
+    const mediaType = (dockerLayerTypes as Readonly<Record<string, string>>)[packing] ?? '';
+    const described: Descriptor = { mediaType, digest, size: file.size };
     return { descriptor: (await layer?.(file, described)) ?? described, diffId };
   }
 }
-
-const layerTypes: Readonly<Record<string, string>> = {
-  none: mediaTypes.dockerLayer,
-  gzip: mediaTypes.dockerLayerGzip,
-  zstd: mediaTypes.dockerLayerZstd,
-};
 
 async function startOf(file: ArchiveFile): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];

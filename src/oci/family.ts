@@ -22,3 +22,10 @@ export function translateMediaType(mediaType: string, family: Family): string | 
   const [there, here] = family === 'oci' ? [toOci, toDocker] : [toDocker, toOci];
   return there.get(mediaType) ?? (here.has(mediaType) ? mediaType : undefined);
 }
+
+/** Docker's media types of layers, by how those are packed. */
+export const dockerLayerTypes: Readonly<Record<'none' | 'gzip' | 'zstd', string>> = {
+  none: mediaTypes.dockerLayer,
+  gzip: mediaTypes.dockerLayerGzip,
+  zstd: mediaTypes.dockerLayerZstd,
+};
