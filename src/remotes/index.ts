@@ -4,6 +4,7 @@ export {
   eraseCredentials,
   storeCredentials,
 } from './docker/auth-file.ts';
+export { defaultCredentials } from './docker/client-options.ts';
 export {
   type CredentialSource,
   type Credentials,
@@ -13,9 +14,19 @@ export {
   passwordCredentials,
   staticCredentials,
 } from './docker/credentials.ts';
+export type { DownloadOptions } from './docker/download.ts';
 export type { RegistryEvent } from './docker/events.ts';
+export type { Timeouts } from './docker/host-state.ts';
+export { environmentProxies, type FindProxy } from './docker/proxy.ts';
 export { type ReferrersOptions, RegistryClient, type RegistryClientOptions } from './docker/registry-client.ts';
+export type { RawManifest } from './docker/resolver.ts';
+export type { RetryOptions } from './docker/retry.ts';
 export { Secret } from './docker/secret.ts';
-export type { SavedUpload, UploadKey, UploadSessionStore } from './docker/upload-sessions.ts';
+export {
+  fileUploadSessions,
+  type SavedUpload,
+  type UploadKey,
+  type UploadSessionStore,
+} from './docker/upload-sessions.ts';
 export { fetchHandler, pushHandler } from './handlers.ts';
 export type { PusherOptions, Resolved, Resolver } from './remote.ts';

@@ -15,13 +15,17 @@ export {
   randomBlob,
   randomBytes,
   randomImage,
+  randomRange,
   randomStream,
 } from './random.ts';
 export {
+  type Access,
   type Quirks,
   type RecordedRequest,
+  type RepositoryContents,
   type Rule,
   registryFailure,
+  type ScriptedAnswer,
   ScriptedRegistry,
   type ScriptedRegistryOptions,
 } from './scripted-registry.ts';

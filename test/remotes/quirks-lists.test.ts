@@ -299,6 +299,21 @@ describe('referrers', () => {
   });
 });
 
+describe('tags named after a digest', () => {
+  it('are found beside an object', async () => {
+    await scene({}, async (registry, name, client) => {
+      const { tags } = registry.repository('team/app');
+      const beginning = referrersTag(image.root.digest);
+      for (const tag of [`${beginning}.sig`, `${beginning}.att`, beginning, `sha256-${'0'.repeat(64)}.sig`])
+        tags.set(tag, image.root.digest);
+      assert.deepEqual(await Array.fromAsync(client.digestTags(`${name}:v1`)), [
+        `${beginning}.sig`,
+        `${beginning}.att`,
+      ]);
+    });
+  });
+});
+
 describe('deleting', () => {
   it('a tag leaves the manifest', async () => {
     await scene({}, async (registry, name, client) => {

@@ -497,6 +497,21 @@ describe('mounting a blob', () => {
     );
   });
 
+  it('can be asked for by itself', async () => {
+    await scene({}, async ({ registry }) => {
+      registry.repository('team/other').addBlob(medium.bytes);
+      await using client = quickClient();
+      const where = `${registry.host}/team/app`;
+      assert.equal(await client.mount(where, medium.descriptor.digest, 'team/other'), true);
+      assert.ok(registry.repository('team/app').blobs.has(medium.descriptor.digest));
+      assert.equal(await client.mount(where, medium.descriptor.digest, 'team/nothing'), false);
+      assert.equal(registry.repository('team/app').sessions.size, 0);
+      await assert.rejects(client.mount(where, medium.descriptor.digest, '../x'), (error) =>
+        is(error, 'invalid-argument'),
+      );
+    });
+  });
+
   it('is never tried without saying from where, which fails on Quay', async () => {
     await scene({ anonymousMount: 400 }, async (scene) => {
       await scene.push();

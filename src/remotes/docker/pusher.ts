@@ -1,7 +1,7 @@
 import type { OpenBlob, Pusher, PushOptions, PushOutcome } from '../../content/copy.ts';
 import { collectDocument } from '../../content/documents.ts';
 import type { AbortableOptions } from '../../content/store.ts';
-import { DrayError, is } from '../../errors.ts';
+import { is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { documentLimit } from '../../spec/documents.ts';
@@ -12,11 +12,12 @@ import { exchange } from './exchange.ts';
 import { blobExists } from './exists.ts';
 import type { HostState } from './host-state.ts';
 import { putManifest } from './manifests.ts';
+import { mountBlob } from './mounts.ts';
 import { addReferrer, referrerOf } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom, type Version } from './resolver.ts';
 import { smallBlob, Upload } from './upload.ts';
-import { UploadSession, type UploadTarget } from './upload-session.ts';
+import type { UploadSession, UploadTarget } from './upload-session.ts';
 import type { UploadSessionStore } from './upload-sessions.ts';
 
 /** What a {@link RepositoryPusher} is made of. */
@@ -137,31 +138,11 @@ export class RepositoryPusher implements Pusher {
     const candidates = (await this.#options.mountFrom?.(target)) ?? [];
     const usable = new Set(candidates.filter((path) => this.#isCandidate(path)));
     for (const from of [...usable].slice(0, mountLimit)) {
-      const outcome = await this.#mountFrom(from, target, uploadTarget);
+      const outcome = await mountBlob(uploadTarget, target.digest, from);
       if (outcome !== undefined) return outcome;
       this.#unmountable.add(from);
     }
     return undefined;
-  }
-
-  async #mountFrom(
-    from: string,
-    target: Descriptor,
-    uploadTarget: UploadTarget,
-  ): Promise<'mounted' | UploadSession | undefined> {
-    const query = `?mount=${encodeURIComponent(target.digest)}&from=${encodeURIComponent(from)}`;
-    const scopes = [...uploadTarget.scopes, this.#host.scope(from, 'pull')];
-    try {
-      const { response, session } = await UploadSession.start({ ...uploadTarget, scopes }, query);
-      response.body.discard();
-      if (response.status === 201) return 'mounted';
-      return session?.for(uploadTarget);
-    } catch (error) {
-      uploadTarget.signal?.throwIfAborted();
-      // Nothing is lost: a source that cannot be read, or a token that is not given for two, is no reason not to push.
-      if (error instanceof DrayError) return undefined;
-      throw error;
-    }
   }
 
   #isCandidate(path: string): boolean {

@@ -8,6 +8,7 @@ import type { HostState } from './host-state.ts';
 import { type PageRequest, pagesFrom } from './pages.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
 import { getManifestFrom } from './resolver.ts';
+import { listTags } from './tags.ts';
 import type { WireResponse } from './transport.ts';
 
 /** What refers to an object: the referrers API, and the tag schema of registries without it (distribution-spec). */
@@ -22,6 +23,16 @@ export interface ReferrersQuery {
 export function referrersTag(digest: Digest): string {
   const algorithm = digest.slice(0, digest.indexOf(':')).slice(0, 32);
   return `${algorithm}-${encodedOf(digest).slice(0, 64)}`.replace(/[^A-Za-z0-9._-]/g, '-');
+}
+
+/** The tags that begin with that of an object's referrers and go on: `sha256-….sig`. @throws DrayError what the registry answers. */
+export async function* listDigestTags(
+  repository: Repository,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string> {
+  const beginning = `${referrersTag(digest)}.`;
+  for await (const tag of listTags(repository, signal)) if (tag.startsWith(beginning)) yield tag;
 }
 
 /** The referrers of an object, each once. @throws DrayError what the registry answers. */

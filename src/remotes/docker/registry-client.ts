@@ -3,79 +3,42 @@ import type { AbortableOptions } from '../../content/store.ts';
 import { DrayError } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
-import { formatReference, isTag, parseReference, parseRepository, type Reference } from '../../spec/reference.ts';
+import {
+  formatReference,
+  isRepositoryPath,
+  isTag,
+  parseReference,
+  parseRepository,
+  type Reference,
+} from '../../spec/reference.ts';
 import type { PusherOptions, Resolved, Resolver } from '../remote.ts';
-import { containersAuthCredentials, dockerConfigCredentials } from './auth-file.ts';
-import { Budget } from './budget.ts';
-import { type CredentialSource, type Credentials, chainedCredentials, environmentCredentials } from './credentials.ts';
+import { type RegistryClientOptions, registriesOf } from './client-options.ts';
+import type { Credentials } from './credentials.ts';
 import { deleteManifest, deleteTag } from './deletes.ts';
-import { type DownloadOptions, defaultDownloadPolicy } from './download.ts';
-import type { RegistryEvent } from './events.ts';
 import { RepositoryFetcher } from './fetcher.ts';
-import type { ClientContext, HostState, Timeouts } from './host-state.ts';
-import type { HostConfig } from './hosts.ts';
-import { defaultCertificateDirectories, findHosts } from './hosts-directory.ts';
+import type { HostState } from './host-state.ts';
 import { ping, verifyLogin } from './login.ts';
 import { putManifest } from './manifests.ts';
-import { Pace } from './pace.ts';
-import { environmentProxies, type FindProxy } from './proxy.ts';
+import { mountBlob } from './mounts.ts';
+import { environmentProxies } from './proxy.ts';
 import { RepositoryPusher } from './pusher.ts';
-import { listReferrers } from './referrers.ts';
-import { Registries } from './registries.ts';
+import { listDigestTags, listReferrers } from './referrers.ts';
+import type { Registries } from './registries.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifest, type RawManifest, resolveVersion, type Version } from './resolver.ts';
-import { defaultRetryPolicy, type RetryOptions } from './retry.ts';
 import { statDigest } from './stat.ts';
 import { listRepositories, listTags } from './tags.ts';
 import { Transport } from './transport.ts';
+import type { UploadTarget } from './upload-session.ts';
 import type { UploadSessionStore } from './upload-sessions.ts';
 
-/** How a {@link RegistryClient} behaves. Nothing here is needed for the usual case. */
-export interface RegistryClientOptions {
-  /** Who we are; the environment and the config files of docker and podman if not said. */
-  readonly credentials?: CredentialSource | undefined;
-  /** The config file with credentials, in place of those of docker and podman; for when `credentials` is not said. */
-  readonly authFile?: string | undefined;
-  /** Speak http to registries that nothing is configured for. Loopback registries may speak it without this. */
-  readonly plainHttp?: boolean | undefined;
-  /** Do not verify certificates of registries that nothing is configured for. */
-  readonly insecure?: boolean | undefined;
-  /** A directory in the format of containerd's `certs.d`, or several, separated as those of `PATH`. */
-  readonly hostsDirectory?: string | undefined;
-  /** Directories in the format of docker's `certs.d`; those of docker and podman if not said. */
-  readonly certificateDirectories?: readonly string[] | undefined;
-  /** The proxy for a URL; those of the environment if not said. */
-  readonly proxy?: FindProxy | undefined;
-  /** The most bodies that travel at once from or to one host, in each direction; 8 if not said. */
-  readonly concurrency?: number | undefined;
-  /** Never dial: every request fails with `failed-precondition`, reason `policy`. */
-  readonly offline?: boolean | undefined;
-  readonly userAgent?: string | undefined;
-  /** Time limits in milliseconds. */
-  readonly timeouts?: (Partial<Timeouts> & { readonly connect?: number | undefined }) | undefined;
-  readonly retry?: RetryOptions | undefined;
-  /** When a blob is fetched over several connections. */
-  readonly downloads?: DownloadOptions | undefined;
-  /** Memory for bytes that arrive before they are wanted, of all blobs together, in bytes; 64 MiB if not said. */
-  readonly memory?: number | undefined;
-  /** Bytes of a chunk where a blob is sent in chunks; 16 MiB if not said. */
-  readonly chunkSize?: number | undefined;
-  /** Remembers unfinished uploads, so that a later client goes on with them. */
-  readonly uploads?: UploadSessionStore | undefined;
-  /** Told what happens: requests, retries, waits, limits, warnings. Nothing in it is secret. */
-  readonly onEvent?: ((event: RegistryEvent) => void) | undefined;
-}
+export type { RegistryClientOptions } from './client-options.ts';
 
 /** Options of {@link RegistryClient.referrers}. */
 export interface ReferrersOptions extends AbortableOptions {
   /** Only those of this type. */
   readonly artifactType?: string | undefined;
 }
-
-const defaultTimeouts: Timeouts = { headers: 60_000, commit: 600_000, stall: 30_000 };
-const defaultConcurrency = 8;
-const defaultChunkSize = 16 * 1024 * 1024;
-const defaultMemory = 64 * 1024 * 1024;
 
 /**
  * Talks to registries by the OCI distribution protocol. Everything it learns about a host it keeps for as long as it lives:
@@ -88,13 +51,8 @@ export class RegistryClient implements Resolver, AsyncDisposable {
 
   constructor(options: RegistryClientOptions = {}) {
     this.#transport = new Transport({ proxyFor: options.proxy ?? environmentProxies() });
+    this.#registries = registriesOf(options, this.#transport);
     this.#uploads = options.uploads;
-    const connection = { skipVerify: options.insecure === true, timeout: options.timeouts?.connect };
-    const defaults = { plainHttp: options.plainHttp === true, connection };
-    const { hostsDirectory, certificateDirectories = defaultCertificateDirectories() } = options;
-    this.#registries = new Registries(contextOf(options, this.#transport), defaults, (registry) =>
-      findHosts(registry, { hostsDirectory, certificateDirectories, defaults }),
-    );
   }
 
   async resolve(reference: string, { signal }: AbortableOptions = {}): Promise<Resolved> {
@@ -159,12 +117,22 @@ export class RegistryClient implements Resolver, AsyncDisposable {
   ): Promise<Descriptor> {
     for (const tag of tags) checkTag(tag);
     const { name, descriptor, bytes } = typeof source === 'string' ? await this.manifest(source, { signal }) : source;
-    const repository = this.#repository(parseReference(name));
-    const host = await pushHost(repository);
-    const scopes = [host.scope(repository.path, 'pull', 'push')];
-    const target = { host, path: repository.path, scopes, operation: `tag ${nameOf(repository)}`, signal };
+    const target = await writeTarget(this.#repository(parseReference(name)), 'tag', signal);
     await putManifest(target, descriptor, bytes, tags);
     return descriptor;
+  }
+
+  /**
+   * Has a registry take a blob into the repository of a reference from another of its repositories (`library/redis`), without
+   * sending it. Whether it did; where it did not, push it.
+   * @throws DrayError `invalid-argument` for a malformed digest or path; as {@link resolve} does, but for refusals.
+   */
+  async mount(reference: string, digest: Digest, from: string, { signal }: AbortableOptions = {}): Promise<boolean> {
+    if (!isRepositoryPath(from)) throw noPath(from);
+    const target = await writeTarget(this.#repository(parseReference(reference)), 'mount into', signal);
+    const outcome = await mountBlob(target, parseDigest(digest), from);
+    if (outcome !== 'mounted') await outcome?.cancel();
+    return outcome === 'mounted';
   }
 
   /**
@@ -205,6 +173,18 @@ export class RegistryClient implements Resolver, AsyncDisposable {
     yield* listReferrers(repository, digest, { artifactType, signal });
   }
 
+  /**
+   * The tags that tools without the referrers API keep beside an object, named after its digest: `sha256-….sig`, `.att`,
+   * `.sbom`. A reference with a tag is resolved first.
+   * @throws DrayError as {@link resolve} does.
+   */
+  async *digestTags(reference: string, { signal }: AbortableOptions = {}): AsyncGenerator<string> {
+    const parsed = parseReference(reference);
+    const repository = this.#repository(parsed);
+    const digest = parsed.digest ?? (await resolveVersion(repository, versionOf(parsed), signal)).digest;
+    yield* listDigestTags(repository, digest, signal);
+  }
+
   /** Whether a registry is there and lets us in. @throws DrayError `unauthenticated`, `unavailable`, `not-found`. */
   async ping(registry: string, { signal }: AbortableOptions = {}): Promise<void> {
     const host = await this.#registries.host(registry);
@@ -232,49 +212,6 @@ export class RegistryClient implements Resolver, AsyncDisposable {
   }
 }
 
-/**
- * Where credentials come from when nobody says: the environment, then the config files of docker and of podman, or the one
- * file that is named.
- */
-export function defaultCredentials(file?: string): CredentialSource {
-  const files =
-    file === undefined ? [dockerConfigCredentials(), containersAuthCredentials()] : [dockerConfigCredentials({ file })];
-  return chainedCredentials(environmentCredentials(), ...files);
-}
-
-function contextOf(options: RegistryClientOptions, transport: Transport): ClientContext {
-  const { headers, commit, stall } = { ...defaultTimeouts, ...said(options.timeouts) };
-  return {
-    transport,
-    credentials: options.credentials ?? defaultCredentials(options.authFile),
-    emit: options.onEvent ?? (() => {}),
-    timeouts: { headers, commit, stall },
-    retry: { ...defaultRetryPolicy, ...said(options.retry) },
-    userAgent: options.userAgent ?? 'dray',
-    offline: options.offline === true,
-    paceOf: pacesOf(options.concurrency ?? defaultConcurrency),
-    chunkSize: options.chunkSize ?? defaultChunkSize,
-    downloads: { ...defaultDownloadPolicy, ...said(options.downloads) },
-    budget: new Budget(options.memory ?? defaultMemory),
-  };
-}
-
-function pacesOf(concurrency: number): (config: HostConfig) => Pace {
-  const paces = new Map<string, Pace>();
-  return ({ root, connection }) => {
-    const server = connection.socketPath ?? root.origin;
-    const pace = paces.get(server) ?? new Pace(concurrency);
-    paces.set(server, pace);
-    return pace;
-  };
-}
-
-// Options that are there but undefined count as not said.
-function said<T extends object>(options: T | undefined): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
-}
-
 function versionOf({ tag, digest }: Reference): Version {
   return digest === undefined ? { tag } : { digest };
 }
@@ -297,6 +234,22 @@ function withoutDigest(reference: string): DrayError {
 
 function withoutTag(reference: string): DrayError {
   return new DrayError('invalid-argument', `${reference} names no tag`, { hint: 'name one, or delete the manifest' });
+}
+
+async function writeTarget(
+  repository: Repository,
+  operation: string,
+  signal: AbortSignal | undefined,
+): Promise<UploadTarget> {
+  const host = await pushHost(repository);
+  const scopes = [host.scope(repository.path, 'pull', 'push')];
+  return { host, path: repository.path, scopes, operation: `${operation} ${nameOf(repository)}`, signal };
+}
+
+function noPath(path: string): DrayError {
+  return new DrayError('invalid-argument', `${JSON.stringify(path)} is not the path of a repository`, {
+    hint: 'name a repository of the same registry, such as library/redis',
+  });
 }
 
 function checkTag(tag: string): void {

@@ -12,6 +12,7 @@ import { backOff } from './retry.ts';
 import { acknowledged, isAccepted, type Piece, UploadSession, type UploadTarget } from './upload-session.ts';
 import type { UploadKey, UploadSessionStore } from './upload-sessions.ts';
 import { UploadSource } from './upload-source.ts';
+import { UploadWays, type Way } from './upload-ways.ts';
 
 /** What the upload of a blob needs to know. */
 export interface UploadOptions {
@@ -26,12 +27,6 @@ export interface UploadOptions {
 
 /** Up to this size a blob is sent with the request that opens the session, without asking whether it is there; in bytes. */
 export const smallBlob: number = 64 * 1024;
-
-/** No chunk is made smaller than this to suit a registry, in bytes. */
-const leastChunk = 1024 * 1024;
-
-/** How a blob is sent: in one request, in chunks with their ranges, or as one chunk without a range. */
-type Way = 'whole' | 'chunks' | 'stream';
 
 /** One request: a piece, which ends the session or not, or the end of the session alone. */
 interface Step {
@@ -50,13 +45,12 @@ export class Upload {
   readonly #source: UploadSource;
   readonly #signal: AbortSignal | undefined;
   readonly #size: number;
-  readonly #refused = new Set<Way>();
+  readonly #ways: UploadWays;
   #session: UploadSession | undefined;
   /** Bytes that the registry is known to have. */
   #offset = 0;
   #best = 0;
   #failures = 0;
-  #wantsChunks = false;
 
   constructor(options: UploadOptions) {
     this.#options = options;
@@ -64,6 +58,7 @@ export class Upload {
     this.#signal = options.target.signal;
     this.#size = options.blob.size;
     this.#session = options.session;
+    this.#ways = new UploadWays(this.#learned, this.#size, options.target.host.context.chunkSize);
     this.#source = new UploadSource(options.blob, options.open);
   }
 
@@ -129,20 +124,13 @@ export class Upload {
   }
 
   #nextStep(): Step {
-    const way = this.#way();
+    const way = this.#ways.at(this.#offset);
     const start = this.#offset;
     if (way === 'whole') return { way, piece: this.#piece(0, this.#size), isLast: true };
     if (start === this.#size) return { way, piece: undefined, isLast: true };
-    const end = way === 'stream' ? this.#size : Math.min(this.#size, start + this.#chunkSize());
+    const end = way === 'stream' ? this.#size : Math.min(this.#size, start + this.#ways.chunkSize);
     const isLast = way === 'chunks' && end === this.#size && this.#learned.finalOnPut === true;
     return { way, piece: this.#piece(start, end), isLast };
-  }
-
-  #way(): Way {
-    const { largestBody = Number.POSITIVE_INFINITY, chunked = true } = this.#learned;
-    const inChunks = this.#offset > 0 || this.#wantsChunks || this.#size > largestBody;
-    const order: readonly Way[] = inChunks && chunked ? ['chunks', 'stream', 'whole'] : ['whole', 'stream', 'chunks'];
-    return order.find((way) => !this.#refused.has(way)) ?? 'whole';
   }
 
   // True when the registry has the blob.
@@ -197,29 +185,23 @@ export class Upload {
     if (because(error, 'digest-mismatch') || because(error, 'size-mismatch'))
       return await this.#wrongBytes(step, error);
     const refusesFirst = status === 416 && !isLast && piece?.start === 0;
-    if (sent > 0 && (status === 413 || refusesFirst)) return await this.#sendLess(way, sent, error);
+    if (sent > 0 && (status === 413 || refusesFirst)) {
+      this.#ways.tooLarge(way, sent);
+      return await this.#otherwise(error);
+    }
     if (status === 416 && !isLast) return await this.#reorder(acknowledged(response), error);
-    if ([400, 405, 411, 415, 416, 501].includes(status)) return await this.#otherWay(step, error);
+    if ([400, 405, 411, 415, 416, 501].includes(status)) {
+      this.#ways.refuse(way, piece !== undefined);
+      return await this.#otherwise(error);
+    }
     if (status === 404 || status === 410) return await this.#startOver(error);
     if (!isTransientStatus(status)) throw error;
     return await this.#recover(step, error);
   }
 
-  async #sendLess(way: Way, sent: number, error: Error): Promise<boolean> {
-    if (way === 'whole') this.#learned.largestBody = sent - 1;
-    else this.#learned.largestChunk = Math.max(this.#leastChunk, Math.floor(sent / 2));
-    const inChunks = this.#learned.chunked !== false && !this.#refused.has('chunks') && this.#chunkSize() < sent;
-    if (way === 'stream' || !inChunks) this.#refused.add(way);
-    if (this.#refused.size === 3) throw error;
-    await this.#restart();
-    return false;
-  }
-
-  // What is refused one way is tried another way, each once.
-  async #otherWay({ way, piece }: Step, error: Error): Promise<boolean> {
-    this.#refused.add(way);
-    if (this.#refused.size === 3) throw error;
-    if (way === 'chunks' && piece !== undefined) this.#learned.chunked = false;
+  // Less at once, or another way.
+  async #otherwise(error: Error): Promise<boolean> {
+    if (this.#ways.areExhausted) throw error;
     await this.#restart();
     return false;
   }
@@ -228,7 +210,7 @@ export class Upload {
   async #wrongBytes({ way }: Step, error: Error): Promise<boolean> {
     if (!this.#source.distrust()) {
       if (way === 'whole') throw error;
-      this.#refused.add('chunks').add('stream');
+      this.#ways.sendWhole();
     }
     await this.#restart();
     return false;
@@ -254,7 +236,7 @@ export class Upload {
     await this.#rest();
     const { target, blob } = this.#options;
     if (isLast && (await blobExists(target, blob))) return true;
-    this.#wantsChunks ||= way === 'whole' && this.#failures > 1;
+    if (way === 'whole' && this.#failures > 1) this.#ways.preferChunks();
     // Some do not end a session with an empty request.
     const endsWithBody = piece === undefined && this.#failures > 1;
     if (endsWithBody) this.#learned.finalOnPut = true;
@@ -305,15 +287,6 @@ export class Upload {
 
   #piece(start: number, end: number): Piece {
     return { start, end, read: () => this.#source.read(start, end) };
-  }
-
-  #chunkSize(): number {
-    const { smallestChunk = 1, largestChunk = Number.POSITIVE_INFINITY } = this.#learned;
-    return Math.max(smallestChunk, Math.min(this.#options.target.host.context.chunkSize, largestChunk));
-  }
-
-  get #leastChunk(): number {
-    return Math.min(leastChunk, this.#options.target.host.context.chunkSize);
   }
 
   // Not worth being taken up later.
