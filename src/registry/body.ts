@@ -3,13 +3,13 @@ import { refusal } from './codes.ts';
 import type { Exchange } from './exchange.ts';
 
 /**
- * The body of a request as it comes. It ends with an error when nothing comes for too long, when the client goes away, or when
- * the exchange is aborted.
- * @throws DrayError `unavailable`, status 408, for a body that stands still; `aborted` when the client is gone.
+ * The body of a request as it comes. It ends with an error, and the connection with it, when nothing comes for too long, when
+ * the client goes away, or when the exchange is aborted.
+ * @throws DrayError `aborted` for a body that stands still and when the client is gone; the reason of the signal.
  */
 export async function* receive(exchange: Exchange, signal: AbortSignal = exchange.signal): AsyncGenerator<Buffer> {
   const { request, response, traffic, stall } = exchange;
-  if (request.headers.expect !== undefined && !request.complete) response.writeContinue();
+  if (isHeldBack(exchange) && !request.complete) response.writeContinue();
   let reason: unknown;
   const give = (why: unknown): void => {
     reason ??= why;
@@ -44,11 +44,16 @@ export function announcedLength({ request }: Exchange): number | undefined {
 }
 
 function stalled(milliseconds: number): DrayError {
-  return refusal('UNAVAILABLE', `nothing of the body came for ${milliseconds / 1000} seconds`, { status: 408 });
+  return new DrayError('aborted', `nothing of the body came for ${milliseconds / 1000} seconds`);
 }
 
 function gone(cause?: unknown): DrayError {
   return new DrayError('aborted', 'the client went away before the end of the body', { cause });
+}
+
+/** Whether a client holds its body back until it is asked for it (RFC 9110 section 10.1.1). */
+export function isHeldBack({ request }: Pick<Exchange, 'request'>): boolean {
+  return request.headers.expect !== undefined;
 }
 
 /** Whether all of a request has been read. */

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { DrayError } from '../errors.ts';
-import { drain, isWhole } from './body.ts';
+import { drain, isHeldBack, isWhole } from './body.ts';
 import { answerOf } from './codes.ts';
 import { type Exchange, isHead } from './exchange.ts';
 
@@ -87,7 +87,7 @@ export async function replyError(exchange: Exchange, error: unknown): Promise<vo
     exchange.traffic.sent += body.byteLength;
     response.write(body);
   }
-  if (!whole) await drain(exchange);
+  if (!whole && !isHeldBack(exchange)) await drain(exchange);
   response.end();
 }
 
