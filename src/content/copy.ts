@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { because, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import type { Digest } from '../spec/digest.ts';
+import { algorithmOf, type Digest, emptyDigest } from '../spec/digest.ts';
 import type {
   AbortableOptions,
   ContentStore,
@@ -128,7 +128,7 @@ export interface WriteBlobOptions extends PushOptions {
 
 /**
  * Brings one blob into a store: waits for another writer of the same ref, goes on from the bytes that are there, verifies,
- * commits. Bytes that turn out wrong are not kept; they are asked for once more from the beginning, from elsewhere if there is
+ * commits. A size of 0 is not known, unless the digest is that of no bytes. Bytes that turn out wrong are not kept; they are asked for once more from the beginning, from elsewhere if there is
  * an elsewhere.
  * @throws DrayError `failed-precondition` with reason `digest-mismatch` or `size-mismatch`, and what `open` and the store throw.
  */
@@ -179,10 +179,13 @@ async function copyInto(
 ): Promise<'pushed' | 'exists'> {
   await using _ = writer;
   try {
+    const size = sizeIfKnown(target);
+    const most = size ?? Number.POSITIVE_INFINITY;
+    if ((await writer.status()).offset > most) await writer.truncate(0);
     const { offset } = await writer.status();
-    if (offset > target.size) await writer.truncate(0);
-    if (offset !== target.size) await append(writer, open(offset > target.size ? 0 : offset), target, options);
-    await writer.commit({ size: target.size, digest: target.digest, labels: options.labels, signal: options.signal });
+    const isWhole = size === undefined ? (await writer.digest()) === target.digest : offset === size;
+    if (!isWhole) await append(writer, open(offset), most, options);
+    await writer.commit({ size, digest: target.digest, labels: options.labels, signal: options.signal });
     return 'pushed';
   } catch (error) {
     if (is(error, 'already-exists')) return 'exists';
@@ -190,10 +193,15 @@ async function copyInto(
   }
 }
 
+// Some documents name blobs without their sizes; then it is 0, as that of a blob of no bytes.
+function sizeIfKnown({ digest, size }: Descriptor): number | undefined {
+  return size > 0 || digest === emptyDigest(algorithmOf(digest)) ? size : undefined;
+}
+
 async function append(
   writer: Writer,
   stream: AsyncIterable<Uint8Array>,
-  target: Descriptor,
+  most: number,
   options: PushOptions,
 ): Promise<void> {
   let { offset } = await writer.status();
@@ -202,7 +210,7 @@ async function append(
     offset += chunk.byteLength;
     await writer.write(chunk, options);
     // The commit would notice as well, but only after an endless body has filled the disk.
-    if (offset > target.size) break;
+    if (offset > most) break;
   }
 }
 
