@@ -8,10 +8,12 @@ import { type RandomBlob, randomBlob } from '../../src/testing/random.ts';
 import { type Quirks, registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { openerOf, quickClient } from '../support/registry-client.ts';
 
-const mebibyte = 1024 * 1024;
+/** A sixteenth of a chunk, and no more than what counts as small. */
+const unit = 64 * 1024;
+const chunkSize = 16 * unit;
 const small = randomBlob(1000, 'small upload');
-const medium = randomBlob(3 * mebibyte, 'medium upload');
-const large = randomBlob(40 * mebibyte, 'large upload');
+const medium = randomBlob(3 * unit, 'medium upload');
+const large = randomBlob(40 * unit, 'large upload');
 
 interface Scene {
   readonly registry: ScriptedRegistry;
@@ -27,7 +29,7 @@ async function scene(
   pusherOptions: PusherOptions = {},
 ): Promise<void> {
   await using registry = await ScriptedRegistry.start({ quirks });
-  await using client = quickClient(options);
+  await using client = quickClient({ chunkSize, ...options });
   const pusher = await client.pusher(`${registry.host}/team/app:1`, pusherOptions);
   await test({
     registry,
@@ -95,7 +97,7 @@ describe('pushing a blob', () => {
 
   it('takes every status with which registries accept a part', async () => {
     for (const patchStatus of [200, 201, 202, 204]) {
-      await scene({ bodyLimit: 20 * mebibyte, patchStatus }, async (scene) => {
+      await scene({ bodyLimit: 20 * unit, patchStatus }, async (scene) => {
         assert.equal(await scene.push(large), 'pushed');
         arrived(scene, large);
       });
@@ -104,7 +106,7 @@ describe('pushing a blob', () => {
 
   for (const location of ['relative', 'schemeless', 'moving'] as const) {
     it(`follows a location that is ${location}, its query untouched`, async () => {
-      await scene({ location, bodyLimit: 20 * mebibyte }, async (scene) => {
+      await scene({ location, bodyLimit: 20 * unit }, async (scene) => {
         assert.equal(await scene.push(large), 'pushed');
         arrived(scene, large);
         const put = scene.registry.requests.findLast(({ method }) => method === 'PUT');
@@ -137,7 +139,7 @@ describe('pushing a blob', () => {
 
 describe('pushing what is too large for one request', () => {
   it('goes on in chunks after a 413, as before a proxy of Cloudflare, and begins with chunks the next time', async () => {
-    await scene({ bodyLimit: 20 * mebibyte }, async (scene) => {
+    await scene({ bodyLimit: 20 * unit }, async (scene) => {
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
       assert.deepEqual(
@@ -145,64 +147,68 @@ describe('pushing what is too large for one request', () => {
         ['HEAD 404', 'POST 202', 'PUT 413', 'POST 202', 'PATCH 202', 'PATCH 202', 'PATCH 202', 'PUT 201'],
       );
       scene.registry.clear();
-      const other = randomBlob(40 * mebibyte, 'another large upload');
+      const other = randomBlob(40 * unit, 'another large upload');
       assert.equal(await scene.push(other), 'pushed');
       assert.ok(!scene.steps().includes('PUT 413'));
     });
   });
 
   it('finds the size of chunks that are taken', async () => {
-    await scene({ bodyLimit: 5 * mebibyte }, async (scene) => {
+    await scene({ bodyLimit: 5 * unit }, async (scene) => {
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
       const sizes = scene.registry.requests.filter(({ method, status }) => method === 'PATCH' && status === 202);
-      assert.ok(sizes.every(({ received }) => received <= 5 * mebibyte));
+      assert.ok(sizes.every(({ received }) => received <= 5 * unit));
     });
   });
 
   it('reads an early 413 with a closed connection', async () => {
-    await scene({ earlyLimit: 20 * mebibyte }, async (scene) => {
+    await scene({ earlyLimit: 20 * unit }, async (scene) => {
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
     });
   });
 
   it('sends smaller chunks where one is too large, which GHCR calls a range that cannot be satisfied', async () => {
-    await scene({ bodyLimit: 20 * mebibyte, chunkLimit: 4 * mebibyte }, async (scene) => {
+    await scene({ bodyLimit: 20 * unit, chunkLimit: 4 * unit }, async (scene) => {
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
     });
   });
 
   it('sends no chunk below what a registry asks for, and none above', async () => {
-    await scene({ bodyLimit: 30 * mebibyte, chunkMinimumHeader: 20 * mebibyte }, async (scene) => {
+    await scene({ bodyLimit: 30 * unit, chunkMinimumHeader: 20 * unit }, async (scene) => {
       await scene.push(large);
       const sizes = scene.registry.requests.filter(({ method }) => method === 'PATCH').map(({ received }) => received);
-      assert.deepEqual(sizes, [20 * mebibyte, 20 * mebibyte]);
+      assert.deepEqual(sizes, [20 * unit, 20 * unit]);
     });
-    await scene({ bodyLimit: 30 * mebibyte, chunkMaximumHeader: 8 * mebibyte }, async (scene) => {
+    await scene({ bodyLimit: 30 * unit, chunkMaximumHeader: 8 * unit }, async (scene) => {
       await scene.push(large);
       const sizes = scene.registry.requests.filter(({ method }) => method === 'PATCH').map(({ received }) => received);
-      assert.ok(sizes.every((size) => size <= 8 * mebibyte));
+      assert.ok(sizes.every((size) => size <= 8 * unit));
     });
   });
 
   it('does not hold a chunk in memory, however large a registry asks for it to be', async () => {
-    await scene({ bodyLimit: 30 * mebibyte, chunkMinimumHeader: 2 ** 52 }, async ({ push }) => {
+    await scene({ bodyLimit: 30 * unit, chunkMinimumHeader: 2 ** 52 }, async ({ push }) => {
       await assert.rejects(push(large), (error) => is(error, 'resource-exhausted'));
     });
   });
 
   it('writes the range of a chunk without a unit, since ACR takes no other', async () => {
-    await scene({ bodyLimit: 20 * mebibyte, strictContentRange: true }, async (scene) => {
+    await scene({ bodyLimit: 20 * unit, strictContentRange: true }, async (scene) => {
       await scene.push(large);
       const ranges = scene.registry.requests.flatMap(({ headers }) => headers['content-range'] ?? []);
-      assert.deepEqual(ranges, ['0-16777215', '16777216-33554431', '33554432-41943039']);
+      assert.deepEqual(ranges, [
+        `0-${16 * unit - 1}`,
+        `${16 * unit}-${32 * unit - 1}`,
+        `${32 * unit}-${40 * unit - 1}`,
+      ]);
     });
   });
 
   it('counts for itself where the range of a session does not move, as in ECR', async () => {
-    await scene({ bodyLimit: 20 * mebibyte, uploadRange: 'stale', patchStatus: 201 }, async (scene) => {
+    await scene({ bodyLimit: 20 * unit, uploadRange: 'stale', patchStatus: 201 }, async (scene) => {
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
     });
@@ -210,7 +216,7 @@ describe('pushing what is too large for one request', () => {
 
   it('reads a range that is one too long, as zot wrote it, and none at all', async () => {
     for (const uploadRange of ['too-long', 'absent'] as const) {
-      await scene({ bodyLimit: 20 * mebibyte, uploadRange }, async (scene) => {
+      await scene({ bodyLimit: 20 * unit, uploadRange }, async (scene) => {
         assert.equal(await scene.push(large), 'pushed');
         arrived(scene, large);
       });
@@ -218,14 +224,14 @@ describe('pushing what is too large for one request', () => {
   });
 
   it('goes on from what a registry really has when it has less than it was sent', async () => {
-    await scene({ bodyLimit: 20 * mebibyte, keepsHalfOfChunks: true }, async (scene) => {
+    await scene({ bodyLimit: 20 * unit, keepsHalfOfChunks: true }, async (scene) => {
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
     });
   });
 
   it('ends a session with its last chunk where an empty request does not, as in ECR', async () => {
-    await scene({ bodyLimit: 20 * mebibyte, emptyClose: 500 }, async (scene) => {
+    await scene({ bodyLimit: 20 * unit, emptyClose: 500 }, async (scene) => {
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
     });
@@ -272,17 +278,17 @@ describe('pushing what is too large for one request', () => {
 describe('pushing through failures', () => {
   it('goes on from the bytes that arrived when the connection breaks', async () => {
     await scene({}, async (scene) => {
-      scene.registry.script({ on: 'PUT *', times: 1, resetRequestAfter: 10 * mebibyte });
+      scene.registry.script({ on: 'PUT *', times: 1, resetRequestAfter: 10 * unit });
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
       const sent = scene.registry.requests.reduce((sum, { received }) => sum + received, 0);
-      assert.equal(sent, 40 * mebibyte);
+      assert.equal(sent, 40 * unit);
     });
   });
 
   it('begins anew where a session is lost with its connection, as in docker-registry', async () => {
     await scene({ losesBrokenSessions: true }, async (scene) => {
-      scene.registry.script({ on: 'PUT *', times: 2, resetRequestAfter: mebibyte });
+      scene.registry.script({ on: 'PUT *', times: 2, resetRequestAfter: unit });
       assert.equal(await scene.push(), 'pushed');
       arrived(scene);
     });
@@ -290,7 +296,7 @@ describe('pushing through failures', () => {
 
   it('does not try a session twice where one try is all there is, as in ECR', async () => {
     await scene({ oneTrySessions: true, uploadStatus: 405 }, async (scene) => {
-      scene.registry.script({ on: 'PUT *', times: 1, resetRequestAfter: mebibyte });
+      scene.registry.script({ on: 'PUT *', times: 1, resetRequestAfter: unit });
       assert.equal(await scene.push(), 'pushed');
       arrived(scene);
       assert.equal(scene.steps().filter((step) => step === 'POST 202').length, 2);
@@ -324,12 +330,12 @@ describe('pushing through failures', () => {
   });
 
   it('goes on after a chunk that was out of order', async () => {
-    await scene({ bodyLimit: 20 * mebibyte }, async (scene) => {
+    await scene({ bodyLimit: 20 * unit }, async (scene) => {
       scene.registry.script({
         on: 'PATCH *',
         after: 1,
         times: 1,
-        answer: { status: 416, headers: { range: '0-16777215' } },
+        answer: { status: 416, headers: { range: `0-${16 * unit - 1}` } },
       });
       scene.registry.script({ on: 'PATCH *', after: 1, times: 1, answer: registryFailure(416, 'RANGE_INVALID') });
       assert.equal(await scene.push(large), 'pushed');
@@ -338,7 +344,7 @@ describe('pushing through failures', () => {
   });
 
   it('goes on after throttling, of every request there is', async () => {
-    await scene({ bodyLimit: 20 * mebibyte }, async (scene) => {
+    await scene({ bodyLimit: 20 * unit }, async (scene) => {
       for (const on of ['HEAD *', 'POST *', 'PATCH *', 'PUT *']) {
         scene.registry.script({ on, times: 1, answer: { status: 429, headers: { 'retry-after': '0' } } });
       }
@@ -376,7 +382,7 @@ describe('pushing through failures', () => {
     await scene({}, async (scene) => {
       const broken = new DrayError('data-loss', 'rotten');
       const open: OpenBlob = async function* () {
-        yield medium.bytes.subarray(0, mebibyte);
+        yield medium.bytes.subarray(0, unit);
         throw broken;
       };
       await assert.rejects(scene.push(medium, open), broken);
@@ -394,7 +400,7 @@ describe('pushing through failures', () => {
       assert.equal(await scene.push(medium, open), 'pushed');
       assert.deepEqual(hints, [false, true]);
       arrived(scene);
-      const wrong = randomBlob(3 * mebibyte, 'right');
+      const wrong = randomBlob(3 * unit, 'right');
       await assert.rejects(scene.push(wrong, openerOf(medium.bytes)), (error) => because(error, 'digest-mismatch'));
     });
   });

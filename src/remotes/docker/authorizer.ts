@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { unlessAborted } from '../../content/abort.ts';
 import { is } from '../../errors.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { CredentialSource, Credentials } from './credentials.ts';
@@ -104,7 +105,7 @@ export class Authorizer {
     const known =
       cached !== undefined && now - cached.at < credentialsLifetime ? cached : this.#lookUp(repository, now);
     this.#credentials.set(key, known);
-    const found = await abortable(known.found, signal);
+    const found = await unlessAborted(known.found, signal);
     if (!(found instanceof Unreadable)) return found;
     if (!this.#mayReadWithout(scopes)) throw found.cause;
     return undefined;
@@ -219,7 +220,7 @@ export class Authorizer {
     // Whoever waits may give up, the others still want the token.
     const forget = (): boolean => this.#pending.delete(key);
     pending.then(forget, forget);
-    return await abortable(pending, need.signal);
+    return await unlessAborted(pending, need.signal);
   }
 
   async #fetch(
@@ -277,17 +278,4 @@ function identityOf(credentials: Credentials | undefined): string {
   const hash = createHash('sha256');
   for (const part of [username, password?.reveal() ?? '', identityToken?.reveal() ?? '']) hash.update(`${part}\0`);
   return hash.digest('base64');
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

@@ -3,8 +3,8 @@ import type { Learned } from './host-state.ts';
 /** How a blob is sent: in one request, in chunks with their ranges, or as one chunk without a range. */
 export type Way = 'whole' | 'chunks' | 'stream';
 
-/** No chunk is made smaller than this to suit a registry, in bytes. */
-const leastChunk = 1024 * 1024;
+/** No chunk is made smaller than this part of the usual one to suit a registry. */
+const leastPart = 16;
 
 const every: readonly Way[] = ['whole', 'chunks', 'stream'];
 
@@ -50,7 +50,7 @@ export class UploadWays {
   /** So many bytes were too many at once. */
   tooLarge(way: Way, sent: number): void {
     if (way === 'whole') this.#learned.largestBody = sent - 1;
-    else this.#learned.largestChunk = Math.max(Math.min(leastChunk, this.#usualChunk), Math.floor(sent / 2));
+    else this.#learned.largestChunk = Math.max(Math.ceil(this.#usualChunk / leastPart), Math.floor(sent / 2));
     const inChunks = this.#learned.chunked !== false && !this.#refused.has('chunks') && this.chunkSize < sent;
     if (way === 'stream' || !inChunks) this.#refused.add(way);
   }

@@ -65,7 +65,7 @@ export interface Quirks {
   wholePut?: number | undefined;
   /** Blobs of no bytes answer this status. */
   emptyBlob?: number | undefined;
-  /** Half of each chunk over a mebibyte behind the first is lost, without a word but the `Range`. */
+  /** Half of each chunk over 64 KiB behind the first is lost, without a word but the `Range`. */
   keepsHalfOfChunks?: boolean | undefined;
   /** A session is gone when a request of it breaks off. */
   losesBrokenSessions?: boolean | undefined;

@@ -120,7 +120,7 @@ async function put(wire: Wire, site: UploadSite, session: Session): Promise<Repl
 
 async function take(wire: Wire, session: Session, { keepsHalfOfChunks = false }: Quirks): Promise<void> {
   const length = Number(wire.headers['content-length'] ?? 0);
-  const isLater = session.patches > 1 && wire.method === 'PATCH' && length > 1024 * 1024;
+  const isLater = session.patches > 1 && wire.method === 'PATCH' && length > 64 * 1024;
   let left = keepsHalfOfChunks && isLater ? length / 2 : Number.POSITIVE_INFINITY;
   for await (const chunk of wire.body()) {
     if (left > 0) session.append(chunk.subarray(0, Math.floor(left)));
