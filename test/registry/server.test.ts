@@ -167,7 +167,7 @@ group('a body that stands still', () => {
     ],
   ] as const) {
     it(`${what} ends, and what came of it stays`, async () => {
-      await using registry = await serve({ stall: 50 });
+      await using registry = await serve({ stall: 200 });
       const { headers } = await registry.send('POST', '/v2/app/blobs/uploads/');
       await raw(registry.url, head(headers.location ?? ''), /$^/);
       const record = await registry.recorded(({ error }) => error !== undefined);
@@ -179,9 +179,10 @@ group('a body that stands still', () => {
 });
 
 it('a client that stops reading loses its connection', async () => {
-  await using registry = await serve({ stall: 50 });
+  await using patient = await serve();
   const large = randomBlob(20_000_000, 'unread');
-  await pushBlob(registry.send, 'app', large);
+  await pushBlob(patient.send, 'app', large);
+  await using registry = await serve({ root: patient.root, stall: 200 });
   const { hostname, port } = new URL(registry.url);
   const socket = connect(Number(port), hostname);
   socket.pause();
