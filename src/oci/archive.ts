@@ -10,7 +10,7 @@ import { formatReference, parseReference } from '../spec/reference.ts';
 import { FileInArchive, openArchive, type SaveOptions, saveArchive } from './archive-file.ts';
 import { streamOf } from './byte-source.ts';
 import type { Catalog } from './catalog.ts';
-import { type ArchiveContents, annotations, contentsOf } from './contents.ts';
+import { type ArchiveContents, contentsOf, entryOf } from './contents.ts';
 import { type ExportOptions, exportArchive } from './export.ts';
 import { checkRefName, type PlaceSource, type PlaceTarget } from './layout.ts';
 import { LayoutWriter } from './layout-writer.ts';
@@ -66,8 +66,7 @@ export class ArchivePlace {
       pusher: { push: (target, open, options) => writer.put(target, open, options) },
       finish: async (root, options = {}) => {
         await using store = new LocalStore(directory);
-        const naming = name === undefined || format === 'docker' ? {} : { [annotations.refName]: name };
-        const target = { ...root, annotations: { ...root.annotations, ...naming } };
+        const target = entryOf({ target: root, refName: format === 'oci' ? name : undefined });
         // What was not copied, for example other platforms, is not there to be written.
         const how: ExportOptions = { format, missing: 'skip', transient: true, signal: options.signal };
         const image = { target, names: tag === undefined ? [] : [tag] };

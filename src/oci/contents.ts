@@ -102,6 +102,16 @@ function imageOf(entry: Descriptor): ArchiveImage {
   };
 }
 
+/** The entry of an index for an image, with the annotations that name it. */
+export function entryOf({ target, imageName, refName, subject }: ArchiveImage): Descriptor {
+  const naming = {
+    ...(imageName === undefined ? {} : { [annotations.imageName]: imageName }),
+    ...(refName === undefined ? {} : { [annotations.refName]: refName }),
+    ...(subject === undefined ? {} : { [annotations.subject]: subject }),
+  };
+  return { ...target, annotations: { ...target.annotations, ...naming } };
+}
+
 /** The index of a layout that lists these descriptors, in their order. */
 export function encodeIndex(manifests: readonly Descriptor[]): Buffer {
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: manifests.map(orderedDescriptor) };

@@ -1,6 +1,5 @@
 import type { Descriptor } from '../spec/descriptor.ts';
-import type { Digest } from '../spec/digest.ts';
-import { annotations, compareText } from './contents.ts';
+import { compareText, entryOf } from './contents.ts';
 import { isRefName, refNameOf } from './names.ts';
 import type { Plan } from './plan.ts';
 
@@ -19,11 +18,7 @@ export function indexEntries(plan: Plan, images: readonly ExportImage[]): Descri
     if (names.length === 0) entries.set(`\0${target.digest}`, target);
     for (const name of names) {
       const refName = refNames.get(name);
-      const naming = {
-        [annotations.imageName]: name,
-        ...(refName === undefined ? {} : { [annotations.refName]: refName }),
-      };
-      entries.set(`${name}\0${target.digest}`, { ...target, annotations: { ...target.annotations, ...naming } });
+      entries.set(`${name}\0${target.digest}`, entryOf({ target, imageName: name, refName }));
     }
   }
   const roots = new Set(images.map(({ target }) => target.digest));
@@ -33,12 +28,10 @@ export function indexEntries(plan: Plan, images: readonly ExportImage[]): Descri
   );
   return [
     ...[...entries].sort(([a], [b]) => compareText(a, b)).map(([, entry]) => entry),
-    ...loose.sort((a, b) => compareText(a.referrer.digest, b.referrer.digest)).map(referrerEntry),
+    ...loose
+      .sort((a, b) => compareText(a.referrer.digest, b.referrer.digest))
+      .map(({ referrer, subject }) => entryOf({ target: referrer, subject })),
   ];
-}
-
-function referrerEntry({ referrer, subject }: { referrer: Descriptor; subject: Digest }): Descriptor {
-  return { ...referrer, annotations: { ...referrer.annotations, [annotations.subject]: subject } };
 }
 
 // A tag that two images share would stand for either of them, depending on who reads it.

@@ -7,7 +7,14 @@ import { mediaTypes } from '../spec/media-types.ts';
 import type { PlatformMatcher } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
 import { badArchive, shown } from './archive-error.ts';
-import { type ArchiveContents, type ArchiveImage, contentsOf } from './contents.ts';
+import {
+  type ArchiveContents,
+  type ArchiveImage,
+  contentsOf,
+  encodeIndex,
+  entryOf,
+  type MadeDocument,
+} from './contents.ts';
 import { entriesOf, type ImportSource } from './entries.ts';
 import { type NamingOptions, namesOf, tryReference } from './names.ts';
 import { parseWanted, pickImage } from './pick.ts';
@@ -31,7 +38,7 @@ export interface ImportOptions extends NamingOptions, AbortableOptions {
    * of `name` itself if not said, and then also the only image there is.
    */
   readonly object?: string | undefined;
-  /** Also names the whole index of an image layout. */
+  /** Also names the index of all images. */
   readonly indexName?: string | undefined;
   /** Lets names move that stand for something else so far. */
   readonly overwrite?: boolean | undefined;
@@ -97,10 +104,15 @@ export async function importArchive(
 }
 
 async function storeDocuments(content: ContentStore, contents: ArchiveContents, options: ImportOptions): Promise<void> {
-  const index = options.indexName === undefined ? undefined : contents.index;
-  const made = index === undefined ? [] : [{ descriptor: describe(mediaTypes.ociIndex, index), bytes: index }];
-  const { lease, signal } = options;
-  for (const document of [...contents.documents, ...made]) await storeDocument(content, document, { lease, signal });
+  const { lease, signal, indexName } = options;
+  const documents = [...contents.documents, ...(indexName === undefined ? [] : [indexOf(contents)])];
+  for (const document of documents) await storeDocument(content, document, { lease, signal });
+}
+
+/** The index of all images, made if the archive has none. */
+function indexOf({ index, images }: ArchiveContents): MadeDocument {
+  const bytes = index ?? encodeIndex(images.map(entryOf));
+  return { descriptor: describe(mediaTypes.ociIndex, bytes), bytes };
 }
 
 /** Names and what they are to stand for. */
@@ -114,9 +126,7 @@ function chooseNames(contents: ArchiveContents, options: ImportOptions): Names {
       throw badArchive(`it has two different images ${shown(name)}`, { hint: 'take one of them by its digest' });
     names.set(name, target);
   };
-  const { index } = contents;
-  if (options.indexName !== undefined && index !== undefined)
-    add(options.indexName, describe(mediaTypes.ociIndex, index));
+  if (options.indexName !== undefined) add(options.indexName, indexOf(contents).descriptor);
   if (options.name !== undefined) add(options.name, pickNamed(contents.images, options.name, options.object));
   else for (const image of contents.images) for (const name of namesOf(image, options)) add(name, image.target);
   return names;

@@ -1,8 +1,19 @@
-export { ArchivePlace } from './archive.ts';
-export { saveArchive } from './archive-file.ts';
+export { type ArchiveOptions, ArchivePlace } from './archive.ts';
+export { type SaveOptions, saveArchive } from './archive-file.ts';
+export type { ArchiveImage } from './contents.ts';
+export type { ImportSource } from './entries.ts';
 export { type ExportOptions, exportArchive } from './export.ts';
+export type { ExportImage } from './export-index.ts';
 export { type ExportLayoutOptions, exportLayout } from './export-layout.ts';
 export type { Family } from './family.ts';
-export { type ImportedImage, type ImportOptions, type ImportResult, importArchive } from './import.ts';
-export { LayoutPlace } from './layout.ts';
-export { convertMediaTypes, type Loss, type Translation } from './translate.ts';
+export {
+  type ImportedImage,
+  type ImportOptions,
+  type ImportResult,
+  type ImportTarget,
+  importArchive,
+} from './import.ts';
+export { type LayoutOptions, LayoutPlace, type PlaceSource, type PlaceTarget } from './layout.ts';
+export type { NamingOptions } from './names.ts';
+export { parsePlace } from './place.ts';
+export { convertMediaTypes, type Loss, type TranslateOptions, type Translation } from './translate.ts';

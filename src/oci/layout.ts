@@ -4,7 +4,7 @@ import { LocalStore } from '../content/local/local-store.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { type ArchiveImage, annotations, checkLayout, imagesOfIndex } from './contents.ts';
+import { type ArchiveImage, checkLayout, entryOf, imagesOfIndex } from './contents.ts';
 import { readDocumentFile } from './layout-files.ts';
 import { LayoutWriter, type LayoutWriterOptions } from './layout-writer.ts';
 import { isRefName } from './names.ts';
@@ -87,8 +87,7 @@ export class LayoutPlace {
     return {
       pusher: { push: (target, open, options) => writer.put(target, open, options) },
       finish: async (root, options) => {
-        const naming = name === undefined ? {} : { [annotations.refName]: name };
-        await writer.list([{ ...root, annotations: { ...root.annotations, ...naming } }], options);
+        await writer.list([entryOf({ target: root, refName: name })], options);
         return `oci:${this.#directory}@${root.digest}`;
       },
       async [Symbol.asyncDispose]() {},

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { readBlob } from '../content/copy.ts';
-import type { AbortableOptions, ContentStore, Writer } from '../content/store.ts';
+import { collect } from '../content/documents.ts';
+import type { ContentStore, Writer } from '../content/store.ts';
 import { because, is, withContext } from '../errors.ts';
-import type { Digest } from '../spec/digest.ts';
+import { type Digest, digestOf } from '../spec/digest.ts';
+import { streamOf } from './byte-source.ts';
 import { type ArchiveFile, type Catalog, type CatalogOptions, readCatalog } from './catalog.ts';
 import type { Entries } from './entries.ts';
-import { digestOfName, entryName } from './entry-name.ts';
+import { digestOfName } from './entry-name.ts';
 import type { TarEntry } from './tar-reader.ts';
+import { Tasks } from './tasks.ts';
 
 /** What happens to one file of an archive while it is taken in. Offsets and sizes are bytes. */
 export interface TakeInEvent {
@@ -33,13 +36,13 @@ export interface TakeInOptions extends CatalogOptions {
  * @throws DrayError as {@link Entries} does; `failed-precondition`, reason `digest-mismatch`; what the store throws.
  */
 export async function takeIn(content: ContentStore, entries: Entries, options: TakeInOptions = {}): Promise<Catalog> {
-  const commits = new Commits();
+  const intake = new Intake(content, options);
   try {
-    const catalog = await readCatalog(entries, (entry, name) => store(content, entry, name, commits, options), options);
-    await commits.settled();
+    const catalog = await readCatalog(entries, (entry, name) => intake.take(entry, name), options);
+    await intake.settled();
     return catalog;
   } catch (error) {
-    await commits.settled().catch(() => {});
+    await intake.settled().catch(() => {});
     throw error;
   }
 }
@@ -65,126 +68,124 @@ class StoredFile implements ArchiveFile {
   }
 }
 
-async function store(
-  content: ContentStore,
-  entry: TarEntry,
-  name: string,
-  commits: Commits,
-  options: TakeInOptions,
-): Promise<ArchiveFile> {
-  const { size } = entry;
-  const report = (state: TakeInEvent['state'], offset: number, digest = digestOfName(name)): void =>
-    options.onEvent?.({ entry: name, state, digest, offset, size });
-  // A flush takes longer than the bytes of a small file, so some go on while the next files arrive.
-  await commits.room(commitsAtOnce);
-  const opened = await openWriter(content, name, size, options);
-  if ('existing' in opened) {
-    report('exists', size);
-    return new StoredFile(content, opened.existing, size);
-  }
-  const found = await write(content, opened.writer, entry, report, options);
-  const digest = digestOfName(name) ?? found;
-  const committed = commit(content, opened.writer, name, { size, digest, signal: options.signal });
-  commits.add(committed, () => report('stored', size, digest));
-  return new StoredFile(content, digest, size);
-}
+/** Files up to this size are read into memory and stored while the next ones are read; in bytes. */
+const smallSize = 64 * 1024;
 
-const commitsAtOnce = 8;
+/** Flushing takes longer than reading, so some files are on their way to the disk while others arrive. */
+const tasksAtOnce = 8;
+
+/** A file that is being stored. The digest is known if its name says it or its bytes are at hand. */
+interface Arrival {
+  readonly name: string;
+  readonly size: number;
+  readonly digest: Digest | undefined;
+  body(): AsyncIterable<Uint8Array>;
+}
 
 type Opened = { readonly writer: Writer } | { readonly existing: Digest };
 
-/** An ingest under a ref that a later attempt finds again; under one of its own while somebody else holds that. */
-async function openWriter(
-  content: ContentStore,
-  name: string,
-  size: number,
-  { lease, signal }: TakeInOptions,
-): Promise<Opened> {
-  const digest = digestOfName(name);
-  const ref = `import-${digest ?? name}`;
-  const target = digest === undefined ? undefined : { digest, size };
-  try {
-    return { writer: await content.writer({ ref, target, lease, signal }) };
-  } catch (error) {
-    if (is(error, 'already-exists') && digest !== undefined) return { existing: digest };
-    if (!because(error, 'locked')) throw error;
-    return { writer: await content.writer({ ref: `${ref}-${randomUUID()}`, target, lease, signal }) };
+class Intake {
+  readonly #content: ContentStore;
+  readonly #options: TakeInOptions;
+  readonly #tasks = new Tasks(tasksAtOnce);
+
+  constructor(content: ContentStore, options: TakeInOptions) {
+    this.#content = content;
+    this.#options = options;
   }
-}
 
-async function write(
-  content: ContentStore,
-  writer: Writer,
-  entry: TarEntry,
-  report: (state: 'active', offset: number) => void,
-  options: AbortableOptions,
-): Promise<Digest> {
-  try {
-    if (await isWhole(writer, entry)) return await writer.digest();
-    // What else an earlier attempt left cannot be compared with bytes that come only once.
-    if ((await writer.status()).offset > 0) await writer.truncate(0);
-    let offset = 0;
-    report('active', offset);
-    for await (const chunk of entry.body()) {
-      await writer.write(chunk, options);
-      offset += chunk.byteLength;
-      report('active', offset);
-    }
-    return await writer.digest();
-  } catch (error) {
-    await discard(content, writer);
-    throw error;
+  settled(): Promise<void> {
+    return this.#tasks.settled();
   }
-}
 
-async function isWhole(writer: Writer, { name, size }: TarEntry): Promise<boolean> {
-  const { offset } = await writer.status();
-  return offset === size && (await writer.digest()) === digestOfName(entryName(name));
-}
-
-async function commit(
-  content: ContentStore,
-  writer: Writer,
-  name: string,
-  expected: { size: number; digest: Digest; signal: AbortSignal | undefined },
-): Promise<void> {
-  try {
-    await writer.commit(expected);
-  } catch (error) {
-    if (is(error, 'already-exists')) return;
-    await discard(content, writer);
-    if (expected.signal?.aborted && error === expected.signal.reason) throw error;
-    throw withContext(error, { side: because(error, 'digest-mismatch') ? 'source' : 'store', path: name });
-  }
-}
-
-async function discard(content: ContentStore, writer: Writer): Promise<void> {
-  await writer[Symbol.asyncDispose]();
-  // The failure that led here is the one to tell.
-  await content.abort(writer.ref).catch(() => {});
-}
-
-/** Commits that are under way. The first failure is thrown at the next step. */
-class Commits {
-  readonly #running = new Set<Promise<void>>();
-  #failure: { readonly error: unknown } | undefined;
-
-  add(commit: Promise<void>, done: () => void): void {
-    const settled = commit.then(done).catch((error: unknown) => {
-      this.#failure ??= { error };
+  async take(entry: TarEntry, name: string): Promise<ArchiveFile> {
+    const { size } = entry;
+    if (size > smallSize) return await this.#takeLarge({ name, size, digest: digestOfName(name), body: entry.body });
+    // The memory of what is read is used again for the next entry.
+    const bytes = Buffer.from(await collect(entry.body(), smallSize));
+    const digest = digestOfName(name) ?? digestOf(bytes);
+    await this.#tasks.start(async () => {
+      const arrival = { name, size, digest, body: () => streamOf(bytes) };
+      const opened = await this.#open(arrival);
+      if ('existing' in opened) return this.#report(arrival, 'exists', size, digest);
+      await this.#write(opened.writer, arrival);
+      await this.#commit(opened.writer, arrival, digest);
     });
-    const tracked = settled.finally(() => this.#running.delete(tracked));
-    this.#running.add(tracked);
+    return new StoredFile(this.#content, digest, size);
   }
 
-  /** Waits until fewer than `count` are under way. */
-  async room(count: number): Promise<void> {
-    while (this.#running.size >= count) await Promise.race(this.#running);
-    if (this.#failure !== undefined) throw this.#failure.error;
+  async #takeLarge(arrival: Arrival): Promise<ArchiveFile> {
+    const { size } = arrival;
+    const opened = await this.#open(arrival);
+    if ('existing' in opened) {
+      this.#report(arrival, 'exists', size, opened.existing);
+      return new StoredFile(this.#content, opened.existing, size);
+    }
+    const found = await this.#write(opened.writer, arrival);
+    const digest = arrival.digest ?? found;
+    await this.#tasks.start(() => this.#commit(opened.writer, arrival, digest));
+    return new StoredFile(this.#content, digest, size);
   }
 
-  async settled(): Promise<void> {
-    await Promise.all(this.#running);
-    if (this.#failure !== undefined) throw this.#failure.error;
+  /** An ingest under a ref that a later attempt finds again; under one of its own while somebody else holds that. */
+  async #open({ name, size, digest }: Arrival): Promise<Opened> {
+    const { lease, signal } = this.#options;
+    const ref = `import-${digest ?? name}`;
+    const target = digest === undefined ? undefined : { digest, size };
+    try {
+      return { writer: await this.#content.writer({ ref, target, lease, signal }) };
+    } catch (error) {
+      if (is(error, 'already-exists') && digest !== undefined) return { existing: digest };
+      if (!because(error, 'locked')) throw error;
+      return { writer: await this.#content.writer({ ref: `${ref}-${randomUUID()}`, target, lease, signal }) };
+    }
   }
+
+  async #write(writer: Writer, arrival: Arrival): Promise<Digest> {
+    try {
+      if (await isWhole(writer, arrival)) return await writer.digest();
+      // What else an earlier attempt left cannot be compared with bytes that come only once.
+      if ((await writer.status()).offset > 0) await writer.truncate(0);
+      let offset = 0;
+      this.#report(arrival, 'active', offset, arrival.digest);
+      for await (const chunk of arrival.body()) {
+        await writer.write(chunk, this.#options);
+        offset += chunk.byteLength;
+        this.#report(arrival, 'active', offset, arrival.digest);
+      }
+      return await writer.digest();
+    } catch (error) {
+      await this.#discard(writer);
+      throw error;
+    }
+  }
+
+  async #commit(writer: Writer, arrival: Arrival, digest: Digest): Promise<void> {
+    const { signal } = this.#options;
+    try {
+      await writer.commit({ size: arrival.size, digest, signal });
+    } catch (error) {
+      if (!is(error, 'already-exists')) {
+        await this.#discard(writer);
+        if (signal?.aborted && error === signal.reason) throw error;
+        throw withContext(error, { side: because(error, 'digest-mismatch') ? 'source' : 'store', path: arrival.name });
+      }
+    }
+    this.#report(arrival, 'stored', arrival.size, digest);
+  }
+
+  async #discard(writer: Writer): Promise<void> {
+    await writer[Symbol.asyncDispose]();
+    // The failure that led here is the one to tell.
+    await this.#content.abort(writer.ref).catch(() => {});
+  }
+
+  #report({ name, size }: Arrival, state: TakeInEvent['state'], offset: number, digest: Digest | undefined): void {
+    this.#options.onEvent?.({ entry: name, state, digest, offset, size });
+  }
+}
+
+async function isWhole(writer: Writer, { size, digest }: Arrival): Promise<boolean> {
+  const { offset } = await writer.status();
+  return size > 0 && offset === size && (await writer.digest()) === digest;
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { readDocument } from '../../src/content/documents.ts';
 import type { ArchiveImage } from '../../src/oci/contents.ts';
 import { isRefName, namesOf, refNameOf } from '../../src/oci/names.ts';
+import { parseIndex } from '../../src/spec/documents.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { fails, importEntries, layoutEntries, named, namesIn } from './images.ts';
 
@@ -124,6 +126,25 @@ describe('importing under names', () => {
     const { target } = await services.images.get('everything');
     const { labels } = await services.content.info(target.digest);
     assert.deepEqual(Object.values(labels), [one.root.digest, two.root.digest]);
+  });
+
+  it('of a docker-archive, which has none, an index is made', async () => {
+    const config = JSON.stringify({ os: 'linux', architecture: 'arm64', rootfs: { type: 'layers', diff_ids: [] } });
+    const items = [{ Config: 'c', RepoTags: ['a:1', 'b:1'], Layers: [] }];
+    const entries = [
+      { name: 'c', data: config },
+      { name: 'manifest.json', data: JSON.stringify(items) },
+    ];
+    const { services, result } = await importEntries(entries, { indexName: 'everything' });
+    assert.deepEqual(Object.keys(await namesIn(services)), [
+      'docker.io/library/a:1',
+      'docker.io/library/b:1',
+      'everything',
+    ]);
+    const index = await readDocument(services.content, (await services.images.get('everything')).target);
+    const [first] = parseIndex(index).manifests;
+    assert.equal(first?.digest, result.images.at(-1)?.target.digest);
+    assert.equal(first?.annotations?.['io.containerd.image.name'], 'docker.io/library/a:1');
   });
 
   it('a name that stands for something else is not moved unless told, and then nothing is named', async () => {
