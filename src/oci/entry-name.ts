@@ -14,7 +14,7 @@ export function entryName(written: string): string {
 
 function problemOf(name: string): string | undefined {
   if (name.startsWith('/')) return 'has an absolute name';
-  if (name.includes('\\') || /^[A-Za-z]:(?!\w+$)/.test(name)) return 'has the name of a Windows path';
+  if (name.includes('\\') || /^[A-Za-z]:/.test(name)) return 'has the name of a Windows path';
   return name.split('/').includes('..') ? 'leads out of the archive' : undefined;
 }
 

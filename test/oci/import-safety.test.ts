@@ -55,6 +55,7 @@ describe('archives that try to get out', () => {
     'a\\..\\x',
     'C:\\x',
     'C:/x',
+    'C:x',
     'C:x/..',
     'c:../../x',
   ];
@@ -71,6 +72,40 @@ describe('archives that try to get out', () => {
     const link = { name: 'docs', type: '2', linkName: '../../../etc' };
     const { services } = await importEntries([link, ...good]);
     assert.deepEqual(await namesIn(services), { [full]: image.root.digest });
+  });
+
+  it('a hard link means an entry of the archive, never a file of the working directory', async () => {
+    assert.ok((await readdir('.')).includes('package.json'));
+    const config = JSON.stringify({ rootfs: { type: 'layers', diff_ids: [`sha256:${'a'.repeat(64)}`] } });
+    const items = [{ Config: 'c', RepoTags: ['a:1'], Layers: ['layer.tar'] }];
+    for (const linkName of ['package.json', './package.json', 'src/../package.json']) {
+      const services = memoryServices();
+      const entries = [
+        { name: 'c', data: config },
+        { name: 'layer.tar', type: '1', linkName },
+        { name: 'manifest.json', data: JSON.stringify(items) },
+      ];
+      await fails(importEntries(entries, {}, services), 'not-found', 'bad-archive', /layer "layer.tar" is not in it/);
+      await nothingVisible(services);
+    }
+  });
+
+  it('names that a file system would fold into one are different entries', async () => {
+    const names = [
+      '\u00e9',
+      'e\u0301',
+      'E\u0301',
+      'stra\u00dfe',
+      'strasse',
+      'STRASSE',
+      'con',
+      'CON',
+      'con.txt',
+      'file:stream',
+    ];
+    const odd = names.map((name) => ({ name, data: name }));
+    const { services } = await importEntries([...odd, ...good]);
+    for (const name of names) assert.ok((await blobsIn(services)).includes(digestOf(name)));
   });
 
   it('writing through a link of the same archive reaches nothing outside of the store', async () => {
