@@ -37,6 +37,8 @@ export class ScriptedRegistry implements AsyncDisposable {
   quirks: Quirks;
   /** Every request, in the order of arrival. */
   readonly requests: RecordedRequest[] = [];
+  /** How many connections were made. */
+  connections = 0;
   /** Subjects of certificates that clients have shown. */
   readonly clientCertificates: string[] = [];
   readonly #options: ScriptedRegistryOptions;
@@ -67,6 +69,7 @@ export class ScriptedRegistry implements AsyncDisposable {
           );
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
+      this.connections += 1;
       socket.on('error', () => {});
       socket.on('close', () => this.#sockets.delete(socket));
     });

@@ -252,6 +252,35 @@ describe('fetching a blob', () => {
   });
 });
 
+describe('a connection', () => {
+  it('is used again, after a HEAD, an error and a body that nobody wanted as well', async () => {
+    await using registry = await ScriptedRegistry.start();
+    registry.add('team/app', randomImage({ seed: 'connection' }), '1');
+    await using client = quickClient();
+    for (const tag of ['1', '1', 'none', '1']) await client.resolve(`${registry.host}/team/app:${tag}`).catch(() => {});
+    await client.manifest(`${registry.host}/team/app:1`);
+    assert.equal(registry.requests.length, 6);
+    assert.equal(registry.connections, 1);
+  });
+
+  it('is held back while nobody reads', async () => {
+    await using registry = await ScriptedRegistry.start();
+    const size = 256 * 1024 * 1024;
+    registry.repository('team/app').addRandomBlob(descriptor.digest, size, 'held');
+    await using client = quickClient();
+    const fetcher = await client.fetcher(`${registry.host}/team/app:1`);
+    const iterator = (await fetcher.fetch({ ...descriptor, size }))[Symbol.asyncIterator]();
+    await iterator.next();
+    const [request] = registry.requests;
+    for (let before = -1; before !== request?.sent; ) {
+      before = request?.sent ?? 0;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.ok((request?.sent ?? size) < 64 * 1024 * 1024, `${request?.sent} bytes were sent`);
+    await iterator.return?.();
+  });
+});
+
 describe('fetching from where a registry sends us', () => {
   it('follows to another server, with the range and without what is meant for the registry', async () => {
     await scene({}, async ({ registry, cdn, fetch }) => {

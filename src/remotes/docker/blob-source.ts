@@ -105,7 +105,7 @@ export class BlobSource {
       const isElsewhere = response.url.origin !== this.host.root.origin;
       const mayPass = isElsewhere && expired.includes(response.status) && attempts < Math.min(3, retry.attempts);
       if (!mayPass) throw await errorFrom(response, response.context);
-      response.body.discard();
+      await response.body.discard();
     }
   }
 
@@ -116,7 +116,7 @@ export class BlobSource {
     const response = await exchange(server, request);
     if (response.status < 300 || (response.status === 416 && 'range' in range)) return response;
     if (!expired.includes(response.status)) throw await errorFrom(response, response.context);
-    response.body.discard();
+    await response.body.discard();
     return undefined;
   }
 

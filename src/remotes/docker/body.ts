@@ -1,3 +1,4 @@
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { checkDocumentSize } from '../../content/documents.ts';
 
@@ -7,6 +8,9 @@ const lowWater = 256 * 1024;
 
 /** What is left of an unwanted body and still read, so that its connection can be used again; in bytes. */
 const discardLimit = 64 * 1024;
+
+/** The longest wait for such a rest, in milliseconds. */
+const discardPatience = 250;
 
 interface Waiting {
   readonly resolve: (result: IteratorResult<Uint8Array, undefined>) => void;
@@ -25,6 +29,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   #state: 'open' | 'ended' | 'failed' = 'open';
   #error: unknown;
   #discarded: number | undefined;
+  readonly #over = Promise.withResolvers<void>();
   #rejectHead: ((error: unknown) => void) | undefined;
 
   constructor(signal: AbortSignal | undefined) {
@@ -84,12 +89,35 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
       checkDocumentSize(size, limit);
       chunks.push(chunk);
     }
+    await turn();
     return Buffer.concat(chunks);
   }
 
-  /** Gives up what is left. A short rest is read away, a long one costs the connection. */
-  discard(): void {
-    if (this.#state !== 'open' || this.#discarded !== undefined) return;
+  /** So many bytes of it at the most; the rest is given up. */
+  async beginning(limit: number): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    for (let size = 0; size < limit; ) {
+      const result = await this.#next();
+      if (result.done === true) break;
+      size += result.value.byteLength;
+      chunks.push(result.value);
+    }
+    await this.discard();
+    return Buffer.concat(chunks).subarray(0, limit);
+  }
+
+  /**
+   * Gives up what is left: a short rest is read away, a long one costs the connection. Waits for it for a moment, so that the
+   * next request can have the connection.
+   */
+  async discard(): Promise<void> {
+    if (this.#state === 'open' && this.#discarded === undefined) this.#beginDiscarding();
+    if (this.#state === 'open')
+      await Promise.race([this.#over.promise, sleep(discardPatience, undefined, { ref: false })]);
+    await turn();
+  }
+
+  #beginDiscarding(): void {
     this.#discarded = 0;
     const chunks = this.#chunks;
     this.#chunks = [];
@@ -142,6 +170,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   };
 
   #settle(): void {
+    this.#over.resolve();
     this.#signal?.removeEventListener('abort', this.#abort);
   }
 }

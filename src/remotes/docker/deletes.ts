@@ -76,7 +76,7 @@ async function expectDeleted(response: HostResponse): Promise<void> {
   // Gone after a first attempt that nobody answered.
   const isGone = response.status === 404 && (response.context.attempts ?? 1) > 1;
   if (!isGone && response.status >= 300) throw await errorFrom(response, response.context);
-  response.body.discard();
+  await response.body.discard();
 }
 
 function unsupportedTag(error: DrayError, cause: unknown): DrayError {

@@ -54,19 +54,12 @@ export async function readErrorBody(response: WireResponse): Promise<ErrorBody> 
 }
 
 async function readSome(response: WireResponse): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
   try {
-    for await (const chunk of response.body) {
-      chunks.push(chunk);
-      size += chunk.byteLength;
-      if (size >= bodyLimit) break;
-    }
+    return (await response.body.beginning(bodyLimit)).toString();
   } catch {
     // The status says what matters; half a message is no message.
     return '';
   }
-  return Buffer.concat(chunks).toString();
 }
 
 function describeDetail({ code, message, detail }: RegistryErrorDetail): string {

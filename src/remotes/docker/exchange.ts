@@ -126,7 +126,7 @@ class Exchange {
     if (throttled) this.#host.slowDown(Math.min(pause, retry.longestWait));
     if (this.#request.repeat === 'once' || this.#attempts >= this.#host.attempts) return response;
     if (pause > retry.longestWait) throw await this.#tooLong(response, pause);
-    response.body.discard();
+    await response.body.discard();
     return { again: throttled ? 0 : pause, cause: `status ${response.status}` };
   }
 
@@ -144,7 +144,7 @@ class Exchange {
       const response = await this.#authorized(at, url);
       const location = response.headers.get('location');
       if (!isRedirect(response.status) || location === undefined) return response;
-      response.body.discard();
+      await response.body.discard();
       if (hops >= redirectLimit) throw this.#refuse(`it redirects more than ${redirectLimit} times`);
       url = guardUrl(location, url, await at.reach(), 'redirect');
       at = await this.#next(at, url);
@@ -169,7 +169,7 @@ class Exchange {
       const need = await at.authorizer.learn(challenge, own, this.#needAt(at), this.#startedAt);
       if (need === undefined) return response;
       this.#needs.set(at, need);
-      response.body.discard();
+      await response.body.discard();
     }
   }
 
@@ -188,7 +188,7 @@ class Exchange {
     at.learned.lookedForChallenge = true;
     const request = { method: 'GET', url: at.url(''), scopes: [], expect: 'any', credentials: 'none', signal } as const;
     const answer = await exchange(at, { ...request, bulk: true, repeat: 'once' });
-    answer.body.discard();
+    await answer.body.discard();
     return answer.status === 401 ? answer : undefined;
   }
 

@@ -9,7 +9,7 @@ import type { UploadTarget } from './upload-session.ts';
 export async function blobExists(target: UploadTarget, blob: Descriptor): Promise<boolean> {
   try {
     const head = await ask(target, blob, 'HEAD');
-    head.body.discard();
+    await head.body.discard();
     if (head.status === 200) return fits(Number(head.headers.get('content-length') ?? blob.size), blob);
     // A URL that is signed for GET refuses HEAD.
     const elsewhere = head.url.origin !== target.host.root.origin;

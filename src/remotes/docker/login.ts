@@ -36,5 +36,5 @@ async function ask(
     operation: `ping ${host.registry}`,
     signal,
   });
-  response.body.discard();
+  await response.body.discard();
 }

@@ -77,6 +77,6 @@ async function putOnce(
     operation,
     signal,
   });
-  response.body.discard();
+  await response.body.discard();
   return response.headers;
 }

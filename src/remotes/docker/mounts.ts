@@ -17,7 +17,7 @@ export async function mountBlob(
   const scopes = [...target.scopes, target.host.scope(from, 'pull')];
   try {
     const { response, session } = await UploadSession.start({ ...target, scopes }, query);
-    response.body.discard();
+    await response.body.discard();
     return response.status === 201 ? 'mounted' : session?.for(target);
   } catch (error) {
     target.signal?.throwIfAborted();

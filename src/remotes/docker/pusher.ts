@@ -114,7 +114,7 @@ export class RepositoryPusher implements Pusher {
       operation: `push to ${nameOf(this.#options.repository)}`,
       signal,
     });
-    response.body.discard();
+    await response.body.discard();
     // Whatever else it says is said again, with words, when something is pushed.
     if (response.status !== 200) return undefined;
     const said = response.headers.get('docker-content-digest')?.trim();

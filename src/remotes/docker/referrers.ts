@@ -63,7 +63,7 @@ export async function hasReferrersApi(
   if (host.learned.referrers === undefined) {
     const url = host.url(`${repository.path}/referrers/${digest}`);
     const response = await askApi(host, { ...requestFor(host, repository, signal), url });
-    response?.body.discard();
+    await response?.body.discard();
     host.learned.referrers = response !== undefined;
   }
   return host.learned.referrers;
@@ -95,7 +95,7 @@ async function askApi(host: HostState, request: PageRequest): Promise<WireRespon
     const response = await exchange(host, { ...request, method: 'GET', expect: [200], withinOrigin: true });
     const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
     if (isIndex(type)) return response;
-    response.body.discard();
+    await response.body.discard();
     return undefined;
   } catch (error) {
     if (!(error instanceof DrayError)) throw error;

@@ -58,7 +58,7 @@ async function resolveAt(
   if (host.learned.headManifest === false) return (await getManifestFrom(host, repository, version, signal)).descriptor;
   const request = manifestRequest(host, repository, version, signal);
   const response = await exchange(host, { ...request, method: 'HEAD', expect: 'any' });
-  response.body.discard();
+  await response.body.discard();
   const descriptor = response.status === 200 ? descriptorOf(response.headers, version.digest) : undefined;
   if (descriptor !== undefined) return descriptor;
   if (response.status === 429 || response.status >= 500) throw await errorFrom(response, response.context);

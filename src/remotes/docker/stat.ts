@@ -38,7 +38,7 @@ async function statBlob(
     operation: `look at ${nameOf(repository)}@${digest}`,
     signal,
   });
-  response.body.discard();
+  await response.body.discard();
   const size = Number(response.headers.get('content-length'));
   if (Number.isSafeInteger(size) && size >= 0) return { mediaType: mediaTypes.octetStream, digest, size };
   throw new DrayError('unavailable', `${host.registry} does not say how large ${digest} is`, {

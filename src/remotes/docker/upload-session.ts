@@ -67,7 +67,7 @@ export class UploadSession {
     });
     if (response.status !== 202 || response.headers.get('location') === undefined) return { response };
     learnChunks(host, response);
-    response.body.discard();
+    await response.body.discard();
     const session = await UploadSession.named(target, response.headers.get('location') ?? '', response.url);
     return { response, session };
   }
@@ -105,7 +105,7 @@ export class UploadSession {
   /** The number of bytes that the registry has, undefined when it does not say. */
   async status(): Promise<number | undefined> {
     const response = await this.#send({ method: 'GET', url: this.#location, repeat: 'always' });
-    response.body.discard();
+    await response.body.discard();
     if (response.status !== 204 && response.status !== 200) return undefined;
     const last = parseUploadRange(response.headers.get('range') ?? '');
     // An empty session says the same as one of a single byte.
@@ -117,7 +117,7 @@ export class UploadSession {
     const signal = AbortSignal.timeout(cancelTimeout);
     try {
       const response = await this.#send({ method: 'DELETE', url: this.#location, signal });
-      response.body.discard();
+      await response.body.discard();
     } catch {
       // The upload has ended for a reason of its own, which is what the caller has to hear.
     }

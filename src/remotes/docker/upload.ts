@@ -118,7 +118,7 @@ export class Upload {
     this.#session = session;
     if ([401, 403].includes(response.status) || isTransientStatus(response.status))
       throw await errorFrom(response, response.context);
-    response.body.discard();
+    await response.body.discard();
     this.#learned.singlePost = response.status === 201;
     return this.#learned.singlePost;
   }
@@ -168,7 +168,7 @@ export class Upload {
   }
 
   async #accepted(response: HostResponse, { piece, isLast }: Step): Promise<boolean> {
-    response.body.discard();
+    await response.body.discard();
     if (isLast || piece === undefined) return true;
     // A number that does not move is known to be stale where the bytes are there: the digest decides in the end.
     const said = acknowledged(response);
