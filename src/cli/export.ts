@@ -28,7 +28,7 @@ export async function exportTo(context: Context, names: readonly string[], targe
   const started = performance.now();
   let bytes = 0;
   const counted = async function* () {
-    for await (const chunk of client.export(names, { ...options, format })) {
+    for await (const chunk of client.export(names, { ...options, format, transient: target !== '-' })) {
       bytes += chunk.byteLength;
       yield chunk;
     }

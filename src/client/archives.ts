@@ -1,6 +1,7 @@
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
+import { allPlatforms } from '../spec/platform.ts';
 import { holdingLease } from './lease.ts';
 import { matcherOf, type PlatformSelection } from './select.ts';
 import { canonicalName, createOrUpdate, findImage } from './store-place.ts';
@@ -61,7 +62,7 @@ export async function importImages(
   const { images, unnamed } = await importArchive(services, source, {
     ...options,
     lease: lease.id,
-    platforms: platforms === undefined || platforms === 'all' ? undefined : matcherOf(platforms),
+    platforms: platforms === undefined ? undefined : platforms === 'all' ? allPlatforms : matcherOf(platforms),
     missing: skipMissing === true ? 'skip' : 'error',
     onEvent: options.onProgress,
   });
@@ -79,6 +80,8 @@ export interface ExportImagesOptions extends AbortableOptions {
   readonly distributableOnly?: boolean | undefined;
   /** Also what refers to the images and is in the store. */
   readonly referrers?: boolean | undefined;
+  /** Whoever reads is done with a chunk before asking for the next, so its memory may be used again. */
+  readonly transient?: boolean | undefined;
   /** Annotations for the entries of the index. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }

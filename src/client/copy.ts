@@ -10,6 +10,14 @@ import { isIndex, isNonDistributable, isSchema1 } from '../spec/media-types.ts';
 import { providerOf } from './fetcher-provider.ts';
 import type { Place, Source, Target } from './place.ts';
 import { copyReferrers } from './referrers.ts';
+import {
+  convertedLabel,
+  type Moved,
+  moveConverted,
+  type Schema1Options,
+  schema1Options,
+  unconverted,
+} from './schema1.ts';
 import { matcherOf, type PlatformSelection, selectPlatforms } from './select.ts';
 
 /** What a copy tells while it runs. */
@@ -37,19 +45,17 @@ export interface CopyOptions extends AbortableOptions {
   readonly referrers?: boolean | undefined;
   /** Also layers that their owner does not want in other registries. */
   readonly nonDistributable?: boolean | undefined;
+  /** Converts an image of Docker schema 1 on its way into a store; `true` as containerd did. Refused if not said. */
+  readonly convertSchema1?: boolean | Schema1Options | undefined;
   /** Called for each object before it travels; throws {@link skipDescriptor} for what is to be left out. */
   readonly handler?: Handler | undefined;
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 
 /** What was copied. */
-export interface Copied {
+export interface Copied extends Moved {
   /** Name with digest of the root at the target. */
   readonly reference: string;
-  readonly root: Descriptor;
-  readonly summary: TransferSummary;
-  /** The documents that were copied or were there already, the root among them. */
-  readonly documents: readonly Descriptor[];
 }
 
 /**
@@ -69,9 +75,27 @@ async function copyBetween(from: Place, to: Place, options: CopyOptions): Promis
   await using source = await from.source({ signal }).catch(onSide('source'));
   if (options.referrers === true && source.referrers === undefined) throw cannotList();
   const root = await chooseRoot(source, options);
-  if (isSchema1(root.mediaType)) throw schema1(source.name);
+  const isOld = isSchema1(root.mediaType);
+  if (isOld && schema1Options(options.convertSchema1) === undefined) throw unconverted(source.name);
   onProgress?.({ type: 'resolved', name: source.name, target: root });
-  await using target = await to.target({ source, tags, labels, root, signal }).catch(onSide('target'));
+  const noted = isOld ? { ...labels, [convertedLabel]: root.digest } : labels;
+  await using target = await to.target({ source, tags, labels: noted, root, signal }).catch(onSide('target'));
+  const moved = isOld
+    ? await moveConverted(source, target, root, options)
+    : await moveAll(source, target, root, to, options);
+  const reference = await target.finish(moved.root, { signal }).catch(onSide('target'));
+  onProgress?.({ type: 'done', reference, summary: moved.summary });
+  return { reference, ...moved };
+}
+
+async function moveAll(
+  source: Source,
+  target: Target,
+  root: Descriptor,
+  to: Place,
+  options: CopyOptions,
+): Promise<Moved> {
+  const { signal, onProgress } = options;
   const documents = new Map<string, Descriptor>();
   const move = (object: Descriptor, platforms: PlatformSelection): Promise<TransferSummary> =>
     transfer(fetcherFor(source, target), target.pusher, [object], {
@@ -88,9 +112,7 @@ async function copyBetween(from: Place, to: Place, options: CopyOptions): Promis
   const summary = await move(root, root === source.root ? options.platforms : 'all');
   if (options.referrers === true)
     await moveReferrers(source, target, [...documents.values()], (object) => move(object, 'all'), options);
-  const reference = await target.finish(root, { signal }).catch(onSide('target'));
-  onProgress?.({ type: 'done', reference, summary });
-  return { reference, root, summary, documents: [...documents.values()] };
+  return { root, summary, documents: [...documents.values()] };
 }
 
 async function moveReferrers(
@@ -112,13 +134,6 @@ function cannotList(): DrayError {
   return new DrayError('not-implemented', 'the source cannot tell what refers to an image', {
     side: 'source',
     hint: 'copy it without --referrers',
-  });
-}
-
-function schema1(name: string): DrayError {
-  return new DrayError('not-implemented', `${name} is in the format of Docker schema 1`, {
-    side: 'source',
-    hint: 'convert it on the way: dray pull --convert-schema1',
   });
 }
 

@@ -1,6 +1,8 @@
 import type { Fetcher, Pusher } from '../content/copy.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
+import type { DispatchOptions } from '../images/handlers.ts';
 import type { TransferOptions } from '../images/transfer.ts';
+import type { Conversion, ConverterOptions } from '../schema1/converter.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 
@@ -61,6 +63,10 @@ export interface Target extends AsyncDisposable {
   readonly local?: Fetcher | undefined;
   /** Records that one object refers to another, where the place does not know it from the object itself. */
   readonly refer?: ((subject: Digest, referrer: Descriptor) => Promise<void>) | undefined;
+  /** Brings an image of Docker schema 1 in, converted, where the place can keep layers before it is known what they are. */
+  readonly convertSchema1?:
+    | ((source: Source, root: Descriptor, options: ConverterOptions & DispatchOptions) => Promise<Conversion>)
+    | undefined;
   /** Names the root, when everything has arrived. Returns a reference with the digest. */
   finish(root: Descriptor, options?: AbortableOptions): Promise<string>;
 }

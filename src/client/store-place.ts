@@ -49,8 +49,13 @@ export class StorePlace implements Place {
     const { name } = this;
     const unnamed = this.#unnamed;
     const lease = await holdingLease(leases, { signal });
+    const pusher = withOrigin(pusherOf(content, { lease: lease.id }), content, source.origin);
     return {
-      pusher: withOrigin(pusherOf(content, { lease: lease.id }), content, source.origin),
+      pusher,
+      async convertSchema1({ fetcher }, root, options) {
+        const { convertSchema1 } = await import('../schema1/converter.ts');
+        return await convertSchema1(content, fetcher, root, { ...options, lease: lease.id, pusher });
+      },
       labels: (_, children) => childLabels(children),
       local: documentsOf(content),
       refer: async (subject, referrer) => {

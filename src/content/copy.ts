@@ -234,7 +234,10 @@ export async function openWriter(store: Ingester, { timeout, ...options }: OpenW
       if (!because(error, 'locked') || performance.now() + pause > deadline) throw error;
     }
     // Spread, so that several waiters do not come back at the same moment.
-    await sleep(pause / 2 + Math.random() * (pause / 2), undefined, { signal: options.signal });
+    const spread = pause / 2 + Math.random() * (pause / 2);
+    // It ends early only when the caller gives up, and then with an error that is not the caller's.
+    await sleep(spread, undefined, { signal: options.signal }).catch(() => {});
+    options.signal?.throwIfAborted();
   }
 }
 
