@@ -1,5 +1,9 @@
 import { DrayError } from '../errors.ts';
+import { Timestamp } from '../spec/timestamp.ts';
 import type { Labels } from './store.ts';
+
+/** On a lease or an image: from this time on it keeps nothing; RFC 3339. */
+export const expireLabel = 'containerd.io/gc.expire';
 
 /** The most bytes a key and its value may have together (containerd.md 2.1). */
 export const labelLimit = 4096;
@@ -55,4 +59,15 @@ function own(labels: Labels, key: string): string {
 /** Whether a field path names one label. */
 export function isLabelPath(path: string): boolean {
   return path.startsWith('labels.') && path.length > 'labels.'.length;
+}
+
+/** The time that `containerd.io/gc.expire` names; a malformed one counts as none, so that nothing is lost by it. */
+export function expiryOf(labels: Labels): Timestamp | undefined {
+  const text = Object.hasOwn(labels, expireLabel) ? labels[expireLabel] : undefined;
+  if (text === undefined) return undefined;
+  try {
+    return Timestamp.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-import { checkLabels, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
+import { checkLabels, expiryOf, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { type Fields, fieldsOf, parseFilters } from '../filters/filter.ts';
@@ -8,7 +8,6 @@ import { parseDigest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import type { Rows, Transaction } from './database.ts';
 import { publish } from './events.ts';
-import { expiryOf } from './leases.ts';
 import { ensureNamespace } from './namespaces.ts';
 import { pages } from './pages.ts';
 import type { StoreParts } from './parts.ts';

@@ -1,7 +1,7 @@
 import type { Digest } from '../spec/digest.ts';
+import { isNamespace } from '../spec/namespace-name.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import type { Rows, Transaction } from './database.ts';
-import { isNamespace } from './namespace-name.ts';
 
 /**
  * What the database knows of an ingest: the digest that is going to be a blob. It keeps that blob's file from being collected

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { checkLabels, presentLabels } from '../content/labels.ts';
+import { checkLabels, expireLabel, expiryOf, presentLabels } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { fieldsOf, parseFilters } from '../filters/filter.ts';
@@ -12,9 +12,6 @@ import { ensureNamespace } from './namespaces.ts';
 import { pages } from './pages.ts';
 import type { StoreParts } from './parts.ts';
 import { prefilter } from './prefilter.ts';
-
-/** On a lease or an image: from this time on it keeps nothing; RFC 3339. */
-export const expireLabel = 'containerd.io/gc.expire';
 
 interface LeaseRow {
   readonly id: string;
@@ -150,17 +147,6 @@ export function checkLease(rows: Rows, namespace: string, id: string): void {
     side: 'store',
     hint: 'make a new lease, one that lasts longer',
   });
-}
-
-/** The time that `containerd.io/gc.expire` names; a malformed one counts as none, so that nothing is lost by it. */
-export function expiryOf(labels: Labels): Timestamp | undefined {
-  const text = Object.hasOwn(labels, expireLabel) ? labels[expireLabel] : undefined;
-  if (text === undefined) return undefined;
-  try {
-    return Timestamp.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function findLease(rows: Rows, namespace: string, id: string): Lease {

@@ -4,11 +4,11 @@ import type { AbortableOptions, Labels, Status } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { fieldsOf, parseFilters } from '../filters/filter.ts';
 import type { Namespace, NamespaceStore } from '../services/namespace-store.ts';
+import { checkNamespace } from '../spec/namespace-name.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import type { Database, Rows, Transaction } from './database.ts';
 import { publish } from './events.ts';
 import { ownerOf } from './ingests.ts';
-import { checkNamespace } from './namespace-name.ts';
 
 /** With the value `true`, the content of this namespace may be adopted by others even where namespaces are isolated. */
 export const shareableLabel = 'containerd.io/namespace.shareable';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
+import { unlessAborted } from '../content/abort.ts';
 import type { BlobReader } from '../content/store.ts';
 import type { Digest } from '../spec/digest.ts';
 import { mediaTypes } from '../spec/media-types.ts';
-import { unlessAborted } from './abort.ts';
 import { refusal } from './codes.ts';
 import { type Exchange, isHead } from './exchange.ts';
 import { type ByteRange, parseRanges, type RangeRequest } from './ranges.ts';

@@ -1,8 +1,8 @@
+import { unlessAborted } from '../content/abort.ts';
 import { type Fetcher, type FetchOptions, type OpenBlob, refOf, writeBlob } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { unlessAborted } from './abort.ts';
 
 /** Bytes that wait for one follower before it is left to read from the store. */
 const queueLimit = 2 * 1024 * 1024;

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
-import { codeOf, DrayError, toDrayError } from '../errors.ts';
+import type { AddressInfo } from 'node:net';
+import { DrayError } from '../errors.ts';
+import { listenAt } from '../listen.ts';
 import { hostsFor } from './guard.ts';
 import type { Handler } from './handler.ts';
 
@@ -50,7 +50,8 @@ export async function listen(handler: Handler, options: ListenerOptions): Promis
   server.on('request', (request, response) => handler.handle(request, response, { hosts }));
   server.on('checkContinue', (request, response) => handler.handle(request, response, { hosts }));
   server.maxConnections = options.connections;
-  await start(server, options);
+  const { host, port, socketPath } = options;
+  await listenAt(server, socketPath === undefined ? { host, port } : { path: socketPath });
   const address = addressOf(server, options);
   return {
     url: urlOf(server, options),
@@ -91,42 +92,6 @@ function createTls({
       cause: error,
     });
   }
-}
-
-async function start(server: Server, { host, port, socketPath }: ListenerOptions): Promise<void> {
-  try {
-    if (socketPath !== undefined) await removeStale(socketPath);
-    server.listen(socketPath === undefined ? { host, port } : { path: socketPath });
-    await once(server, 'listening');
-    if (socketPath !== undefined && process.platform !== 'win32') await chmod(socketPath, 0o600);
-  } catch (error) {
-    const at = socketPath ?? `${host}:${port}`;
-    if (codeOf(error) === 'EADDRINUSE') {
-      throw new DrayError('unavailable', `something listens at ${at} already`, {
-        hint: 'choose another address, or port 0 for any that is free',
-        cause: error,
-      });
-    }
-    const known = toDrayError(error);
-    throw new DrayError(known.kind, `cannot listen at ${at}: ${known.message}`, { cause: error });
-  }
-}
-
-// A server that was killed leaves its socket behind; one that answers is somebody else's.
-async function removeStale(path: string): Promise<void> {
-  const found = process.platform === 'win32' ? undefined : await lstat(path).catch(() => undefined);
-  // What is there and no socket is in the way, and listening says so.
-  if (!found?.isSocket()) return;
-  const probe = connect({ path });
-  try {
-    await once(probe, 'connect');
-  } catch (error) {
-    if (codeOf(error) === 'ECONNREFUSED') await unlink(path);
-    return;
-  } finally {
-    probe.destroy();
-  }
-  throw new DrayError('unavailable', `something listens at ${path} already`, { hint: 'choose another path' });
 }
 
 function addressOf(server: Server, { socketPath }: ListenerOptions): string {

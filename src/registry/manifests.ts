@@ -1,8 +1,8 @@
+import { unlessAborted } from '../content/abort.ts';
 import { collect } from '../content/documents.ts';
 import { because } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf, type Digest, digestOf } from '../spec/digest.ts';
-import { unlessAborted } from './abort.ts';
 import { blobHeaders, matches } from './blobs.ts';
 import { announcedLength, receive } from './body.ts';
 import { refusal } from './codes.ts';

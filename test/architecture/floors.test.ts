@@ -8,6 +8,7 @@ const source = join(import.meta.dirname, '..', '..', 'src');
 
 const floors: Readonly<Record<string, number>> = {
   errors: 1,
+  listen: 2,
   spec: 2,
   filters: 2,
   content: 3,

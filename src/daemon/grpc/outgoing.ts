@@ -1,0 +1,23 @@
+import type { Http2Stream } from 'node:http2';
+
+/**
+ * Writes what belongs together to a stream and waits until there is room for more, or the stream is over: why, is known where it
+ * is read.
+ */
+export async function write(stream: Http2Stream, pieces: readonly Uint8Array[]): Promise<void> {
+  if (stream.closed || stream.destroyed || stream.writableEnded) return;
+  stream.cork();
+  let room = true;
+  for (const piece of pieces) room = stream.write(piece);
+  stream.uncork();
+  if (room) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      resolve();
+    };
+    stream.on('drain', done);
+    stream.on('close', done);
+  });
+}

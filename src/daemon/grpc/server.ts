@@ -1,0 +1,130 @@
+import { once } from 'node:events';
+import {
+  constants,
+  createServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { DrayError } from '../../errors.ts';
+import { listenAt } from '../../listen.ts';
+import { encodeFrame } from './frames.ts';
+import { Incoming } from './incoming.ts';
+import { write } from './outgoing.ts';
+import type { Answers, Route, Routes } from './service.ts';
+import { statusOf, trailersOf } from './status.ts';
+import { flowWindow, sessionMemory } from './windows.ts';
+
+/** How a server listens. */
+export interface GrpcServerOptions {
+  /** The path of a unix socket, or the name of a pipe of Windows. */
+  readonly path: string;
+  readonly routes: Routes;
+  /** Called for every call when it is over; `code` is gRPC's. */
+  readonly onCall?: ((call: FinishedCall) => void) | undefined;
+}
+
+/** A call that is over. */
+export interface FinishedCall {
+  readonly method: string;
+  readonly code: number;
+  readonly milliseconds: number;
+  /** Why it failed. */
+  readonly error?: unknown;
+}
+
+/** Calls at once on one connection; a peer that wants more waits. */
+const callsAtOnce = 10_000;
+
+/**
+ * Starts a gRPC server. Disposing it ends the calls under way.
+ * @throws DrayError `unavailable` when somebody listens there; `permission-denied`.
+ */
+export async function startGrpcServer({ path, routes, onCall }: GrpcServerOptions): Promise<AsyncDisposable> {
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createServer({
+    settings: { initialWindowSize: flowWindow, maxConcurrentStreams: callsAtOnce },
+    maxSessionMemory: sessionMemory,
+  });
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.on('close', () => sessions.delete(session));
+    session.setLocalWindowSize(flowWindow);
+  });
+  // A peer that breaks the protocol loses its connection, and nobody else does.
+  server.on('sessionError', () => {});
+  server.on('stream', (stream, headers) => void answerCall(stream, headers, routes, onCall));
+  await listenAt(server, { path });
+  return {
+    async [Symbol.asyncDispose]() {
+      server.close();
+      for (const session of sessions) session.destroy();
+      if (server.listening) await once(server, 'close');
+    },
+  };
+}
+
+async function answerCall(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  routes: Routes,
+  onCall: GrpcServerOptions['onCall'],
+): Promise<void> {
+  const begun = performance.now();
+  const gone = new AbortController();
+  stream.on('error', () => {});
+  stream.on('close', () => gone.abort(new DrayError('canceled', 'the caller has gone')));
+  const method = headers[':path'] ?? '';
+  let failure: unknown;
+  try {
+    const route = routeOf(headers, routes);
+    const incoming: Incoming = new Incoming(stream, (error) => incoming.finish(error));
+    gone.signal.addEventListener('abort', () => incoming.finish(gone.signal.reason));
+    await sendAnswers(stream, route, route.answer(incoming, { metadata: headers, signal: gone.signal }));
+    gone.signal.throwIfAborted();
+  } catch (error) {
+    failure = error;
+  }
+  const status = failure === undefined ? { code: 0, message: '' } : statusOf(failure);
+  end(stream, trailersOf(status));
+  onCall?.({ method, code: status.code, milliseconds: performance.now() - begun, error: failure });
+}
+
+function routeOf(headers: IncomingHttpHeaders, routes: Routes): Route {
+  const path = headers[':path'] ?? '';
+  const route = routes.get(path);
+  if (headers[':method'] === 'POST' && headers['content-type']?.startsWith('application/grpc') && route !== undefined)
+    return route;
+  throw new DrayError('not-implemented', `nobody answers ${headers[':method']} ${path.slice(0, 200)}`);
+}
+
+async function sendAnswers(stream: ServerHttp2Stream, { output }: Route, answers: Answers): Promise<void> {
+  for await (const answer of answers) {
+    const pieces = encodeFrame(output, answer);
+    if (stream.closed) return;
+    if (!stream.headersSent) stream.respond(responseHeaders, { waitForTrailers: true });
+    await write(stream, pieces);
+  }
+}
+
+const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' };
+
+function end(stream: ServerHttp2Stream, trailers: Record<string, string>): void {
+  if (stream.closed || stream.destroyed) return;
+  if (stream.headersSent) {
+    stream.once('wantTrailers', () => {
+      stream.sendTrailers(trailers);
+      dismiss(stream);
+    });
+    stream.end();
+  } else {
+    stream.respond({ ...responseHeaders, ...trailers }, { endStream: true });
+    dismiss(stream);
+  }
+}
+
+// The caller may still be sending what nobody reads any more.
+function dismiss(stream: ServerHttp2Stream): void {
+  stream.resume();
+  if (stream.state.remoteClose !== 1) stream.close(constants.NGHTTP2_NO_ERROR);
+}

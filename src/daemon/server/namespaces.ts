@@ -1,0 +1,38 @@
+import { is } from '../../errors.ts';
+import type { Namespace } from '../../services/namespace-store.ts';
+import { Namespaces } from '../gen/namespaces_pb.ts';
+import { type Routes, routesOf } from '../grpc/service.ts';
+import { fromLabels, toLabels } from '../messages.ts';
+import type { Tenants } from './tenant.ts';
+
+/** `containerd.services.namespaces.v1.Namespaces` over a store. */
+export function namespacesService({ store: { namespaces } }: Tenants): Routes {
+  const toNamespace = ({ name, labels }: Namespace) => ({ namespace: { name, labels: toLabels(labels) } });
+  return routesOf(Namespaces, {
+    async get({ name }, call) {
+      return toNamespace(await namespaces.get(name, call).catch((error: unknown) => unlabelled(name, error)));
+    },
+    async list({ filter }) {
+      const found = namespaces.list(...(filter === '' ? [] : [filter]));
+      return { namespaces: (await Array.fromAsync(found)).map((one) => toNamespace(one).namespace) };
+    },
+    async create({ namespace }, call) {
+      const { name = '', labels = {} } = namespace ?? {};
+      return toNamespace(await namespaces.create({ name, labels: fromLabels(labels) }, call));
+    },
+    async update({ namespace, updateMask }) {
+      const { name = '', labels = {} } = namespace ?? {};
+      return toNamespace(await namespaces.update({ name, labels: fromLabels(labels) }, ...(updateMask?.paths ?? [])));
+    },
+    async delete({ name }, call) {
+      await namespaces.delete(name, call);
+      return {};
+    },
+  });
+}
+
+// containerd's clients ask for the labels of a namespace before they make it.
+function unlabelled(name: string, error: unknown): Namespace {
+  if (is(error, 'not-found')) return { name, labels: {} };
+  throw error;
+}

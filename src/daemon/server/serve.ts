@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { type FinishedCall, startGrpcServer } from '../grpc/server.ts';
+import { aboutServices } from './about.ts';
+import { contentService } from './content.ts';
+import { eventsService } from './events.ts';
+import { imagesService } from './images.ts';
+import { leasesService } from './leases.ts';
+import { namespacesService } from './namespaces.ts';
+import { OpenReaders } from './open-readers.ts';
+import { dedicate } from './plugin.ts';
+import { snapshotsService } from './snapshots.ts';
+import type { ServedStore } from './tenant.ts';
+
+/** How a store is served. */
+export interface ServeContainerdOptions {
+  /**
+   * Serves content alone, all of it in this namespace, for a containerd that uses it as its content plugin. The namespace is the
+   * daemon's own: what is in it and the daemon does not know, the daemon's collector deletes.
+   */
+  readonly pluginNamespace?: string | undefined;
+  /** What clients are told; `dray` if not said. */
+  readonly version?: string | undefined;
+  readonly onCall?: ((call: FinishedCall) => void) | undefined;
+}
+
+/** A store that is served. Whoever started it closes it, before the store. */
+export interface ContainerdServer extends AsyncDisposable {
+  /** The path of the socket. */
+  readonly address: string;
+}
+
+/**
+ * Serves a store at a unix socket as containerd serves its own: content, images, namespaces, leases, events, introspection,
+ * version and health. The socket is for its owner alone.
+ * @throws DrayError `unavailable` when somebody listens there; `permission-denied`; `failed-precondition` when the namespace for
+ * a plugin holds what is not the daemon's.
+ */
+export async function serveContainerd(
+  store: ServedStore,
+  address: string,
+  { pluginNamespace, version = 'dray', onCall }: ServeContainerdOptions = {},
+): Promise<ContainerdServer> {
+  if (pluginNamespace !== undefined) await dedicate(store, pluginNamespace);
+  const tenants = { store, only: pluginNamespace };
+  const plugin = pluginNamespace !== undefined;
+  const readers = new OpenReaders();
+  const content = contentService({ ...tenants, readers, plugin });
+  const others = [imagesService, namespacesService, leasesService, eventsService, snapshotsService].map((service) =>
+    service(tenants),
+  );
+  const services = plugin
+    ? ['content', 'version', 'introspection', 'healthcheck']
+    : ['content', 'images', 'namespaces', 'leases', 'events', 'version', 'introspection', 'healthcheck'];
+  const about = aboutServices({ version, services, uuid: randomUUID() });
+  const routes = new Map([content, ...(plugin ? [] : others), ...about].flatMap((service) => [...service]));
+  try {
+    const server = await startGrpcServer({ path: address, routes, onCall });
+    return {
+      address,
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]();
+        await readers[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await readers[Symbol.asyncDispose]();
+    throw error;
+  }
+}
