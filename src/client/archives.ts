@@ -1,8 +1,10 @@
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
+import { isSchema1 } from '../spec/media-types.ts';
 import { allPlatforms } from '../spec/platform.ts';
 import { holdingLease } from './lease.ts';
+import { convertedLabel, convertStored, type Schema1Options, schema1Options } from './schema1.ts';
 import { matcherOf, type PlatformSelection } from './select.ts';
 import { canonicalName, createOrUpdate, findImage } from './store-place.ts';
 
@@ -29,6 +31,8 @@ export interface ImportImagesOptions extends AbortableOptions {
   readonly skipMissing?: boolean | undefined;
   /** Compresses the layers of a docker archive, which changes the digest of the image. */
   readonly recompress?: 'gzip' | 'zstd' | undefined;
+  /** Converts images of Docker schema 1; `true` as containerd did. Refused if not said. */
+  readonly convertSchema1?: boolean | Schema1Options | undefined;
   readonly onProgress?: ((event: ImportEvent) => void) | undefined;
 }
 
@@ -59,9 +63,12 @@ export async function importImages(
 ): Promise<Imported> {
   const { importArchive } = await import('../oci/import.ts');
   await using lease = await holdingLease(services.leases, options);
+  const { signal } = options;
+  const schema1 = schema1Options(options.convertSchema1);
   const { images, unnamed } = await importArchive(services, source, {
     ...options,
     lease: lease.id,
+    convertSchema1: schema1 && ((target) => convertStored(services, target, { ...schema1, lease: lease.id, signal })),
     platforms: platforms === undefined ? undefined : platforms === 'all' ? allPlatforms : matcherOf(platforms),
     missing: skipMissing === true ? 'skip' : 'error',
     onEvent: options.onProgress,
@@ -148,6 +155,8 @@ async function planOf({ content }: Services, options: ExportImagesOptions): Prom
 /** Options of `Client.convert`. */
 export interface ConvertOptions extends AbortableOptions {
   readonly family: 'oci' | 'docker';
+  /** How an image of Docker schema 1 is converted; as containerd did if not said. */
+  readonly schema1?: Omit<Schema1Options, 'family'> | undefined;
   readonly platforms?: PlatformSelection;
   readonly skipMissing?: boolean | undefined;
 }
@@ -165,18 +174,32 @@ export async function convertImage(
   services: Services,
   name: string,
   newName: string,
-  { family, platforms, skipMissing, signal }: ConvertOptions,
+  { family, platforms, skipMissing, schema1, signal }: ConvertOptions,
 ): Promise<Converted> {
   const { convertMediaTypes } = await import('../oci/translate.ts');
   const image = await findImage(services.images, name, { signal });
   await using lease = await holdingLease(services.leases, { signal });
+  if (isSchema1(image.target.mediaType)) {
+    const target = await convertStored(services, image.target, { ...schema1, family, lease: lease.id, signal });
+    const labels = { ...image.labels, [convertedLabel]: image.target.digest };
+    return await nameConverted(services, newName, target, labels);
+  }
   const { target, losses } = await convertMediaTypes(services.content, image.target, family, {
     lease: lease.id,
     platforms: platforms === undefined || platforms === 'all' ? undefined : matcherOf(platforms),
     missing: skipMissing === true ? 'skip' : 'error',
     signal,
   });
-  const made = canonicalName(newName);
-  await createOrUpdate(services.images, made, target, image.labels);
-  return { name: made, target, losses };
+  return { ...(await nameConverted(services, newName, target, image.labels)), losses };
+}
+
+async function nameConverted(
+  { images }: Services,
+  newName: string,
+  target: Descriptor,
+  labels: Labels,
+): Promise<Converted> {
+  const name = canonicalName(newName);
+  await createOrUpdate(images, name, target, labels);
+  return { name, target, losses: [] };
 }

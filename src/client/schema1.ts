@@ -1,6 +1,9 @@
+import { fetcherOf } from '../content/copy.ts';
+import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import type { TransferEvent, TransferSummary } from '../images/transfer.ts';
 import type { Conversion, ConverterOptions } from '../schema1/converter.ts';
+import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { CopyOptions } from './copy.ts';
 import type { Source, Target } from './place.ts';
@@ -58,6 +61,16 @@ export async function moveConverted(
   });
   const { descriptor } = converted.manifest;
   return { root: descriptor, summary: tally.summary, documents: [descriptor] };
+}
+
+/** Converts an image whose content is in the store; returns the new one, which has no name. */
+export async function convertStored(
+  { content }: Services,
+  target: Descriptor,
+  options: ConverterOptions & AbortableOptions,
+): Promise<Descriptor> {
+  const { convertSchema1 } = await import('../schema1/converter.ts');
+  return (await convertSchema1(content, fetcherOf(content), target, options)).manifest.descriptor;
 }
 
 function intoStoreOnly(name: string): DrayError {

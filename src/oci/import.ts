@@ -3,7 +3,7 @@ import { DrayError, is } from '../errors.ts';
 import type { ImageStore } from '../services/image-store.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import { type Digest, isDigest } from '../spec/digest.ts';
-import { mediaTypes } from '../spec/media-types.ts';
+import { isSchema1, mediaTypes } from '../spec/media-types.ts';
 import type { PlatformMatcher } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
 import { badArchive, shown } from './archive-error.ts';
@@ -50,6 +50,11 @@ export interface ImportOptions extends NamingOptions, AbortableOptions {
   readonly missing?: 'error' | 'skip' | undefined;
   /** Compresses the layers of a docker-archive, which changes the digest of its manifest. Not done if not said. */
   readonly recompress?: RecompressOptions | undefined;
+  /**
+   * Makes an image that can be kept of one of Docker schema 1, whose content was stored by now. Such images are refused if not
+   * said: nothing would keep their layers.
+   */
+  readonly convertSchema1?: ((target: Descriptor) => Promise<Descriptor>) | undefined;
   /** Holds what is stored until it is named. Who made it ends it, after the import. */
   readonly lease?: string | undefined;
   /** The most bytes a document may have. */
@@ -82,7 +87,8 @@ export interface ImportResult {
  * @throws DrayError `invalid-argument` or `data-loss` with reason `bad-archive`, `bad-document`, `digest-mismatch` or
  * `size-mismatch` for an archive that is not in order; `not-found`, reason `bad-archive`, when content is missing;
  * `already-exists` when a name stands for something else; `resource-exhausted`, reason `bad-archive`, for an archive that is
- * out of all proportion; what the store throws. Nothing is named then.
+ * out of all proportion; `not-implemented` for an image of Docker schema 1, unless `convertSchema1` is there; what the store
+ * throws. Nothing is named then.
  */
 export async function importArchive(
   target: ImportTarget,
@@ -93,7 +99,7 @@ export async function importArchive(
   const { signal, lease, documentLimit } = options;
   const catalog = await takeIn(content, entriesOf(source, { signal }), options);
   const layer = options.recompress && recompressor(content, options.recompress, { lease, signal });
-  const contents = await contentsOf(catalog, { layer, documentLimit, signal });
+  const contents = await withoutSchema1(await contentsOf(catalog, { layer, documentLimit, signal }), options);
   await storeDocuments(content, contents, options);
   const named = chooseNames(contents, options);
   await settleAll(content, contents, named, options);
@@ -101,6 +107,25 @@ export async function importArchive(
   const targets = new Set(images.map((image) => image.target.digest));
   const unnamed = contents.images.filter((image) => image.subject === undefined && !targets.has(image.target.digest));
   return { format: contents.format, images, unnamed: options.name === undefined ? unnamed : [] };
+}
+
+async function withoutSchema1(contents: ArchiveContents, { convertSchema1 }: ImportOptions): Promise<ArchiveContents> {
+  const images: ArchiveImage[] = [];
+  for (const image of contents.images) {
+    if (isSchema1(image.target.mediaType)) {
+      if (convertSchema1 === undefined) throw unconverted(image.target);
+      images.push({ ...image, target: await convertSchema1(image.target) });
+    } else images.push(image);
+  }
+  return { ...contents, images };
+}
+
+function unconverted({ mediaType, digest, size }: Descriptor): DrayError {
+  return new DrayError('not-implemented', `${digest} is in the format of Docker schema 1`, {
+    descriptor: { mediaType, digest, size },
+    side: 'source',
+    hint: 'convert it on the way: dray import --convert-schema1',
+  });
 }
 
 async function storeDocuments(content: ContentStore, contents: ArchiveContents, options: ImportOptions): Promise<void> {
