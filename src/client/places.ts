@@ -23,7 +23,7 @@ const schemes: Readonly<Record<string, (rest: string, context: PlaceContext) => 
 
 /**
  * The place that a user's text names: `store:REF`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`,
- * and everything without a scheme a reference in a registry.
+ * `dir:DIR` as a source, and everything without a scheme a reference in a registry.
  * @throws DrayError `invalid-argument` for a malformed reference.
  */
 export function parsePlace(text: string, context: PlaceContext): Place {

@@ -45,11 +45,15 @@ export interface DockerManifest {
 
 /** Reads a `manifest.json`. @throws DrayError `invalid-argument`, reason `bad-archive`. */
 export function parseDockerManifests(bytes: Uint8Array): readonly DockerManifest[] {
-  const result = manifestsSchema.safeParse(parseJson(bytes, 'manifest.json'));
+  const found = parseJson(bytes, 'manifest.json');
+  const result = manifestsSchema.safeParse(found);
   if (result.success) return result.data;
+  if (!Array.isArray(found)) throw badArchive('manifest.json is no list of images', { hint: directoryHint });
   const issue = result.error.issues[0];
   throw badArchive(`manifest.json: ${issue?.message ?? 'it has the wrong shape'} at ${issue?.path.join('.') || 'top'}`);
 }
+
+const directoryHint = "for a directory that skopeo's dir: has written: dray copy dir:DIR store:REF";
 
 /** A document of an archive as JSON. @throws DrayError `invalid-argument`, reason `bad-archive`. */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
