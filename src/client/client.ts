@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { type Fetcher, fetcherOf, refOf, writeBlob } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
 import type { DurabilityLevel } from '../content/local/durable.ts';
@@ -54,6 +55,8 @@ export interface OpenOptions extends ClientOptions {
 export interface PushImageOptions extends CopyOptions {
   /** Where to; the image's own name if not said. */
   readonly target?: string | undefined;
+  /** Sends one platform as Docker schema 1, for registries that know nothing newer, signed with a key. */
+  readonly schema1?: boolean | { readonly key: KeyObject } | undefined;
 }
 
 /** Options of looking at an image in a registry. */
@@ -155,11 +158,15 @@ export class Client implements AsyncDisposable {
 
   /**
    * Sends an image from the store to a registry: children first, tags last; what is there already is not sent again.
-   * @throws DrayError with the side and the descriptor that failed; `not-found` when content is missing here.
+   * @throws DrayError with the side and the descriptor that failed; `not-found` when content is missing here; `not-implemented`
+   * or `failed-precondition` for an image that cannot be said in schema 1.
    */
-  push(name: string, { target = name, ...options }: PushImageOptions = {}): Promise<Copied> {
+  async push(name: string, { target = name, schema1 = false, ...options }: PushImageOptions = {}): Promise<Copied> {
     const from = new StorePlace(this.services, name);
-    return copyImage(from, new RegistryPlace(this.#resolver, target), { platforms: 'all', ...options });
+    const to = new RegistryPlace(this.#resolver, target);
+    if (schema1 === false) return await copyImage(from, to, { platforms: 'all', ...options });
+    const { pushSchema1 } = await import('./push-schema1.ts');
+    return await pushSchema1(this.services, from, to, { ...options, ...(schema1 === true ? {} : schema1) });
   }
 
   /** Copies an image between any two places; between registries nothing touches the disk. */
