@@ -18,8 +18,8 @@ export {
 export { type Copied, type CopyOptions, copyImage, type ProgressEvent } from './client/copy.ts';
 export type { Origin, Place, Source, Target, TargetOptions } from './client/place.ts';
 export { RegistryPlace } from './client/registry-place.ts';
-export { type PlatformSelection, selectPlatforms } from './client/select.ts';
 export type { Schema1Options } from './client/schema1.ts';
+export { type PlatformSelection, selectPlatforms } from './client/select.ts';
 export { StorePlace } from './client/store-place.ts';
 export { type Verified, verifyContent } from './client/verify.ts';
 export {
