@@ -6,16 +6,24 @@ import { join } from 'node:path';
 
 const project = join(import.meta.dirname, '..');
 const folder = mkdtempSync(join(tmpdir(), 'dray-smoke-'));
-const run = (command: string, args: readonly string[], cwd: string): string => execFileSync(command, [...args], { cwd, encoding: 'utf8' });
+const run = (command: string, args: readonly string[], cwd: string): string =>
+  execFileSync(command, [...args], { cwd, encoding: 'utf8' });
 
 try {
-  const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], project)) as { filename: string }[];
+  const [packed] = JSON.parse(
+    run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], project),
+  ) as { filename: string }[];
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'smoke', version: '1.0.0', type: 'module' }));
   run('npm', ['install', '--omit=dev', '--no-save', join(folder, packed?.filename ?? '')], folder);
-  const { exports, version } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { exports: Record<string, unknown>; version: string };
+  const { exports, version } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
+    exports: Record<string, unknown>;
+    version: string;
+  };
   const subpaths = Object.keys(exports).filter((path) => !path.endsWith('.json'));
   const imports = subpaths.map((path) => `import * as m${subpaths.indexOf(path)} from '${path.replace('.', 'dray')}';`);
-  const checks = subpaths.map((path) => `if (Object.keys(m${subpaths.indexOf(path)}).length === 0) throw new Error('${path} exports nothing');`);
+  const checks = subpaths.map(
+    (path) => `if (Object.keys(m${subpaths.indexOf(path)}).length === 0) throw new Error('${path} exports nothing');`,
+  );
   writeFileSync(join(folder, 'check.mjs'), [...imports, ...checks].join('\n'));
   run(process.execPath, ['check.mjs'], folder);
   const command = join(folder, 'node_modules', 'dray', 'dist', 'cli', 'dray.js');

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { join } from 'node:path';
 import { type Fetcher, fetcherOf, refOf, writeBlob } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
 import type { DurabilityLevel } from '../content/local/durable.ts';
@@ -7,6 +8,7 @@ import { DrayError, is } from '../errors.ts';
 import { config, manifest } from '../images/inspect.ts';
 import type { Store } from '../metadata/open-store.ts';
 import type { RegistryClient, RegistryClientOptions } from '../remotes/docker/registry-client.ts';
+import { fileUploadSessions } from '../remotes/docker/upload-sessions.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
 import { bare, type Descriptor } from '../spec/descriptor.ts';
@@ -106,7 +108,8 @@ export class Client implements AsyncDisposable {
     const { openStore } = await import('../metadata/open-store.ts');
     const store = await openStore({ root, durability });
     try {
-      const client = new Client(store.services(namespace), options, store, durability);
+      const registry = { uploads: fileUploadSessions(join(root, 'uploads')), ...options.registry };
+      const client = new Client(store.services(namespace), { ...options, registry }, store, durability);
       client.#resources.use(store);
       return client;
     } catch (error) {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { OpenBlob } from '../../src/content/copy.ts';
 import { fileUploadSessions, type UploadKey } from '../../src/remotes/docker/upload-sessions.ts';
 import { createHasher, digestOf } from '../../src/spec/digest.ts';
-import { randomBlob, randomRange } from '../../src/testing/random.ts';
+import { randomBlob, randomImage, randomRange } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
-import { start } from '../support/processes.ts';
+import { start, succeed } from '../support/processes.ts';
 import { bytesOf, openerOf, quickClient } from '../support/registry-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -157,6 +158,29 @@ await pusher.push(descriptor, async function* (offset = 0) { yield bytes.subarra
     await writeFile(directory.join('uploads', again), '{"half":');
     assert.equal(await sessions.get(key), undefined);
     await sessions.delete(key);
+  });
+});
+
+describe('a push of the command that was killed', () => {
+  it('goes on where it was when it is run again', async () => {
+    await using directory = await temporaryDirectory();
+    await using registry = await ScriptedRegistry.start();
+    const image = randomImage({ seed: 'killed push', layers: [40 * mebibyte] });
+    registry.add('team/app', image, '1');
+    const command = join(import.meta.dirname, '..', '..', 'src', 'cli', 'dray.ts');
+    const env = { ...process.env, DRAY_ROOT: directory.path };
+    await succeed(process.execPath, [command, 'pull', '--progress', 'none', `${registry.host}/team/app:1`], { env });
+    await using other = await ScriptedRegistry.start();
+    other.script({ on: 'PUT /v2/*/uploads/*', times: 1, stallRequestAfter: 30 * mebibyte });
+    const push = [command, 'push', '--progress', 'none', `${registry.host}/team/app:1`, `${other.host}/team/copy:1`];
+    await using first = start(process.execPath, push, { env });
+    while (totals(other).received < 30 * mebibyte) await new Promise((resolve) => setTimeout(resolve, 5));
+    await first.kill('SIGKILL');
+    const before = totals(other).received;
+    await succeed(process.execPath, push, { env });
+    assert.equal(other.repository('team/copy').tags.get('1'), image.root.digest);
+    // Ten of forty, the config and the manifest.
+    assert.ok(totals(other).received - before < 11 * mebibyte, `${totals(other).received - before} bytes`);
   });
 });
 

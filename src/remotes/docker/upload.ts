@@ -65,7 +65,7 @@ export class Upload {
   /** @throws DrayError of the registry, of the source, or `unavailable` when it got no further. */
   async run(): Promise<PushOutcome> {
     try {
-      if (this.#session === undefined) await this.#takeUp();
+      if (!(await this.#takeUp())) await this.#save();
       if (this.#session === undefined && this.#size <= smallBlob && (await this.#single())) return 'pushed';
       await this.#send();
       await this.#options.sessions?.delete(this.#key());
@@ -90,20 +90,24 @@ export class Upload {
   }
 
   // Goes on with a session of an earlier process, if the registry still has it.
-  async #takeUp(): Promise<void> {
+  async #takeUp(): Promise<boolean> {
     const { sessions, target, onResume } = this.#options;
     const saved = await sessions?.get(this.#key());
-    if (saved === undefined) return;
+    if (saved === undefined) return false;
     try {
       const session = await UploadSession.named(target, saved.location, target.host.root);
       const offset = await session.status();
       if (offset === undefined || offset > this.#size) throw new DrayError('not-found', 'the session is gone');
+      const spare = this.#session;
       this.#session = session;
       this.#acknowledge(offset);
       if (offset > 0) onResume?.(offset);
+      await spare?.cancel();
+      return true;
     } catch {
       this.#signal?.throwIfAborted();
       await sessions?.delete(this.#key());
+      return false;
     }
   }
 

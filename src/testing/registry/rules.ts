@@ -25,6 +25,8 @@ export interface Rule {
   readonly reset?: boolean | undefined;
   /** The connection is reset when this many bytes of the request's body are there. They count as arrived. */
   readonly resetRequestAfter?: number | undefined;
+  /** Nothing more is read when this many bytes of the request's body are there. They count as arrived. */
+  readonly stallRequestAfter?: number | undefined;
   /** The registry does what it was asked for, and the connection is reset in place of its answer. */
   readonly resetAnswer?: boolean | undefined;
   /** The connection is reset behind this many bytes of the answer's body. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -69,13 +70,15 @@ export class Wire {
 
   /** The body of the request, as far as it arrives. @throws Broken when it breaks off, or is broken off by a rule. */
   async *body(): AsyncGenerator<Uint8Array> {
-    const { resetRequestAfter = Number.POSITIVE_INFINITY } = this.rule ?? {};
+    const { resetRequestAfter = Number.POSITIVE_INFINITY, stallRequestAfter } = this.rule ?? {};
     try {
       for await (const chunk of this.#incoming as AsyncIterable<Buffer>) {
         const left = resetRequestAfter - this.record.received;
         this.record.received += Math.min(left, chunk.byteLength);
         yield chunk.byteLength > left ? chunk.subarray(0, left) : chunk;
         if (chunk.byteLength >= left) this.reset();
+        if (this.record.received >= (stallRequestAfter ?? Number.POSITIVE_INFINITY))
+          await once(this.#incoming, 'close');
       }
     } catch (error) {
       throw error instanceof Broken ? error : new Broken();
