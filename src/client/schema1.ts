@@ -33,7 +33,7 @@ export function schema1Options(asked: boolean | Schema1Options | undefined): Sch
 export function unconverted(name: string): DrayError {
   return new DrayError('not-implemented', `${name} is in the format of Docker schema 1`, {
     side: 'source',
-    hint: 'convert it on the way: dray pull --convert-schema1',
+    hint: 'convert it on its way into the store, with --convert-schema1',
   });
 }
 

@@ -124,7 +124,7 @@ function unconverted({ mediaType, digest, size }: Descriptor): DrayError {
   return new DrayError('not-implemented', `${digest} is in the format of Docker schema 1`, {
     descriptor: { mediaType, digest, size },
     side: 'source',
-    hint: 'convert it on the way: dray import --convert-schema1',
+    hint: 'convert it on its way into the store, with --convert-schema1',
   });
 }
 

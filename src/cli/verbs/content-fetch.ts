@@ -1,11 +1,12 @@
 import type { Command } from '../command.ts';
 import { each, sayCopied } from '../each.ts';
 import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+import { askedConversion, schema1Options } from '../schema1.ts';
 
 export const command: Command = {
   usage: 'REF... [flags]',
   examples: ['dray content fetch alpine:3.20 --all-platforms'],
-  options: { ...platformOptions, ...transferOptions, ...registryOptions },
+  options: { ...schema1Options, ...platformOptions, ...transferOptions, ...registryOptions },
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
   async run(context) {
     const { platforms, signal } = context;
@@ -17,6 +18,7 @@ export const command: Command = {
         await client.fetch(reference, {
           platforms,
           concurrency,
+          convertSchema1: askedConversion(context.arguments),
           signal,
           onProgress: (event) => progress.report(event),
         }),

@@ -1,6 +1,7 @@
 import { DrayError } from '../../errors.ts';
 import type { Command } from '../command.ts';
 import { platformOptions } from '../options.ts';
+import { conversionOf, conversionOptions } from '../schema1.ts';
 
 export const command: Command = {
   usage: 'REF NEW --oci|--docker [flags]',
@@ -9,6 +10,7 @@ export const command: Command = {
     oci: { type: 'boolean', private: true, description: 'to the media types of the OCI' },
     docker: { type: 'boolean', private: true, description: 'to the media types of Docker' },
     'skip-missing': { type: 'boolean', description: 'leave out manifests that are not in the store' },
+    ...conversionOptions,
     ...platformOptions,
   },
   positionals: { minimum: 2, maximum: 2, what: 'a reference or the new name' },
@@ -22,6 +24,7 @@ export const command: Command = {
       family,
       platforms,
       skipMissing: args.flag('skip-missing'),
+      schema1: conversionOf(args),
       signal,
     });
     for (const loss of made.losses) output.note(`lost: ${loss.what} of ${loss.digest}`);

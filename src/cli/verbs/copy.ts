@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { each, sayCopied } from '../each.ts';
 import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+import { askedConversion, schema1Options } from '../schema1.ts';
 
 export const command: Command = {
   usage: 'SOURCE TARGET [flags]',
@@ -29,6 +30,7 @@ export const command: Command = {
       type: 'boolean',
       description: 'also layers that their owner does not want in other registries',
     },
+    ...schema1Options,
     ...platformOptions,
     ...transferOptions,
     ...registryOptions,
@@ -50,6 +52,7 @@ export const command: Command = {
         tags: args.list('tag'),
         referrers: args.flag('referrers'),
         nonDistributable: args.flag('non-distributable'),
+        convertSchema1: askedConversion(args),
         platforms,
         root: 'manifest',
         concurrency: args.integer('concurrency'),

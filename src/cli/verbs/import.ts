@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import { platformOptions, transferOptions } from '../options.ts';
+import { askedConversion, schema1Options } from '../schema1.ts';
 
 export const command: Command = {
   usage: 'FILE|DIR|- [flags]',
@@ -34,6 +35,7 @@ export const command: Command = {
       description: 'compress the layers of a docker archive; changes the digest',
     },
     label: { type: 'string', value: 'KEY=VALUE', multiple: true, private: true, description: 'a label for each image' },
+    ...schema1Options,
     ...platformOptions,
     progress: transferOptions['progress'] ?? { type: 'string', description: '' },
   },
@@ -58,6 +60,7 @@ export const command: Command = {
       overwrite: args.flag('overwrite'),
       skipMissing: args.flag('skip-missing'),
       recompress: args.string('recompress') as 'gzip' | 'zstd' | undefined,
+      convertSchema1: askedConversion(args),
       labels: parseLabels(args.list('label')),
       platforms: context.platforms,
       onProgress: (event) => progress.report(event),

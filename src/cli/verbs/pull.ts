@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { each, sayCopied } from '../each.ts';
 import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+import { askedConversion, schema1Options } from '../schema1.ts';
 
 export const command: Command = {
   usage: 'REF... [flags]',
@@ -8,8 +9,10 @@ export const command: Command = {
     'dray pull alpine:3.20',
     'dray pull ghcr.io/acme/app:1.4 --platform linux/arm64',
     'dray pull alpine redis nginx --all-platforms',
+    'dray pull registry.example.com/old:1 --convert-schema1',
   ],
   options: {
+    ...schema1Options,
     ...platformOptions,
     ...transferOptions,
     ...registryOptions,
@@ -34,6 +37,7 @@ export const command: Command = {
         platforms,
         labels,
         concurrency,
+        convertSchema1: askedConversion(context.arguments),
         signal,
         onProgress: (event) => progress.report(event),
       });

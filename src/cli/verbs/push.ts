@@ -8,6 +8,7 @@ export const command: Command = {
     'dray push localhost:5000/app:1',
     'dray push app:1 registry.example.com/team/app:1',
     'dray push app:1 registry.example.com/app:1 -t latest -t 1.0',
+    'dray push app:1 old.example.com/app:1 --schema1 --platform linux/amd64',
   ],
   options: {
     tag: {
@@ -22,13 +23,18 @@ export const command: Command = {
       type: 'boolean',
       description: 'also send layers that their owner does not want in other registries',
     },
+    schema1: {
+      type: 'boolean',
+      description: 'send one platform as Docker schema 1, signed, to a registry that knows nothing newer',
+    },
     ...platformOptions,
     ...transferOptions,
     ...registryOptions,
   },
   positionals: { minimum: 1, maximum: 2, what: 'a reference' },
   async run(context) {
-    const platforms = context.platforms ?? 'all';
+    const schema1 = context.arguments.flag('schema1');
+    const platforms = context.platforms ?? (schema1 ? undefined : 'all');
     const client = await context.client();
     const progress = await context.progress('push');
     const [name = '', target = name] = context.arguments.positionals;
@@ -37,6 +43,7 @@ export const command: Command = {
         target,
         tags: context.arguments.list('tag'),
         nonDistributable: context.arguments.flag('non-distributable'),
+        schema1,
         platforms,
         root: 'manifest',
         concurrency: context.arguments.integer('concurrency'),
