@@ -57,6 +57,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   'lease rm': { summary: 'end leases', load: () => import('./verbs/lease-rm.ts') },
   gc: { summary: 'remove what nothing needs', load: () => import('./verbs/gc.ts') },
   doctor: { summary: 'look the store over, and mend it', load: () => import('./verbs/doctor.ts') },
+  catalog: { summary: 'list the repositories of a registry', load: () => import('./verbs/catalog.ts') },
   tags: { summary: 'list the tags of a repository', load: () => import('./verbs/tags.ts') },
   manifest: { summary: 'show a manifest of a registry, byte for byte', load: () => import('./verbs/manifest.ts') },
   config: { summary: 'show the config of an image in a registry', load: () => import('./verbs/config.ts') },

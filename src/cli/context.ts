@@ -9,6 +9,7 @@ import { parsePlatform } from '../spec/platform.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress/progress.ts';
+import { registryNotices } from './registry-notices.ts';
 import { parseDuration } from './units.ts';
 
 /** What a verb works with: its arguments, its output, and what it opens on demand. Everything opened is closed with it. */
@@ -90,7 +91,9 @@ export class Context implements AsyncDisposable {
       offline: args.flag('offline'),
       hostsDirectory: args.string('hosts-dir'),
       authFile: args.string('auth-file'),
+      trustedHosts: args.list('trust-host'),
       concurrency: args.integer('concurrency'),
+      onEvent: registryNotices(this.output, args.string('progress') === 'json'),
     };
   }
 

@@ -31,6 +31,12 @@ export const registryOptions: OptionSpecs = {
     description: "directory of registry settings, in containerd's certs.d format",
   },
   'auth-file': { type: 'string', value: 'FILE', description: "credentials, in the format of docker's config.json" },
+  'trust-host': {
+    type: 'string',
+    value: 'HOST[:PORT]',
+    multiple: true,
+    description: 'a registry on the internet may send us to this host in a private network',
+  },
   offline: { type: 'boolean', description: 'never connect to anything' },
 };
 

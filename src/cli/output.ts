@@ -22,6 +22,8 @@ export class Output {
   readonly stderr: Terminal;
   readonly #stdout: Terminal;
   readonly #environment: Readonly<NodeJS.ProcessEnv>;
+  /** Called before each line on stderr. */
+  beforeSaying: (() => void) | undefined;
   #mode: OutputMode = {};
   #gone = false;
 
@@ -78,8 +80,9 @@ export class Output {
     await this.line(this.json ? JSON.stringify(value, undefined, this.ndjson ? undefined : 2) : text);
   }
 
-  /** A line for a person. */
+  /** A line for a person. Whoever draws on stderr takes its drawing away before. */
   say(text: string): void {
+    this.beforeSaying?.();
     this.stderr.write(`${text}\n`);
   }
 
@@ -114,6 +117,12 @@ export class Output {
       for await (const item of items) rows.push(columns.map((column) => column.value(item)));
       await this.#table(rows, columns);
     }
+  }
+
+  /** A list of names: a line each as they come, with `--json` an array. */
+  async names(items: AsyncIterable<string>): Promise<void> {
+    if (this.json) await this.list(items, [], (name) => name);
+    else for await (const name of items) await this.line(name);
   }
 
   async #table<T>(rows: readonly (readonly string[])[], columns: readonly Column<T>[]): Promise<void> {

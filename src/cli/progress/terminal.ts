@@ -20,6 +20,7 @@ export class TerminalProgress implements Disposable {
   constructor(verb: string, output: Output) {
     this.#verb = verb;
     this.#output = output;
+    output.beforeSaying = () => this.#erase();
   }
 
   report(event: ProgressEvent): void {
@@ -37,7 +38,6 @@ export class TerminalProgress implements Disposable {
   }
 
   #above(text: string): void {
-    this.#erase();
     this.#output.say(fit(text, this.#width));
   }
 
@@ -80,6 +80,7 @@ export class TerminalProgress implements Disposable {
 
   [Symbol.dispose](): void {
     this.#stop();
+    this.#output.beforeSaying = undefined;
   }
 }
 

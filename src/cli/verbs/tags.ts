@@ -9,9 +9,7 @@ export const command: Command = {
   async run(context) {
     const registry = await (await context.client()).registry();
     const { output, signal } = context;
-    const repository = context.arguments.at(0);
-    if (output.json) await output.list(registry.tags(repository, { signal }), [], (tag) => tag);
-    else for await (const tag of registry.tags(repository, { signal })) await output.line(tag);
+    await output.names(registry.tags(context.arguments.at(0), { signal }));
     return 0;
   },
 };

@@ -33,6 +33,11 @@ export interface RegistryClientOptions {
   readonly concurrency?: number | undefined;
   /** Never dial: every request fails with `failed-precondition`, reason `policy`. */
   readonly offline?: boolean | undefined;
+  /**
+   * Hosts, `auth.example.com:8443`, that registries may send us to though they are nearer than the registry itself: on this
+   * machine or in a private network. Without it such redirects, token servers, upload locations and layer URLs are refused.
+   */
+  readonly trustedHosts?: readonly string[] | undefined;
   readonly userAgent?: string | undefined;
   /** Time limits in milliseconds. */
   readonly timeouts?: (Partial<Timeouts> & { readonly connect?: number | undefined }) | undefined;
@@ -84,6 +89,7 @@ function contextOf(options: RegistryClientOptions, transport: Transport): Client
     retry: { ...defaultRetryPolicy, ...said(options.retry) },
     userAgent: options.userAgent ?? 'dray',
     offline: options.offline === true,
+    trusted: new Set(options.trustedHosts?.map((host) => host.toLowerCase())),
     paceOf: pacesOf(options.concurrency ?? defaultConcurrency),
     chunkSize: options.chunkSize ?? defaultChunkSize,
     downloads: { ...defaultDownloadPolicy, ...said(options.downloads) },

@@ -1,7 +1,6 @@
 import { DrayError, type ErrorContext } from '../../errors.ts';
 import type { Authorization, Need } from './authorizer.ts';
 import { connectionError, errorFrom, isTransient, isTransientStatus, isUnreachable } from './errors.ts';
-import { guardUrl } from './guard.ts';
 import type { HostState } from './host-state.ts';
 import { noteManners } from './manners.ts';
 import { rest } from './pace.ts';
@@ -99,7 +98,9 @@ class Exchange {
       // What a TLS server answers to plain http.
       if (response.status === 400 && this.#host.tryOtherRoot())
         return { again: 0, cause: 'the host speaks another protocol' };
-      return isTransientStatus(response.status) ? await this.#afterStatus(response) : response;
+      if (isTransientStatus(response.status)) return await this.#afterStatus(response);
+      if (leave !== undefined) this.#host.pace.metadata.grow();
+      return response;
     } catch (error) {
       signal?.throwIfAborted();
       return this.#afterFailure(error);
@@ -146,7 +147,7 @@ class Exchange {
       if (!isRedirect(response.status) || location === undefined) return response;
       await response.body.discard();
       if (hops >= redirectLimit) throw this.#refuse(`it redirects more than ${redirectLimit} times`);
-      url = guardUrl(location, url, await at.reach(), 'redirect');
+      url = await at.guard(location, url, 'redirect');
       at = await this.#next(at, url);
     }
   }

@@ -5,7 +5,6 @@ import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { isManifestLike, manifestAccept } from '../../spec/media-types.ts';
 import { BlobSource } from './blob-source.ts';
 import { Download } from './download.ts';
-import { guardUrl } from './guard.ts';
 import type { HostState } from './host-state.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
 
@@ -102,7 +101,7 @@ export class RepositoryFetcher implements Fetcher {
   }
 
   async #fromUrl(registry: HostState, text: string, target: Descriptor, options: FetchOptions): Promise<Download> {
-    const url = guardUrl(text, registry.root, await registry.reach(), 'layer URL');
+    const url = await registry.guard(text, registry.root, 'layer URL');
     const host = await registry.at(url);
     const source = new BlobSource(host, {
       target,

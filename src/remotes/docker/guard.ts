@@ -8,21 +8,31 @@ export type UrlPurpose = 'redirect' | 'upload location' | 'token realm' | 'next 
 
 const maximumLength = 32 * 1024;
 
+const nobody: ReadonlySet<string> = new Set();
+
 /**
  * The one door for URLs that a server names: redirects, upload locations, token realms, pages, foreign layers. `base` is the
  * URL of the answer that named it, `reach` is where that server is. Plain http is taken from a plain http server only; from
  * a server behind a proxy that forgets about TLS, `http` at the server's own name means the server itself. Names are looked
- * up when they are connected to, where {@link guardedLookup} holds them to the same rule.
+ * up when they are connected to, where {@link guardedLookup} holds them to the same rule. Hosts in `trusted`, with their port
+ * as URLs write it, may be anywhere.
  * @throws DrayError `permission-denied`, reason `policy`, for a URL that leads where it must not; `invalid-argument`,
  * reason `bad-document`, for one that is none.
  */
-export function guardUrl(text: string, base: URL, reach: Reach, purpose: UrlPurpose): URL {
+export function guardUrl(
+  text: string,
+  base: URL,
+  reach: Reach,
+  purpose: UrlPurpose,
+  trusted: ReadonlySet<string> = nobody,
+): URL {
   const url = parse(text, base, purpose);
   const own = sameServer(url, base);
   if (own !== undefined) return own;
   if (url.username !== '' || url.password !== '') throw refused(purpose, url, base, 'it carries user information');
   const plain = url.protocol === 'http:' && (base.protocol === 'http:' || reach === 'loopback');
   if (url.protocol !== 'https:' && !plain) throw refused(purpose, url, base, `it is not https`);
+  if (trusted.has(url.host)) return url;
   const target = reachOfName(url.hostname);
   if (target !== undefined && !mayPointTo(reach, target)) throw refused(purpose, url, base, whereabouts[target]);
   return url;

@@ -6,7 +6,7 @@ import { type CredentialSource, noCredentials } from './credentials.ts';
 import type { DownloadPolicy } from './download.ts';
 import type { RegistryEvent } from './events.ts';
 import { exchange } from './exchange.ts';
-import { guardUrl } from './guard.ts';
+import { guardUrl, type UrlPurpose } from './guard.ts';
 import { allCapabilities, type HostConfig } from './hosts.ts';
 import type { Pace } from './pace.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -34,6 +34,8 @@ export interface ClientContext {
   readonly retry: RetryPolicy;
   readonly userAgent: string;
   readonly offline: boolean;
+  /** Hosts that servers may send us to wherever they are. */
+  readonly trusted: ReadonlySet<string>;
   readonly downloads: DownloadPolicy;
   /** Bytes of a chunk of an upload, where a registry has no wish of its own. */
   readonly chunkSize: number;
@@ -87,6 +89,7 @@ export class HostState {
   #reach: Promise<Reach> | undefined;
   readonly #satellites = new Map<string, HostState>();
   #elsewhere: Connection | undefined;
+  #trusted: Connection | undefined;
 
   constructor(config: HostConfig, context: ClientContext) {
     this.config = config;
@@ -98,7 +101,7 @@ export class HostState {
       registry: config.registry,
       source: context.credentials,
       strict: context.strictCredentials,
-      realmUrl: async (realm, base) => guardUrl(realm, base, await this.reach(), 'token realm'),
+      realmUrl: (realm, base) => this.guard(realm, base, 'token realm'),
       send: async (request) => {
         const realm = await this.at(request.url);
         return exchange(realm, { ...request, scopes: [], expect: 'any', credentials: 'none', withinOrigin: true });
@@ -143,13 +146,18 @@ export class HostState {
     return this.#reach;
   }
 
+  /** A URL that this host named, in an answer from `base`, when it may be followed. @throws DrayError as {@link guardUrl}. */
+  async guard(text: string, base: URL, purpose: UrlPurpose): Promise<URL> {
+    return guardUrl(text, base, await this.reach(), purpose, this.context.trusted);
+  }
+
   /**
    * The state for a URL that this host named: its own for its own origin, else that of the other server, which gets neither
    * credentials nor headers nor certificates that were meant for this one.
    */
   async at(url: URL): Promise<HostState> {
     if (url.origin === this.#root.origin) return this;
-    const connection = await this.#connectionElsewhere();
+    const connection = await this.#connectionTo(url);
     const known = this.#satellites.get(url.origin);
     if (known !== undefined) return known;
     const root = new URL(url.origin);
@@ -160,8 +168,12 @@ export class HostState {
     return satellite;
   }
 
-  async #connectionElsewhere(): Promise<Connection> {
+  async #connectionTo({ host }: URL): Promise<Connection> {
     const { authorities, skipVerify, timeout, namedFrom } = this.config.connection;
+    if (this.context.trusted.has(host)) {
+      this.#trusted ??= { authorities, skipVerify, timeout };
+      return this.#trusted;
+    }
     const reach = namedFrom ?? (await this.reach());
     this.#elsewhere ??= { authorities, skipVerify, timeout, namedFrom: reach };
     return this.#elsewhere;

@@ -1,7 +1,7 @@
 import type { OpenBlob, Pusher, PushOptions, PushOutcome } from '../../content/copy.ts';
 import { collectDocument } from '../../content/documents.ts';
 import type { AbortableOptions } from '../../content/store.ts';
-import { is } from '../../errors.ts';
+import { DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { documentLimit } from '../../spec/documents.ts';
@@ -13,7 +13,7 @@ import { blobExists } from './exists.ts';
 import type { HostState } from './host-state.ts';
 import { putManifest } from './manifests.ts';
 import { mountBlob } from './mounts.ts';
-import { addReferrer, referrerOf } from './referrers-index.ts';
+import { addReferrer, type Referrer, referrerOf } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom, type Version } from './resolver.ts';
 import { smallBlob, Upload } from './upload.ts';
@@ -63,19 +63,20 @@ export class RepositoryPusher implements Pusher {
     parseDigest(target.digest);
     const tags = this.#tagsOf(target.digest);
     const known = tags.length <= 1 && (await this.#headManifest(tags[0] ?? target.digest, signal)) === target.digest;
-    if (known || (tags.length > 0 && (await this.#tagExisting(target, signal)))) return true;
-    this.#missing.add(target.digest);
-    return false;
+    if (known) return true;
+    const bytes = tags.length === 0 ? undefined : await this.#existing(target, signal);
+    if (bytes === undefined) this.#missing.add(target.digest);
+    else await this.#put(target, bytes, signal);
+    return bytes !== undefined;
   }
 
-  async #tagExisting(target: Descriptor, signal: AbortSignal | undefined): Promise<boolean> {
+  async #existing(target: Descriptor, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
     try {
-      const { repository } = this.#options;
-      const { bytes } = await getManifestFrom(this.#host, repository, { digest: target.digest }, signal);
-      await this.#put(target, bytes, signal);
-      return true;
+      const { bytes } = await getManifestFrom(this.#host, this.#options.repository, { digest: target.digest }, signal);
+      return bytes;
     } catch (error) {
-      if (is(error, 'not-found')) return false;
+      // Some call forbidden what is not there.
+      if (is(error, 'not-found') || (is(error, 'permission-denied') && error.reason === undefined)) return undefined;
       throw error;
     }
   }
@@ -91,7 +92,9 @@ export class RepositoryPusher implements Pusher {
     const { repository } = this.#options;
     const uploadTarget = this.#uploadTarget(target, signal);
     const referrer = referrerOf(target, bytes);
-    const isKnown = await putManifest(uploadTarget, target, bytes, this.#tagsOf(target.digest));
+    const isKnown = await putManifest(uploadTarget, target, bytes, this.#tagsOf(target.digest)).catch((error) => {
+      throw referrer === undefined ? error : aboutSubject(error, referrer);
+    });
     if (referrer !== undefined && !isKnown) await addReferrer(uploadTarget, repository, referrer);
   }
 
@@ -157,4 +160,14 @@ export class RepositoryPusher implements Pusher {
     const operation = `push ${target.digest} to ${nameOf(this.#options.repository)}`;
     return { host: this.#host, path: this.#path, scopes: this.#scopes(), operation, signal };
   }
+}
+
+// Registries that know no subjects, or want them first, answer as if something else were missing.
+function aboutSubject(error: unknown, { subject }: Referrer): unknown {
+  if (!is(error, 'not-found') && !is(error, 'failed-precondition')) return error;
+  const { status, codes = [] } = error.context;
+  const isUnclear = status === 404 && !codes.includes('NAME_UNKNOWN');
+  if (!isUnclear && !codes.includes('MANIFEST_BLOB_UNKNOWN')) return error;
+  const hint = `the registry may want the subject, ${subject.digest}, before what refers to it, or know no subjects at all`;
+  return new DrayError(error.kind, error.message, { ...error.context, hint });
 }

@@ -1,6 +1,5 @@
 import type { Digest } from '../../spec/digest.ts';
 import { exchange, type HostRequest, type HostResponse } from './exchange.ts';
-import { guardUrl } from './guard.ts';
 import type { HostState } from './host-state.ts';
 import { chunkRange, parseUploadRange } from './ranges.ts';
 import type { WireResponse } from './transport.ts';
@@ -74,7 +73,7 @@ export class UploadSession {
 
   /** A session whose location a registry named, now or earlier. @throws DrayError when it must not be followed. */
   static async named(target: UploadTarget, location: string, base: URL): Promise<UploadSession> {
-    const url = guardUrl(location, base, await target.host.reach(), 'upload location');
+    const url = await target.host.guard(location, base, 'upload location');
     return new UploadSession(target, await target.host.at(url), url);
   }
 
