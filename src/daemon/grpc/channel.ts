@@ -34,6 +34,11 @@ export class Channel implements AsyncDisposable {
     this.#timeout = connectTimeout;
   }
 
+  /** Where the peer listens. */
+  get path(): string {
+    return this.#path;
+  }
+
   /** Context of every error. */
   get context(): ErrorContext {
     return { side: 'store', path: this.#path };
@@ -79,12 +84,18 @@ export class Channel implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const call = await this.open(method, options);
-    await call.send(message);
-    call.finish();
-    const answer = await call.next();
-    if (answer === undefined) throw new DrayError('internal', `${method.name} was answered with nothing`, this.context);
-    await call.next();
-    return answer;
+    try {
+      await call.send(message);
+      call.finish();
+      const answer = await call.next();
+      if (answer === undefined)
+        throw new DrayError('internal', `${method.name} was answered with nothing`, this.context);
+      await call.next();
+      return answer;
+    } catch (error) {
+      await call.cancel();
+      throw error;
+    }
   }
 
   /** One message there, any number back. Who stops reading cancels the call. */
