@@ -110,7 +110,10 @@ export interface Writer extends AsyncDisposable {
   status(): Promise<Status>;
   /** The digest of what was written so far. */
   digest(): Promise<Digest>;
-  /** Appends. The chunk belongs to the store until the promise settles. */
+  /**
+   * Appends. The chunk belongs to the store until the promise settles. Others may see the bytes later, but not after the writer has
+   * told its status or digest, or is closed.
+   */
   write(chunk: Uint8Array, options?: AbortableOptions): Promise<void>;
   /**
    * Cuts the ingest to `size` bytes; 0 starts over. Not every store can cut to anything else.

@@ -19,6 +19,8 @@ export interface ContentStoreSuiteOptions {
   readonly algorithms?: readonly (typeof algorithms)[number][] | undefined;
   /** Whether an ingest can be cut to a size other than 0; yes if not said. */
   readonly partialTruncate?: boolean | undefined;
+  /** Whether an open reader goes on with a blob that is deleted; yes if not said. */
+  readonly keepsForReaders?: boolean | undefined;
 }
 
 /**
@@ -40,7 +42,7 @@ export function contentStoreSuite(
     describe('ingest', () => ingestCases(check));
     describe('commit', () => commitCases(check, options.algorithms ?? algorithms));
     describe('resume', () => resumeCases(check, options.partialTruncate ?? true));
-    describe('reading', () => readingCases(check));
+    describe('reading', () => readingCases(check, options.keepsForReaders ?? true));
     describe('labels', () => labelCases(check));
     describe('looking after', () => managementCases(check));
   });
@@ -338,7 +340,7 @@ function resumeCases(check: Check, partialTruncate: boolean): void {
   });
 }
 
-function readingCases(check: Check): void {
+function readingCases(check: Check, keepsForReaders: boolean): void {
   check('any range can be read, as a stream and at random', async (store) => {
     const bytes = randomBytes(3_000_000, 'ranges');
     const { digest } = await put(store, 'ranges', bytes);
@@ -390,13 +392,15 @@ function readingCases(check: Check): void {
     }
   });
 
-  check('an open reader keeps a blob that is deleted', async (store) => {
-    const { digest } = await put(store, 'kept', Buffer.from('kept'));
-    await using reader = await store.reader({ digest });
-    await store.delete(digest);
-    await fails(store.reader({ digest }), 'not-found');
-    assert.deepEqual(await joined(reader.stream()), Buffer.from('kept'));
-  });
+  if (keepsForReaders) {
+    check('an open reader keeps a blob that is deleted', async (store) => {
+      const { digest } = await put(store, 'kept', Buffer.from('kept'));
+      await using reader = await store.reader({ digest });
+      await store.delete(digest);
+      await fails(store.reader({ digest }), 'not-found');
+      assert.deepEqual(await joined(reader.stream()), Buffer.from('kept'));
+    });
+  }
 }
 
 function labelCases(check: Check): void {

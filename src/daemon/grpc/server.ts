@@ -36,6 +36,9 @@ export interface FinishedCall {
 /** Calls at once on one connection; a peer that wants more waits. */
 const callsAtOnce = 10_000;
 
+/** How long a caller may take to end a call that is over. */
+const lingerMilliseconds = 1000;
+
 /**
  * Starts a gRPC server. Disposing it ends the calls under way.
  * @throws DrayError `unavailable` when somebody listens there; `permission-denied`.
@@ -75,16 +78,17 @@ async function answerCall(
   stream.on('error', () => {});
   stream.on('close', () => gone.abort(new DrayError('canceled', 'the caller has gone')));
   const method = headers[':path'] ?? '';
+  const incoming: Incoming = new Incoming(stream, (error) => incoming.finish(error));
   let failure: unknown;
   try {
     const route = routeOf(headers, routes);
-    const incoming: Incoming = new Incoming(stream, (error) => incoming.finish(error));
     gone.signal.addEventListener('abort', () => incoming.finish(gone.signal.reason));
     await sendAnswers(stream, route, route.answer(incoming, { metadata: headers, signal: gone.signal }));
     gone.signal.throwIfAborted();
   } catch (error) {
     failure = error;
   }
+  incoming.finish();
   const status = failure === undefined ? { code: 0, message: '' } : statusOf(failure);
   end(stream, trailersOf(status));
   onCall?.({ method, code: status.code, milliseconds: performance.now() - begun, error: failure });
@@ -123,8 +127,13 @@ function end(stream: ServerHttp2Stream, trailers: Record<string, string>): void 
   }
 }
 
-// The caller may still be sending what nobody reads any more.
+// The caller may still be sending what nobody reads any more. It is cut off then, but not before the trailers are on their way: what
+// was not sent when a stream is closed never is.
 function dismiss(stream: ServerHttp2Stream): void {
+  const close = (): void => void setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
   stream.resume();
-  if (stream.state.remoteClose !== 1) stream.close(constants.NGHTTP2_NO_ERROR);
+  if (stream.state.remoteClose === 1) return;
+  const timer = setTimeout(close, lingerMilliseconds).unref();
+  stream.once('data', close);
+  stream.once('close', () => clearTimeout(timer));
 }
