@@ -2,8 +2,8 @@ import { DrayError } from '../errors.ts';
 import { type Digest, parseDigest } from './digest.ts';
 
 /**
- * An image reference, docker's rules applied: `redis` is `docker.io/library/redis:latest` (registry-client.md 3.6). With a
- * tag and a digest, the digest says what is fetched and the tag is for people.
+ * An image reference, docker's rules applied: `redis` is `docker.io/library/redis:latest`. With a tag and a digest, the
+ * digest says what is fetched and the tag is for people.
  */
 export interface Reference {
   /** Host of the registry with its port, as written: `docker.io`, `localhost:5000`, `[::1]:5000`. */

@@ -182,7 +182,7 @@ export class ScriptedRegistry implements AsyncDisposable {
     const prefix = `${this.#options.prefix ?? ''}/v2/`;
     if (!wire.path.startsWith(prefix)) return failure(404, 'NOT_FOUND', 'not a registry');
     const place = placeOf(wire.path.slice(prefix.length));
-    const verdict = this.#gatekeeper?.check(wire.headers, scopesOf(wire, place)) ?? {};
+    const verdict = this.#gatekeeper?.check(wire.headers, scopesOf(wire, place, this.quirks)) ?? {};
     if (verdict.challenge !== undefined) {
       const refused = failure(401, 'UNAUTHORIZED', 'authentication required');
       return { ...refused, headers: { ...refused.headers, 'www-authenticate': verdict.challenge } };
@@ -268,11 +268,11 @@ function placeOf(path: string): Place {
   return { kind, name: match[1] ?? '', rest: decodeURIComponent(match[4] ?? match[6] ?? match[8] ?? '') };
 }
 
-function scopesOf(wire: Wire, { kind, name }: Place): string[] {
+function scopesOf(wire: Wire, { kind, name }: Place, { cancelAction = 'push' }: Quirks): string[] {
   if (kind === 'base') return [];
   if (kind === 'catalog') return ['registry:catalog:*'];
   const action =
-    { GET: 'pull', HEAD: 'pull', DELETE: kind === 'uploads' ? 'push' : 'delete' }[wire.method] ?? 'pull,push';
+    { GET: 'pull', HEAD: 'pull', DELETE: kind === 'uploads' ? cancelAction : 'delete' }[wire.method] ?? 'pull,push';
   const from = wire.query.get('mount') === null ? null : wire.query.get('from');
   return [`repository:${name}:${action}`, ...(from === null ? [] : [`repository:${from}:pull`])];
 }

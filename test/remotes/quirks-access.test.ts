@@ -123,6 +123,52 @@ describe('tokens', () => {
     });
   });
 
+  it('are replaced between the chunks of a push, which goes on where it was', async () => {
+    const quirks = { bodyLimit: 100_000 };
+    await using registry = await ScriptedRegistry.start({ access: { kind: 'bearer', users, uses: 2 }, quirks });
+    await using client = quickClient({ credentials: { get: async () => bot }, chunkSize: 65_536 });
+    const blob = randomBlob(300_000, 'between chunks');
+    const pusher = await client.pusher(`${registry.host}/team/app:1`);
+    assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'pushed');
+    const chunks = registry.requests.filter(({ method }) => method === 'PATCH');
+    assert.ok(chunks.some(({ status }) => status === 401));
+    const taken = chunks.filter(({ status }) => status === 202).map(({ headers }) => headers['content-range']);
+    assert.deepEqual(taken, ['0-65535', '65536-131071', '131072-196607', '196608-262143', '262144-299999']);
+  });
+
+  it('are fetched anew before they expire', async (context) => {
+    await scene({ kind: 'bearer', users, expiresIn: 300 }, bot, async (scene) => {
+      const now = performance.now.bind(performance);
+      let later = 0;
+      context.mock.method(performance, 'now', () => now() + later);
+      await scene.client.resolve(`${scene.name}:1`);
+      later = 230_000;
+      await scene.client.resolve(`${scene.name}:1`);
+      assert.equal(scene.registry.requests.length, 4);
+      later = 250_000;
+      await scene.client.resolve(`${scene.name}:1`);
+      assert.deepEqual(scene.steps().slice(4), ['GET token 200', 'HEAD manifests 200']);
+    });
+  });
+
+  it('for clearing a session away are asked for with the right to delete, as docker-registry wants it', async () => {
+    const access: Access = { kind: 'bearer', users };
+    await using registry = await ScriptedRegistry.start({ access, quirks: { cancelAction: 'delete' } });
+    await using client = quickClient({ credentials: { get: async () => bot } });
+    const blob = randomBlob(200_000, 'cancelled');
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const pusher = await client.pusher(`${registry.host}/team/app:1`);
+    const open = async function* (): AsyncGenerator<Uint8Array> {
+      yield blob.bytes.subarray(0, 1000);
+      controller.abort(reason);
+      yield blob.bytes.subarray(1000);
+    };
+    await assert.rejects(pusher.push(blob.descriptor, open, { signal: controller.signal }), reason);
+    assert.equal(registry.repository('team/app').sessions.size, 0);
+    assert.ok(registry.log().some((line) => /^DELETE .* 204$/.test(line)));
+  });
+
   it('that a registry has never seen are not asked for again and again', async () => {
     await scene({ kind: 'bearer', users, uses: 0 }, bot, async (scene) => {
       await assert.rejects(
@@ -234,6 +280,30 @@ describe('tokens', () => {
       scene.registry.repository('team/other').addBlob(blob.bytes);
       const pusher = await scene.client.pusher(`${scene.name}:1`, { mountFrom: async () => ['team/other'] });
       assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'mounted');
+    });
+  });
+
+  it('for the first scope alone keep nobody from sending what could not be mounted', async () => {
+    await scene({ kind: 'bearer', users, firstScopeOnly: true }, bot, async (scene) => {
+      const blob = randomBlob(100_000, 'first scope');
+      scene.registry.repository('team/other').addBlob(blob.bytes);
+      const pusher = await scene.client.pusher(`${scene.name}:1`, { mountFrom: async () => ['team/other'] });
+      assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'pushed');
+    });
+  });
+
+  it('from a stranger’s server, which gets the password, are worth a word', async () => {
+    await using stranger = await ScriptedRegistry.start({ access: { kind: 'bearer', users } });
+    const realm = `http://localhost:${stranger.host.split(':')[1]}/token`;
+    await scene({ kind: 'bearer', users, realm }, bot, async (scene) => {
+      const pusher = await scene.client.pusher(`${scene.name}:1`);
+      const blob = randomBlob(10, 'stranger');
+      for (let times = 0; times < 2; times += 1)
+        await assert.rejects(pusher.push(blob.descriptor, openerOf(blob.bytes)), (error) =>
+          is(error, 'unauthenticated'),
+        );
+      const told = scene.events.flatMap((event) => (event.type === 'fallback' ? [event.text] : []));
+      assert.equal(told.filter((text) => /gets the credentials/.test(text)).length, 1, told.join());
     });
   });
 

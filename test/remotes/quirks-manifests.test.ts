@@ -136,6 +136,16 @@ describe('manifests', () => {
     });
   });
 
+  it('need no digest in the answer to GET, which ECR leaves out', async () => {
+    for (const digestHeader of ['head-only', 'never'] as const) {
+      await withImage({ digestHeader }, async (registry, name, client) => {
+        assert.deepEqual((await client.manifest(`${name}:1`)).descriptor, image.root);
+        assert.deepEqual((await client.manifest(`${name}@${image.root.digest}`)).descriptor, image.root);
+        assert.equal(registry.requests.length, 2);
+      });
+    }
+  });
+
   it('of a digest are verified', async () => {
     await withImage({}, async (registry, name, client) => {
       const other = image.blobs.find(({ descriptor }) => descriptor.mediaType === mediaTypes.ociManifest);
@@ -224,10 +234,10 @@ describe('pushing manifests', () => {
     ],
     ['a type that Gitea does not know', { status: 501 }, 'not-implemented', /501/],
     [
-      'a manifest with a subject, which Docker Hub did not find',
-      registryFailure(404, 'NOT_FOUND'),
-      'not-found',
-      /404 NOT_FOUND/,
+      'something it does not like, in words of its own, as Quay does',
+      { status: 400, body: 'manifest schema version not supported\n' },
+      'invalid-argument',
+      /answered 400 manifest schema version not supported/,
     ],
     [
       'a pull-through cache',
@@ -259,7 +269,56 @@ describe('pushing manifests', () => {
     });
   }
 
-  it('waits and comes back when a registry throttles them, one after another from then on', async () => {
+  it('takes what it may not see for what is not there, as in Artifactory', async () => {
+    await using registry = await ScriptedRegistry.start({ quirks: { missingIsForbidden: true } });
+    await using client = quickClient();
+    const pusher = await client.pusher(`${registry.host}/team/app:1@${image.root.digest}`);
+    assert.ok((await pushAll(pusher, image)).every((outcome) => outcome === 'pushed'));
+    assert.equal(registry.repository('team/app').tags.get('1'), image.root.digest);
+  });
+
+  it('is for fewer at once while a registry throttles, as ECR does, and for more again when it does not', async () => {
+    await using registry = await ScriptedRegistry.start({ quirks: { takesIncomplete: true } });
+    await using client = quickClient();
+    const pushMany = async (seed: string): Promise<number> => {
+      let most = 0;
+      let done = false;
+      const pushing = Array.from({ length: 24 }, async (_, index) => {
+        const { bytes, descriptor } = document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: [], seed, index });
+        const pusher = await client.pusher(`${registry.host}/team/app@${descriptor.digest}`);
+        await pusher.push(descriptor, openerOf(bytes));
+      });
+      const all = Promise.all(pushing).finally(() => {
+        done = true;
+      });
+      while (!done) {
+        const open = registry.requests.filter(({ method, status }) => method === 'PUT' && status === undefined);
+        most = Math.max(most, open.length);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await all;
+      return most;
+    };
+    registry.script({ on: 'PUT *', delay: 20 });
+    assert.ok((await pushMany('before')) > 8);
+    registry.clear();
+    registry.script({ on: 'PUT *', times: 16, answer: registryFailure(429, 'TOOMANYREQUESTS') });
+    registry.script({ on: 'PUT *', delay: 5 });
+    const pushing = pushMany('throttled');
+    while (registry.requests.filter(({ status }) => status === 429).length < 16)
+      await new Promise((resolve) => setImmediate(resolve));
+    let most = 0;
+    registry.requests.length = 0;
+    for (let done = false; !done; await new Promise((resolve) => setImmediate(resolve))) {
+      const puts = registry.requests.filter(({ method }) => method === 'PUT');
+      most = Math.max(most, puts.filter(({ status }) => status === undefined).length);
+      done = puts.filter(({ status }) => status === 201).length === 24;
+    }
+    await pushing;
+    assert.ok(most > 1 && most <= 8, `${most} at once`);
+  });
+
+  it('waits and comes back when a registry throttles them', async () => {
     await using registry = await ScriptedRegistry.start({ quirks: { takesIncomplete: true } });
     registry.script({ on: 'PUT /v2/*/manifests/*', times: 2, answer: registryFailure(429, 'TOOMANYREQUESTS') });
     await using client = quickClient();
@@ -284,7 +343,16 @@ describe('pushing manifests', () => {
     const pusher = await client.pusher(`${registry.host}/team/app@${descriptor.digest}`);
     await assert.rejects(
       pusher.push(descriptor, openerOf(bytes)),
-      (error) => is(error, 'failed-precondition') && /subject/.test(error.message),
+      (error) =>
+        is(error, 'failed-precondition') &&
+        /subject unknown/.test(error.message) &&
+        /want the subject, sha256:.* before/.test(error.context.hint ?? ''),
+    );
+    // Docker Hub once did not find what it was sent.
+    registry.script({ on: 'PUT *', times: 1, answer: registryFailure(404, 'NOT_FOUND') });
+    await assert.rejects(
+      pusher.push(descriptor, openerOf(bytes)),
+      (error) => is(error, 'not-found') && /know no subjects/.test(error.context.hint ?? ''),
     );
     registry.quirks = {};
     assert.equal(await pusher.push(descriptor, openerOf(bytes)), 'pushed');

@@ -2,11 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OpenBlob, PushOutcome } from '../../src/content/copy.ts';
 import { because, DrayError, is } from '../../src/errors.ts';
+import { passwordCredentials } from '../../src/remotes/docker/credentials.ts';
 import type { RegistryClientOptions } from '../../src/remotes/docker/registry-client.ts';
 import type { PusherOptions } from '../../src/remotes/remote.ts';
 import { type RandomBlob, randomBlob } from '../../src/testing/random.ts';
 import { type Quirks, registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { testAuthority } from '../support/certificates.ts';
 import { openerOf, quickClient } from '../support/registry-client.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { unlessInstalled } from '../support/tools.ts';
 
 /** A sixteenth of a chunk, and no more than what counts as small. */
 const unit = 64 * 1024;
@@ -104,6 +108,18 @@ describe('pushing a blob', () => {
     }
   });
 
+  it('reads http in a location as https at the same server, as behind proxies that forget about TLS', {
+    skip: unlessInstalled('openssl'),
+  }, async () => {
+    await using directory = await temporaryDirectory();
+    const tls = await (await testAuthority(directory)).issue('localhost', 'localhost', '127.0.0.1');
+    await using registry = await ScriptedRegistry.start({ tls, quirks: { location: 'http', bodyLimit: 20 * unit } });
+    await using client = quickClient({ insecure: true, chunkSize });
+    const pusher = await client.pusher(`${registry.host}/team/app:1`);
+    assert.equal(await pusher.push(large.descriptor, openerOf(large.bytes)), 'pushed');
+    assert.ok(registry.repository('team/app').bytesOf(large.descriptor.digest)?.equals(large.bytes));
+  });
+
   for (const location of ['relative', 'schemeless', 'moving'] as const) {
     it(`follows a location that is ${location}, its query untouched`, async () => {
       await scene({ location, bodyLimit: 20 * unit }, async (scene) => {
@@ -162,6 +178,20 @@ describe('pushing what is too large for one request', () => {
     });
   });
 
+  it('reads an early 401 with a closed connection, and sends the blob with what was asked for', async () => {
+    const raw = 'HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic realm="x"\r\ncontent-length: 0\r\n\r\n';
+    const credentials = { get: async () => passwordCredentials('bot', 'secret') };
+    await scene(
+      {},
+      async (scene) => {
+        scene.registry.script({ on: 'PUT *', times: 1, raw });
+        assert.equal(await scene.push(large), 'pushed');
+        arrived(scene, large);
+      },
+      { credentials },
+    );
+  });
+
   it('reads an early 413 with a closed connection', async () => {
     await scene({ earlyLimit: 20 * unit }, async (scene) => {
       assert.equal(await scene.push(large), 'pushed');
@@ -187,6 +217,21 @@ describe('pushing what is too large for one request', () => {
       const sizes = scene.registry.requests.filter(({ method }) => method === 'PATCH').map(({ received }) => received);
       assert.ok(sizes.every((size) => size <= 8 * unit));
     });
+  });
+
+  it('sends chunks of a size that S3 takes where nobody says how small they may be, as ECR does not', async () => {
+    const blob = randomBlob(20 * 1024 * 1024, 'large enough');
+    const quirks = { bodyLimit: 17 * 1024 * 1024, chunkMinimum: 5 * 1024 * 1024 };
+    await scene(
+      quirks,
+      async (scene) => {
+        assert.equal(await scene.push(blob), 'pushed');
+        const chunks = scene.registry.requests.filter(({ method }) => method === 'PATCH');
+        assert.ok((chunks[0]?.received ?? 0) >= 8 * 1024 * 1024, `${chunks[0]?.received}`);
+        arrived(scene, blob);
+      },
+      { chunkSize: undefined },
+    );
   });
 
   it('does not hold a chunk in memory, however large a registry asks for it to be', async () => {
@@ -250,11 +295,14 @@ describe('pushing what is too large for one request', () => {
     await scene({ wholePut: 404, secondPatch: 416 }, async ({ push }) => {
       await assert.rejects(push(), (error) => error instanceof DrayError && error.context.status === 404);
     });
-    await scene({ wholePut: 405, secondPatch: 416 }, async (scene) => {
-      assert.equal(await scene.push(), 'pushed');
-      assert.ok(scene.steps().includes('PATCH 202'));
-      arrived(scene);
-    });
+    // Quay refuses what is larger than it takes at once with 400.
+    for (const wholePut of [400, 405]) {
+      await scene({ wholePut, secondPatch: 416 }, async (scene) => {
+        assert.equal(await scene.push(), 'pushed');
+        assert.ok(scene.steps().includes('PATCH 202'));
+        arrived(scene);
+      });
+    }
   });
 
   it('needs no second PATCH where only one is allowed, as in Gitea', async () => {
@@ -283,6 +331,15 @@ describe('pushing through failures', () => {
       arrived(scene, large);
       const sent = scene.registry.requests.reduce((sum, { received }) => sum + received, 0);
       assert.equal(sent, 40 * unit);
+    });
+  });
+
+  it('begins anew where a session says 0-0, which is one byte or none, as in docker-registry', async () => {
+    await scene({}, async (scene) => {
+      scene.registry.script({ on: 'PUT *', times: 1, resetRequestAfter: 1 });
+      assert.equal(await scene.push(), 'pushed');
+      arrived(scene);
+      assert.equal(scene.steps().filter((step) => step === 'POST 202').length, 2);
     });
   });
 

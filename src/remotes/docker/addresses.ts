@@ -79,3 +79,11 @@ export function mayPointTo(from: Reach, to: Reach): boolean {
   if (to === 'forbidden') return false;
   return nearestFirst.indexOf(to) >= nearestFirst.indexOf(from);
 }
+
+/** Whether two hosts look like one owner's: they are the same or end in the same two labels. */
+export function areRelated(one: string, other: string): boolean {
+  const [first = '', second = ''] = [one, other].map((host) => bareHost(host).toLowerCase());
+  if (first === second) return true;
+  const [end, otherEnd] = [first, second].map((host) => host.split('.').slice(-2).join('.'));
+  return isIP(first) === 0 && isIP(second) === 0 && end === otherEnd;
+}

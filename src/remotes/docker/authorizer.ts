@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { unlessAborted } from '../../content/abort.ts';
 import { is } from '../../errors.ts';
+import { areRelated } from './addresses.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { CredentialSource, Credentials } from './credentials.ts';
 import { coversScopes, isReadOnly, mergeScopes, splitScopes } from './scopes.ts';
@@ -77,6 +78,7 @@ export class Authorizer {
   readonly #pending = new Map<string, Promise<Token>>();
   readonly #refreshTokens = new Map<string, Secret>();
   readonly #rejected = new Set<string>();
+  readonly #strangers = new Set<string>();
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -229,6 +231,7 @@ export class Authorizer {
     credentials: Credentials | undefined,
     identity: string,
   ): Promise<Token> {
+    if (credentials !== undefined) this.#noteStranger(realm);
     const identityToken = this.#refreshTokens.get(identity) ?? credentials?.identityToken;
     const grant = await exchangeToken(
       this.#options.send,
@@ -242,6 +245,14 @@ export class Authorizer {
     }
     this.#tokens.set(identity, [...(this.#tokens.get(identity) ?? []), token]);
     return token;
+  }
+
+  // Registries may have their token server anywhere; whose password it gets should know.
+  #noteStranger({ url }: Realm): void {
+    const { registry, tell } = this.#options;
+    if (this.#strangers.has(url.host) || areRelated(url.hostname, registry.replace(/:\d+$/, ''))) return;
+    this.#strangers.add(url.host);
+    tell(`it has its users checked by ${url.host}, which gets the credentials`);
   }
 
   #forget(token: Token): void {

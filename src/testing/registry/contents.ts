@@ -119,6 +119,8 @@ export class Session {
   /** The end of the first chunk. */
   firstEnd = 0;
   failed = false;
+  /** The last chunk was shorter than chunks may be that others follow. */
+  isShort = false;
 
   constructor(id: string, algorithms: readonly Algorithm[], keep: boolean) {
     this.id = id;

@@ -54,7 +54,7 @@ export interface Quirks {
   bodyLimit?: number | undefined;
   /** Bodies above this many bytes answer 413 before they are read, and the connection is closed. */
   earlyLimit?: number | undefined;
-  /** Chunks below this many bytes are refused unless they are the last. */
+  /** What comes behind a chunk below this many bytes is refused. */
   chunkMinimum?: number | undefined;
   /** The values of `OCI-Chunk-Min-Length` and `OCI-Chunk-Max-Length`. */
   chunkMinimumHeader?: number | undefined;
@@ -73,6 +73,8 @@ export interface Quirks {
   oneTrySessions?: boolean | undefined;
   /** GET of a session answers this status. */
   uploadStatus?: number | undefined;
+  /** The action that a token needs for the end of a session by DELETE; `push` if absent. */
+  cancelAction?: 'push' | 'delete' | undefined;
   /** The form of `Location`s of uploads. `moving`: another one with each answer, and only the newest works. */
   location?: 'relative' | 'schemeless' | 'http' | 'moving' | { readonly origin: string } | undefined;
   /** The closing PUT takes the blob and answers this status. */

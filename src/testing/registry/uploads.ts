@@ -87,6 +87,8 @@ async function patch(wire: Wire, site: UploadSite, session: Session): Promise<Re
   if (range !== undefined && quirks.chunkLimit !== undefined && length > quirks.chunkLimit) {
     return await afterBody(wire, failure(416, 'REQUESTED_RANGE_NOT_SATISFIABLE', 'request body is too large'));
   }
+  if (session.isShort) return await afterBody(wire, failure(416, 'BLOB_UPLOAD_INVALID', 'a part is too small'));
+  session.isShort = length < (quirks.chunkMinimum ?? 0);
   await take(wire, session, quirks);
   if (session.patches === 1) session.firstEnd = session.size;
   return accepted(site, session, quirks.patchStatus ?? 202);
