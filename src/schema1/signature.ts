@@ -28,7 +28,7 @@ export interface Schema1Verdict {
 
 const headerSchema = z.looseObject({
   alg: z.string(),
-  jwk: z.unknown(),
+  jwk: z.unknown().optional(),
   x5c: z.array(z.string()).min(1).optional(),
 });
 

@@ -24,7 +24,10 @@ export const skopeoRules: Rules = {
 
 /** The entries without those whose next older one has the same id, each the child of the one after it. */
 function chainOf(entries: readonly Schema1Entry[]): Schema1Entry[] {
-  const chain = entries.filter(({ history }, index) => history.id !== entries[index + 1]?.history.id);
+  const chain = entries.filter(({ history }, index) => {
+    const older = entries[index + 1];
+    return older === undefined || history.id !== older.history.id;
+  });
   const ids = chain.map(({ history }) => history.id ?? '');
   for (const id of ids) if (!/^[a-f0-9]{64}$/.test(id)) throw wrong(`${shown(id)} is no id of a layer`);
   if (new Set(ids).size < ids.length) throw wrong('an id comes twice, with others in between');

@@ -13,7 +13,7 @@ const signatureLimit = 100;
 
 const signedSchema = z.looseObject({
   signatures: z
-    .array(z.looseObject({ protected: z.string(), signature: z.unknown(), header: z.unknown() }))
+    .array(z.looseObject({ protected: z.string(), signature: z.unknown().optional(), header: z.unknown().optional() }))
     .min(1)
     .max(signatureLimit),
 });
