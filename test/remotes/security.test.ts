@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { because, is } from '../../src/errors.ts';
-import { passwordCredentials } from '../../src/remotes/docker/credentials.ts';
+import { passwordCredentials, staticCredentials } from '../../src/remotes/docker/credentials.ts';
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
 import type { RegistryClient } from '../../src/remotes/docker/registry-client.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
@@ -13,8 +13,11 @@ import type { Digest } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { document, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { type Access, type Rule, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { testAuthority } from '../support/certificates.ts';
 import { testProxy } from '../support/proxy.ts';
 import { bytesOf, openerOf, pushAll, quickClient } from '../support/registry-client.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { unlessInstalled } from '../support/tools.ts';
 
 const image = randomImage({ seed: 'security', layers: [1000, 200_000] });
 const blob = randomBlob(200_000, 'security blob');
@@ -79,6 +82,28 @@ describe('credentials', () => {
     }
   });
 
+  it('do not go from http to https or back, which are two servers', { skip: unlessInstalled('openssl') }, async () => {
+    await using directory = await temporaryDirectory();
+    const tls = await (await testAuthority(directory)).issue('localhost', 'localhost', '127.0.0.1');
+    for (const [from, to] of [
+      [tls, undefined],
+      [undefined, tls],
+    ]) {
+      await using other = await ScriptedRegistry.start({ tls: to });
+      await using registry = await ScriptedRegistry.start({ tls: from, access: basic });
+      registry.add('team/app', image, '1');
+      await using client = quickClient({ credentials, insecure: true });
+      await client.resolve(`${registry.host}/team/app:1`);
+      for (const method of ['HEAD', 'GET', 'POST', 'PATCH', 'PUT', 'DELETE']) {
+        const headers = { location: `${other.origin}/v2/team/app/manifests/1` };
+        registry.script({ on: new RegExp(`^${method} /v2/team`), times: 2, answer: { status: 307, headers } });
+      }
+      await everything(client, `${registry.host}/team/app`);
+      assert.ok(other.requests.length > 4);
+      assert.deepEqual(secretsSeenBy(other), []);
+    }
+  });
+
   it('do not follow an upload to a location elsewhere', async () => {
     await using other = await ScriptedRegistry.start();
     await using registry = await ScriptedRegistry.start({
@@ -129,6 +154,24 @@ describe('credentials', () => {
     }
   });
 
+  it('are not shown to a registry that another one redirects to, which is asked as a stranger', async () => {
+    for (const isPublic of [true, false]) {
+      const publicRepositories = isPublic ? ['team/app'] : [];
+      await using other = await ScriptedRegistry.start({ access: { kind: 'bearer', users, publicRepositories } });
+      other.add('team/app', image, '1');
+      await using registry = await ScriptedRegistry.start({ access: basic });
+      registry.script({
+        on: /^(HEAD|GET) .*manifests/,
+        answer: { status: 308, headers: { location: `${other.origin}/v2/team/app/manifests/1` } },
+      });
+      await using client = quickClient({ credentials });
+      const resolving = client.resolve(`${registry.host}/team/app:1`);
+      if (isPublic) assert.deepEqual((await resolving).target, image.root);
+      else await assert.rejects(resolving, (error) => is(error, 'unauthenticated'));
+      assert.ok(other.requests.every(({ headers }) => !String(headers['authorization'] ?? '').startsWith('Basic')));
+    }
+  });
+
   it('are not shown to a token server that redirects elsewhere', async () => {
     await using other = await ScriptedRegistry.start();
     for (const status of [302, 307, 308]) {
@@ -161,6 +204,49 @@ describe('credentials', () => {
       is(error, 'unauthenticated'),
     );
     assert.deepEqual([...new Set(asked)], ['registry.example.com.evil.net']);
+  });
+});
+
+describe('names of registries', () => {
+  const own = { get: async () => passwordCredentials('bot', 'canary-password') };
+  const known = staticCredentials({ 'registry.example.com': passwordCredentials('bot', 'canary-password') });
+
+  it('stand for themselves: nothing that looks alike gets the credentials', async () => {
+    for (const name of [
+      'registry.example.com.evil.net',
+      'evil-registry.example.com',
+      'registry.example.com.',
+      'registry.example.com:5000',
+      'registry.example.co',
+      'example.com',
+      'xn--rgistry-bya.example.com',
+      'registry.example.com@evil.net',
+      'user@registry.example.com',
+      'https://registry.example.com',
+    ]) {
+      assert.equal(await known.get(name), undefined, name);
+    }
+    assert.ok(await known.get('REGISTRY.example.com'));
+    const hub = staticCredentials({ 'docker.io': passwordCredentials('bot', 'canary-password') });
+    for (const name of ['docker.io', 'index.docker.io', 'registry-1.docker.io']) assert.ok(await hub.get(name), name);
+    for (const name of ['docker.com', 'auth.docker.io', 'index.docker.io.evil.net', 'mydocker.io'])
+      assert.equal(await hub.get(name), undefined, name);
+  });
+
+  it('that are none are refused before anybody is asked', async () => {
+    await using client = quickClient({ credentials: own, proxy: () => assert.fail('asked') });
+    for (const host of [
+      'user@r.io',
+      'user:pass@r.io',
+      'r.io.',
+      'rëgistry.io',
+      'r.io:x',
+      'r.io:70000',
+      '-r.io',
+      'r..io',
+      '[::1',
+    ])
+      await assert.rejects(client.resolve(`${host}/team/app:1`), (error) => is(error, 'invalid-argument'), host);
   });
 });
 
@@ -259,6 +345,29 @@ describe('URLs that a registry on the internet names', () => {
         assert.ok(asked.every((request) => request.includes('registry.example.com')));
       });
     }
+  });
+
+  it('may lead to hosts that are trusted, wherever those are, and to no others', async () => {
+    await using near = await ScriptedRegistry.start({ access: { kind: 'bearer', users } });
+    await using registry = await ScriptedRegistry.start();
+    registry.add('team/app', image, '1');
+    await using proxy = await testProxy({ 'registry.example.com': registry.host });
+    const find = (url: URL): URL | undefined => (url.hostname === 'registry.example.com' ? proxy.url : undefined);
+    near.add('team/app', image, '1');
+    for (const trustedHosts of [[near.host], ['127.0.0.1:1']]) {
+      await using client = quickClient({ plainHttp: true, proxy: find, trustedHosts, credentials });
+      const location = `${near.origin}/v2/team/app/manifests/1`;
+      registry.script({ on: '*', times: 1, answer: { status: 307, headers: { location } } });
+      // That it is trusted does not give it the credentials.
+      await assert.rejects(client.manifest(`${name}:1`), (error) =>
+        is(error, trustedHosts[0] === near.host ? 'unauthenticated' : 'permission-denied'),
+      );
+    }
+    assert.deepEqual(
+      secretsSeenBy(near).filter((header) => header.startsWith('Basic')),
+      [],
+    );
+    assert.ok(near.requests.length > 0);
   });
 
   it('may lead to other servers on the internet, without what is meant for the registry', async () => {
