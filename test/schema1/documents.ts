@@ -68,7 +68,7 @@ export function fetcherFor(blobs: readonly Uint8Array[], manifest?: Uint8Array):
 }
 
 /** Serves bytes as whatever they are said to be. */
-export function servingAs(held: ReadonlyMap<Digest, Uint8Array>): CountingFetcher {
+export function servingAs(held: ReadonlyMap<string, Uint8Array>): CountingFetcher {
   const asked: Digest[] = [];
   return {
     asked,
