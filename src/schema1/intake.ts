@@ -46,7 +46,8 @@ export class Intake {
     const report = (state: TransferEvent['state']): void => onEvent?.({ target, state, ...meter });
     let watched: WatchedLayer | undefined;
     const open: OpenBlob = (offset = 0, hint) => {
-      const stream = this.#fetch(target, { ...hint, offset, signal }, (at) => {
+      // Whoever looks at the layer as it passes lags behind.
+      const stream = this.#fetch(target, { ...hint, transient: false, offset, signal }, (at) => {
         meter.offset = at;
         report('active');
       });

@@ -54,7 +54,7 @@ export function checkSignatures(manifest: Schema1Manifest): void {
   throw new DrayError('data-loss', `schema 1 manifest ${manifest.digest} is not what ${keyId} signed: ${problem}`, {
     reason: 'bad-document',
     side: 'source',
-    hint: 'if only the digest counts, because somebody edited it on purpose, let the signatures be ignored',
+    hint: 'if somebody edited it on purpose and only its digest counts: --schema1-signatures ignore',
   });
 }
 
