@@ -37,7 +37,8 @@ export class StorePlace implements Place {
       fetcher: fetcherOf(content),
       referrers: (subject) => referrersIn(content, subject),
       async heldBy(wanted, host) {
-        const { labels } = await content.info(wanted.digest, options);
+        // What is made on the way is in no store.
+        const labels = (await labelsOf(content, wanted)) ?? {};
         return (labels[`${originLabel}${host}`] ?? '').split(',').filter((repository) => repository !== '');
       },
       async [Symbol.asyncDispose]() {},
