@@ -10,8 +10,10 @@ export type {
 export {
   Client,
   type ClientOptions,
+  type ConnectOptions,
   type LookOptions,
   type OpenOptions,
+  type PullOptions,
   type PushImageOptions,
   type RemoteDocument,
 } from './client/client.ts';

@@ -12,7 +12,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   pull: { summary: 'bring images from a registry into the store', load: () => import('./verbs/pull.ts') },
   push: { summary: 'send an image from the store to a registry', load: () => import('./verbs/push.ts') },
   copy: { summary: 'copy an image from one place to another', load: () => import('./verbs/copy.ts') },
-  serve: { summary: 'serve the store as a registry', load: () => import('./verbs/serve.ts') },
+  serve: {
+    summary: 'serve the store as a registry, or to clients of containerd',
+    load: () => import('./verbs/serve.ts'),
+  },
   import: { summary: 'take in an archive or a layout', load: () => import('./verbs/import.ts') },
   export: { summary: 'write images to an archive or a layout', load: () => import('./verbs/export.ts') },
   convert: { summary: 'write an image anew in other media types', load: () => import('./verbs/convert.ts') },
@@ -66,6 +69,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   delete: { summary: 'delete tags and manifests of a registry', load: () => import('./verbs/delete.ts') },
   login: { summary: 'check and keep credentials for a registry', load: () => import('./verbs/login.ts') },
   logout: { summary: 'forget the credentials for a registry', load: () => import('./verbs/logout.ts') },
+  plugins: { summary: 'list what a containerd daemon consists of', load: () => import('./verbs/plugins.ts') },
   version: { summary: 'show the version', load: () => import('./verbs/version.ts') },
   completion: { summary: 'print a completion script for a shell', load: () => import('./verbs/completion.ts') },
 };

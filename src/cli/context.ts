@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Client, ClientOptions } from '../client/client.ts';
 import type { ProgressEvent } from '../client/copy.ts';
 import type { PlatformSelection } from '../client/select.ts';
+import type { Daemon } from '../daemon/client/daemon.ts';
 import { DrayError } from '../errors.ts';
 import type { Store } from '../metadata/open-store.ts';
 import { parsePlatform } from '../spec/platform.ts';
@@ -58,13 +59,25 @@ export class Context implements AsyncDisposable {
     const { Client } = await import('../client/client.ts');
     const args = this.arguments;
     const durability = args.string('durability') as 'full' | 'none' | undefined;
-    const client = await Client.open({
-      root: this.root,
-      namespace: args.string('namespace') ?? 'default',
-      durability,
-      registry: this.registryOptions,
-    });
+    const common = { namespace: args.string('namespace') ?? 'default', registry: this.registryOptions };
+    const address = args.string('containerd');
+    const client =
+      address === undefined
+        ? await Client.open({ ...common, root: this.root, durability })
+        : await Client.connect({ ...common, address, signal: this.signal });
     return this.#resources.use(client);
+  }
+
+  /**
+   * The daemon that a flag names, for what only a daemon has.
+   * @throws DrayError `invalid-argument` when none is named.
+   */
+  async daemon(): Promise<Daemon> {
+    const { daemon } = await this.client();
+    if (daemon !== undefined) return daemon;
+    throw new DrayError('invalid-argument', `${this.name} works on a containerd daemon only`, {
+      hint: 'name its socket: --containerd /run/containerd/containerd.sock',
+    });
   }
 
   /**
@@ -74,7 +87,9 @@ export class Context implements AsyncDisposable {
   async store(): Promise<Store> {
     const { store } = await this.client();
     if (store !== undefined) return store;
-    throw new DrayError('not-implemented', `${this.name} works on a store in a directory only`);
+    throw new DrayError('not-implemented', `${this.name} works on a store in a directory only`, {
+      hint: 'leave --containerd away; a daemon looks after its store itself',
+    });
   }
 
   /** Where the store is. */

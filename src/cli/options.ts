@@ -6,6 +6,11 @@ export const commonOptions: OptionSpecs = {
   quiet: { type: 'boolean', short: 'q', description: 'only ids or digests on stdout, nothing on stderr but errors' },
   debug: { type: 'boolean', description: 'what happens in detail, and stack traces, on stderr' },
   root: { type: 'string', value: 'DIR', description: 'the store (default: $XDG_DATA_HOME/dray)' },
+  containerd: {
+    type: 'string',
+    value: 'SOCKET',
+    description: "work on a containerd daemon's store instead: /run/containerd/containerd.sock",
+  },
   namespace: { type: 'string', value: 'NS', description: 'the namespace of the store (default: default)' },
   durability: {
     type: 'string',

@@ -5,10 +5,51 @@ import type { RegistryOptions } from '../registry/registry.ts';
 import type { Arguments } from './arguments.ts';
 import type { Context } from './context.ts';
 import { parseDuration } from './units.ts';
+import { ownVersion } from './version.ts';
 
-/** Serves the store as a registry until a signal comes. Uploads that are under way then can be gone on with after a restart. */
+/**
+ * Serves the store until a signal comes: as a registry, as containerd's services, or both. Uploads and ingests that are under way
+ * then can be gone on with after a restart.
+ */
 export async function serveStore(context: Context): Promise<void> {
   const { arguments: args, output, signal } = context;
+  const socket = args.string('containerd-socket');
+  if (socket === undefined && args.flag('content-plugin')) {
+    throw new DrayError('invalid-argument', '--content-plugin needs --containerd-socket', {
+      hint: 'name the socket that the daemon is to find: --containerd-socket /run/dray.sock',
+    });
+  }
+  await using served = new AsyncDisposableStack();
+  if (socket !== undefined) served.use(await serveServices(context, socket));
+  if (socket === undefined || args.string('addr') !== undefined || args.string('socket') !== undefined)
+    served.use(await serveRegistry(context));
+  output.note('stop with Ctrl-C');
+  // A signal is how it ends, so that is no failure.
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
+async function serveServices(context: Context, socket: string): Promise<AsyncDisposable> {
+  const { arguments: args, output } = context;
+  const [{ serveContainerd }, client, version] = await Promise.all([
+    import('../daemon/server/serve.ts'),
+    context.client(),
+    ownVersion(),
+  ]);
+  const store = client.store ?? client.daemon ?? (await context.store());
+  const server = await serveContainerd(store, socket, {
+    version,
+    pluginNamespace: args.flag('content-plugin') ? client.services.namespace : undefined,
+    onCall: ({ method, code, milliseconds, error }) => {
+      const why = error instanceof Error ? ` error=${JSON.stringify(error.message)}` : '';
+      if (output.debug) output.note(`${method} ${code} ${milliseconds.toFixed(1)}ms${why}`);
+    },
+  });
+  output.note(`serving ${client.daemon?.address ?? context.root} to clients of containerd at ${socket}`);
+  return server;
+}
+
+async function serveRegistry(context: Context): Promise<AsyncDisposable> {
+  const { arguments: args, output } = context;
   const [{ startRegistry }, { formatRequest }] = await Promise.all([
     import('../registry/registry.ts'),
     import('../registry/log.ts'),
@@ -16,7 +57,7 @@ export async function serveStore(context: Context): Promise<void> {
   const client = await context.client();
   const { store } = client;
   const upstream = args.string('upstream');
-  await using registry = await startRegistry({
+  const registry = await startRegistry({
     ...(await optionsOf(args)),
     services: client.services,
     collect: store === undefined ? undefined : (options) => store.collect(options),
@@ -28,9 +69,8 @@ export async function serveStore(context: Context): Promise<void> {
     onError: (error) => output.say(`error: ${error instanceof Error ? error.message : String(error)}`),
   });
   if (args.flag('print-url')) await output.line(registry.url);
-  output.note(`serving ${context.root} at ${registry.url}; stop with Ctrl-C`);
-  // A signal is how it ends, so that is no failure.
-  if (!signal.aborted) await once(signal, 'abort');
+  output.note(`serving ${client.daemon?.address ?? context.root} at ${registry.url}`);
+  return registry;
 }
 
 async function optionsOf(args: Arguments): Promise<Omit<RegistryOptions, 'services'>> {

@@ -4,6 +4,7 @@ import { type Fetcher, fetcherOf, refOf, writeBlob } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
 import type { DurabilityLevel } from '../content/local/durable.ts';
 import type { AbortableOptions, Info } from '../content/store.ts';
+import type { ConnectContainerdOptions, Daemon } from '../daemon/client/daemon.ts';
 import { DrayError, is } from '../errors.ts';
 import { config, manifest } from '../images/inspect.ts';
 import type { Store } from '../metadata/open-store.ts';
@@ -53,6 +54,17 @@ export interface OpenOptions extends ClientOptions {
   readonly durability?: DurabilityLevel | undefined;
 }
 
+/** How to work on a containerd daemon. */
+export interface ConnectOptions extends ClientOptions, ConnectContainerdOptions {}
+
+/** Options of {@link Client.pull}. */
+export interface PullOptions extends CopyOptions {
+  /** Whether a daemon makes snapshots of the layers, so that containers can be started; yes if not said. */
+  readonly unpack?: boolean | undefined;
+  /** The daemon's snapshotter; the one that the namespace names, else `overlayfs`. */
+  readonly snapshotter?: string | undefined;
+}
+
 /** Options of {@link Client.push}. */
 export interface PushImageOptions extends CopyOptions {
   /** Where to; the image's own name if not said. */
@@ -73,6 +85,13 @@ export interface RemoteDocument {
   readonly bytes: Uint8Array;
 }
 
+/** What a client stands on besides the services. */
+interface Backing {
+  readonly store?: Store | undefined;
+  readonly daemon?: Daemon | undefined;
+  readonly durability?: DurabilityLevel | undefined;
+}
+
 /** Moves images between registries and one namespace of a store, and looks at them in both. */
 export class Client implements AsyncDisposable {
   /** The store: content, images, leases, namespaces, events. */
@@ -83,16 +102,18 @@ export class Client implements AsyncDisposable {
 
   /** What only a store in a directory has: collection, backup, reasons. Undefined over other services. */
   readonly store: Store | undefined;
+  /** What only a containerd daemon has: unpacking, plugins, its version. Undefined over other services. */
+  readonly daemon: Daemon | undefined;
   readonly #durability: DurabilityLevel | undefined;
 
   private constructor(
     services: Services,
     { registry, resolver }: ClientOptions,
-    store?: Store,
-    durability?: DurabilityLevel,
+    { store, daemon, durability }: Backing = {},
   ) {
     this.services = services;
     this.store = store;
+    this.daemon = daemon;
     this.#durability = durability;
     const lazy = new LazyResolver(registry ?? {}, this.#resources);
     this.#resolver = resolver ?? lazy;
@@ -109,13 +130,26 @@ export class Client implements AsyncDisposable {
     const store = await openStore({ root, durability });
     try {
       const registry = { uploads: fileUploadSessions(join(root, 'uploads')), ...options.registry };
-      const client = new Client(store.services(namespace), { ...options, registry }, store, durability);
+      const client = new Client(store.services(namespace), { ...options, registry }, { store, durability });
       client.#resources.use(store);
       return client;
     } catch (error) {
       await store[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /**
+   * A client on a containerd daemon, or on a store that is served as one. The caller closes it.
+   * @throws DrayError `unavailable` with the path of the socket when nobody listens there; `permission-denied`;
+   * `deadline-exceeded` when nobody answers; `invalid-argument` for a malformed address or namespace.
+   */
+  static async connect(options: ConnectOptions): Promise<Client> {
+    const { connectContainerd } = await import('../daemon/client/daemon.ts');
+    const daemon = await connectContainerd(options);
+    const client = new Client(daemon, options, { daemon });
+    client.#resources.use(daemon);
+    return client;
   }
 
   /** A client on services that somebody else opened and closes. */
@@ -144,13 +178,21 @@ export class Client implements AsyncDisposable {
 
   /**
    * Brings an image from a registry into the store, under its own name. What is there already, whole or in part, does not
-   * travel again. The index is kept whole as a document; of its content only the wanted platforms' is fetched.
+   * travel again. The index is kept whole as a document; of its content only the wanted platforms' is fetched. A daemon then
+   * unpacks it.
    * @throws DrayError with the side and the descriptor that failed; the image is not named then, and what has arrived stays for
-   * the next attempt.
+   * the next attempt. When unpacking fails, the image is there and named.
    */
-  pull(reference: string, options: CopyOptions = {}): Promise<Copied> {
+  async pull(reference: string, options: PullOptions = {}): Promise<Copied> {
     const from = new RegistryPlace(this.#resolver, reference);
-    return copyImage(from, new StorePlace(this.services, from.name), options);
+    const copied = await copyImage(from, new StorePlace(this.services, from.name), options);
+    if (options.unpack !== false) await this.#unpack(copied.root, options);
+    return copied;
+  }
+
+  async #unpack(root: Descriptor, { platforms, snapshotter, signal }: PullOptions): Promise<void> {
+    const wanted = platforms === 'all' || platforms === undefined ? [platforms] : platforms.map((one) => [one]);
+    for (const one of wanted) await this.daemon?.unpack(root, { platform: matcherOf(one), snapshotter, signal });
   }
 
   /** As {@link pull}, but makes no name: nothing keeps the content from being collected. */

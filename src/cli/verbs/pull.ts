@@ -9,6 +9,7 @@ export const command: Command = {
     'dray pull alpine:3.20',
     'dray pull ghcr.io/acme/app:1.4 --platform linux/arm64',
     'dray pull alpine redis nginx --all-platforms',
+    'dray pull alpine:3.20 --containerd /run/containerd/containerd.sock',
     'dray pull registry.example.com/old:1 --convert-schema1',
   ],
   options: {
@@ -16,6 +17,12 @@ export const command: Command = {
     ...platformOptions,
     ...transferOptions,
     ...registryOptions,
+    'no-unpack': { type: 'boolean', description: 'with --containerd: make no snapshots of the layers' },
+    snapshotter: {
+      type: 'string',
+      value: 'NAME',
+      description: "with --containerd: the daemon's snapshotter (default: the namespace's, else overlayfs)",
+    },
     label: {
       type: 'string',
       value: 'KEY=VALUE',
@@ -39,6 +46,8 @@ export const command: Command = {
         concurrency,
         convertSchema1: askedConversion(context.arguments),
         signal,
+        unpack: !context.arguments.flag('no-unpack'),
+        snapshotter: context.arguments.string('snapshotter'),
         onProgress: (event) => progress.report(event),
       });
       return sayCopied(copied);

@@ -8,6 +8,7 @@ export const command: Command = {
     'dray serve --addr 127.0.0.1:0 --print-url',
     'dray serve --addr 0.0.0.0:5000 --auth htpasswd --tls-cert cert.pem --tls-key key.pem',
     'dray serve --upstream docker.io',
+    'dray serve --containerd-socket /run/dray.sock',
   ],
   options: {
     addr: {
@@ -16,6 +17,16 @@ export const command: Command = {
       description: 'where to listen; port 0 takes a free one (default: 127.0.0.1:5000)',
     },
     socket: { type: 'string', value: 'PATH', description: 'listen on a unix socket instead' },
+    'containerd-socket': {
+      type: 'string',
+      value: 'PATH',
+      description:
+        "serve the store as containerd's services at this socket; as a registry only with --addr or --socket too",
+    },
+    'content-plugin': {
+      type: 'boolean',
+      description: 'with --containerd-socket: the namespace belongs to a containerd that keeps its content here',
+    },
     'read-only': { type: 'boolean', description: 'refuse every change' },
     'print-url': { type: 'boolean', description: 'write the URL to stdout when it is ready' },
     auth: { type: 'string', value: 'FILE', description: 'who may come in, in the format of htpasswd (bcrypt)' },

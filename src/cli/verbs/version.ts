@@ -1,18 +1,24 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from '../command.ts';
+import { ownVersion } from '../version.ts';
 
 export const command: Command = {
   usage: '',
-  examples: ['dray version', 'dray version --json'],
+  examples: ['dray version', 'dray version --json', 'dray version --containerd /run/containerd/containerd.sock'],
   options: {},
   positionals: { minimum: 0, maximum: 0, what: '' },
-  async run({ output }) {
-    const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-      version: string;
-    };
+  async run(context) {
+    const { output, signal } = context;
+    const version = await ownVersion();
+    const ours = { version, node: process.versions.node, platform: process.platform, architecture: process.arch };
+    if (context.arguments.string('containerd') === undefined) {
+      await output.result(ours, `dray ${version}`);
+      return 0;
+    }
+    const daemon = await context.daemon();
+    const containerd = { address: daemon.address, ...(await daemon.version({ signal })) };
     await output.result(
-      { version, node: process.versions.node, platform: process.platform, architecture: process.arch },
-      `dray ${version}`,
+      { ...ours, containerd },
+      `dray ${version}\ncontainerd ${containerd.version} ${containerd.revision}`,
     );
     return 0;
   },

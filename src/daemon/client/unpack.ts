@@ -6,6 +6,7 @@ import { config, manifest } from '../../images/inspect.ts';
 import type { Services } from '../../services/services.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { type Digest, digestOf, parseDigest } from '../../spec/digest.ts';
+import { isConfig } from '../../spec/media-types.ts';
 import type { PlatformMatcher } from '../../spec/platform.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { Diff } from '../gen/diff_pb.ts';
@@ -34,10 +35,10 @@ const labels = {
 
 /**
  * Lets a daemon make the layers of an image into snapshots, as its own clients do after a pull, so that containers of it can be
- * started. Layers that are snapshots already are passed over. The image keeps its snapshots. False when the daemon keeps no
- * snapshots at all, as a store that is served does.
+ * started. Layers that are snapshots already are passed over. The image keeps its snapshots. False when there is nothing to do: the
+ * daemon keeps no snapshots at all, as a store that is served does, or the target is an artifact.
  * @throws DrayError `not-found` for the snapshotter, and for content; `data-loss`, reason `digest-mismatch`, when a layer is not
- * what the config says; `invalid-argument` for an image that has no layers of its own.
+ * what the config says; `invalid-argument` when the config has not as many layers as the manifest.
  */
 export async function unpackImage(
   session: Session,
@@ -50,6 +51,7 @@ export async function unpackImage(
   if (snapshotter === undefined) return false;
   const { content, leases } = services;
   const { manifest: found } = await manifest(content, target, options);
+  if (!isConfig(found.config.mediaType)) return false;
   const { descriptor, config: image } = await config(content, target, options);
   const diffIds = image.rootfs?.diff_ids ?? [];
   if (diffIds.length !== found.layers.length) throw unequal(target, found.layers.length, diffIds.length);
