@@ -1,4 +1,5 @@
 import type { Fetcher } from '../content/copy.ts';
+import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, type ErrorContext, firstFailure, toDrayError, withContext } from '../errors.ts';
 import { hasChildren } from '../images/children.ts';
@@ -7,6 +8,7 @@ import { manifest } from '../images/inspect.ts';
 import { type TransferEvent, type TransferSummary, transfer } from '../images/transfer.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isIndex, isNonDistributable, isSchema1 } from '../spec/media-types.ts';
+import { referrerOf } from '../spec/referrers.ts';
 import { providerOf } from './fetcher-provider.ts';
 import type { Place, Source, Target } from './place.ts';
 import { copyReferrers } from './referrers.ts';
@@ -97,8 +99,12 @@ async function moveAll(
 ): Promise<Moved> {
   const { signal, onProgress } = options;
   const documents = new Map<string, Descriptor>();
-  const move = (object: Descriptor, platforms: PlatformSelection): Promise<TransferSummary> =>
-    transfer(fetcherFor(source, target), target.pusher, [object], {
+  const move = (
+    object: Descriptor,
+    platforms: PlatformSelection,
+    fetcher = fetcherFor(source, target),
+  ): Promise<TransferSummary> =>
+    transfer(fetcher, target.pusher, [object], {
       signal,
       concurrency: options.concurrency,
       select: selectPlatforms(platforms),
@@ -111,23 +117,43 @@ async function moveAll(
     });
   const summary = await move(root, root === source.root ? options.platforms : 'all');
   if (options.referrers === true)
-    await moveReferrers(source, target, [...documents.values()], (object) => move(object, 'all'), options);
+    await moveReferrers(
+      source,
+      target,
+      [...documents.values()],
+      (object, fetcher) => move(object, 'all', fetcher),
+      options,
+    );
   return { root, summary, documents: [...documents.values()] };
 }
 
 async function moveReferrers(
-  { referrers }: Source,
+  { referrers, fetcher }: Source,
   { refer }: Target,
   subjects: readonly Descriptor[],
-  move: (object: Descriptor) => Promise<unknown>,
+  move: (object: Descriptor, fetcher: Fetcher) => Promise<unknown>,
   { signal }: CopyOptions,
 ): Promise<void> {
   if (referrers === undefined) return;
-  const bring = async (referrer: Descriptor): Promise<readonly Descriptor[]> => {
-    await move(referrer);
+  const bring = async (referrer: Descriptor, subject: Descriptor): Promise<readonly Descriptor[] | undefined> => {
+    const bytes = await collectDocument(await fetcher.fetch(referrer, { signal }), referrer, { signal });
+    if (referrerOf(referrer, bytes)?.subject.digest !== subject.digest) return undefined;
+    await move(referrer, withDocument(fetcher, referrer, bytes));
     return [referrer];
   };
   await copyReferrers(subjects, { referrers, bring, refer, signal });
+}
+
+// What was read already is not read again.
+function withDocument(fetcher: Fetcher, document: Descriptor, bytes: Uint8Array): Fetcher {
+  return {
+    async fetch(target, options = {}) {
+      if (target.digest !== document.digest || options.distrust === true) return fetcher.fetch(target, options);
+      return (async function* () {
+        yield bytes.subarray(options.offset);
+      })();
+    },
+  };
 }
 
 function cannotList(): DrayError {

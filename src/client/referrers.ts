@@ -10,8 +10,11 @@ const referrersLimit = 10_000;
 /** What is needed to copy referrers. */
 export interface ReferrersCopy extends AbortableOptions {
   readonly referrers: (subject: Descriptor, options?: AbortableOptions) => AsyncIterable<Descriptor>;
-  /** Brings one referrer over, with all below it; its documents may have referrers themselves. */
-  readonly bring: (referrer: Descriptor) => Promise<readonly Descriptor[]>;
+  /**
+   * Brings one referrer over, with all below it; its documents may have referrers themselves. Undefined when it does not
+   * refer to the subject, whatever the list says.
+   */
+  readonly bring: (referrer: Descriptor, subject: Descriptor) => Promise<readonly Descriptor[] | undefined>;
   /** Records at the target that `referrer` refers to `subject`, where that is not told by the referrer itself. */
   readonly refer?: ((subject: Digest, referrer: Descriptor) => Promise<void>) | undefined;
 }
@@ -34,7 +37,9 @@ export async function copyReferrers(
         if (!seen.has(referrer.digest)) {
           seen.add(referrer.digest);
           if (seen.size > referrersLimit) throw tooMany(`more than ${referrersLimit} referrers`);
-          next.push(...(await bring(referrer)));
+          const documents = await bring(referrer, subject);
+          if (documents === undefined) continue;
+          next.push(...documents);
         }
         await refer?.(subject.digest, referrer);
       }

@@ -4,7 +4,7 @@ import type { Fetcher } from '../content/copy.ts';
 import { LocalStore } from '../content/local/local-store.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import type { Descriptor } from '../spec/descriptor.ts';
+import { bare, type Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { formatReference, parseReference } from '../spec/reference.ts';
 import { FileInArchive, openArchive, type SaveOptions, saveArchive } from './archive-file.ts';
@@ -15,6 +15,7 @@ import { type ExportOptions, exportArchive } from './export.ts';
 import { checkRefName, type PlaceSource, type PlaceTarget } from './layout.ts';
 import { LayoutWriter } from './layout-writer.ts';
 import { parseWanted, pickImage } from './pick.ts';
+import { referrersAmong } from './referrers.ts';
 
 /** Options of an {@link ArchivePlace}. */
 export interface ArchiveOptions extends Pick<SaveOptions, 'durability'> {
@@ -50,7 +51,8 @@ export class ArchivePlace {
     const root = pickImage(contents.images, parseWanted(this.#options.image ?? ''));
     const fetcher = fetcherOf(catalog, contents);
     const held = resources.move();
-    return { root, name: this.name, fetcher, [Symbol.asyncDispose]: () => held.disposeAsync() };
+    const referrers = referrersAmong(contents.images, fetcher);
+    return { root, name: this.name, fetcher, referrers, [Symbol.asyncDispose]: () => held.disposeAsync() };
   }
 
   /** @throws DrayError `invalid-argument` for a name that such an archive cannot have. */
@@ -62,13 +64,22 @@ export class ArchivePlace {
     if (name !== undefined && format === 'oci') checkRefName(name);
     const directory = `${this.#path}.${randomUUID()}.tmp`;
     const writer = new LayoutWriter(directory, { durability: 'none' });
+    const referrers = new Map<Digest, Descriptor[]>();
     return {
       pusher: { push: (target, open, options) => writer.put(target, open, options) },
+      refer: async (subject, referrer) =>
+        void referrers.set(subject, [...(referrers.get(subject) ?? []), bare(referrer)]),
       finish: async (root, options = {}) => {
         await using store = new LocalStore(directory);
         const target = entryOf({ target: root, refName: format === 'oci' ? name : undefined });
         // What was not copied, for example other platforms, is not there to be written.
-        const how: ExportOptions = { format, missing: 'skip', transient: true, signal: options.signal };
+        const how: ExportOptions = {
+          format,
+          missing: 'skip',
+          transient: true,
+          referrers: async ({ digest }) => referrers.get(digest) ?? [],
+          signal: options.signal,
+        };
         const image = { target, names: tag === undefined ? [] : [tag] };
         await saveArchive(this.#path, exportArchive(store, [image], how), { durability, signal: options.signal });
         return `${format}-archive:${this.#path}@${root.digest}`;

@@ -4,22 +4,28 @@ import { LocalStore } from '../content/local/local-store.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
+import type { Digest } from '../spec/digest.ts';
 import { type ArchiveImage, checkLayout, entryOf, imagesOfIndex } from './contents.ts';
 import { readDocumentFile } from './layout-files.ts';
 import { LayoutWriter, type LayoutWriterOptions } from './layout-writer.ts';
 import { isRefName } from './names.ts';
 import { parseWanted, pickImage } from './pick.ts';
+import { type ListReferrers, referrersAmong } from './referrers.ts';
 
 /** A place that is open for reading, with the object that its name means. Whoever opened it closes it. */
 export interface PlaceSource extends AsyncDisposable {
   readonly root: Descriptor;
   readonly name: string;
   readonly fetcher: Fetcher;
+  /** What refers to an object, where the place can tell. */
+  readonly referrers?: ListReferrers | undefined;
 }
 
 /** A place that is open for writing. Whoever opened it closes it; what was not finished then has no name. */
 export interface PlaceTarget extends AsyncDisposable {
   readonly pusher: Pusher;
+  /** Has `referrer` listed as one that refers to `subject`, when the root is. */
+  readonly refer?: ((subject: Digest, referrer: Descriptor) => Promise<void>) | undefined;
   /** Names the root when all of it has arrived. Returns the place with the digest. */
   finish(root: Descriptor, options?: AbortableOptions): Promise<string>;
 }
@@ -66,13 +72,16 @@ export class LayoutPlace {
   /** @throws DrayError as {@link images} does; `not-found` or `invalid-argument` when no or several images are meant. */
   async source({ signal }: AbortableOptions = {}): Promise<PlaceSource> {
     signal?.throwIfAborted();
-    const root = pickImage(await this.images(), parseWanted(this.#image));
+    const images = await this.images();
+    const root = pickImage(images, parseWanted(this.#image));
     // A layout keeps its blobs as a store does, and no link is followed.
     const store = new LocalStore(this.#directory);
+    const fetcher = fetcherOf(store);
     return {
       root,
       name: this.name,
-      fetcher: fetcherOf(store),
+      fetcher,
+      referrers: referrersAmong(images, fetcher),
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     };
   }
@@ -84,10 +93,12 @@ export class LayoutPlace {
     if (name !== undefined) checkRefName(name);
     const writer = new LayoutWriter(this.#directory, this.#durability);
     await writer.begin();
+    const listed: Descriptor[] = [];
     return {
       pusher: { push: (target, open, options) => writer.put(target, open, options) },
+      refer: async (subject, referrer) => void listed.push(entryOf({ target: referrer, subject })),
       finish: async (root, options) => {
-        await writer.list([entryOf({ target: root, refName: name })], options);
+        await writer.list([...listed, entryOf({ target: root, refName: name })], options);
         return `oci:${this.#directory}@${root.digest}`;
       },
       async [Symbol.asyncDispose]() {},

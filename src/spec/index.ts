@@ -67,4 +67,5 @@ export {
   type Reference,
   repositoryOf,
 } from './reference.ts';
+export { type Referrer, referrerOf, referrersTag } from './referrers.ts';
 export { Timestamp } from './timestamp.ts';

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { because, DrayError, is } from '../../src/errors.ts';
 import { nextLink } from '../../src/remotes/docker/pages.ts';
-import { referrersTag } from '../../src/remotes/docker/referrers.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { referrersTag } from '../../src/spec/referrers.ts';
 import { document, type RandomBlob, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { type Quirks, registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { about, emptyConfig } from '../support/referrers.ts';
 import { openerOf, quickClient } from '../support/registry-client.ts';
 
 const image = randomImage({ seed: 'lists', layers: [10] });
@@ -138,25 +139,11 @@ describe('links', () => {
   });
 });
 
-/** A document about the image, and its config. */
-function about(subject: Descriptor, id: string, artifactType?: string): RandomBlob {
-  return document(mediaTypes.ociManifest, {
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociManifest,
-    ...(artifactType === undefined ? {} : { artifactType }),
-    config: config.descriptor,
-    layers: [],
-    subject: { mediaType: subject.mediaType, digest: subject.digest, size: subject.size },
-    annotations: { id },
-  });
-}
-
-const config = document(mediaTypes.ociEmpty, {});
 const signature = about(image.root, '1', 'application/vnd.example.signature');
 const bill = about(image.root, '2', 'application/vnd.example.bill');
 
 async function attach(registry: ScriptedRegistry, client: Client, ...documents: readonly RandomBlob[]): Promise<void> {
-  registry.repository('team/app').addBlob(config.bytes);
+  registry.repository('team/app').addBlob(emptyConfig.bytes);
   for (const { descriptor, bytes } of documents) {
     const pusher = await client.pusher(`${registry.host}/team/app@${descriptor.digest}`);
     await pusher.push(descriptor, openerOf(bytes));

@@ -1,10 +1,10 @@
 import { DrayError, is } from '../../errors.ts';
 import { type Descriptor, describe } from '../../spec/descriptor.ts';
-import { parseArtifact, parseIndex, parseManifest } from '../../spec/documents.ts';
-import { isArtifact, isIndex, isManifest, mediaTypes } from '../../spec/media-types.ts';
+import { parseIndex } from '../../spec/documents.ts';
+import { isIndex, mediaTypes } from '../../spec/media-types.ts';
+import { type Referrer, referrersTag } from '../../spec/referrers.ts';
 import type { HostState } from './host-state.ts';
 import { putManifest } from './manifests.ts';
-import { referrersTag } from './referrers.ts';
 import type { Repository } from './repository.ts';
 import { getManifestFrom } from './resolver.ts';
 import type { UploadTarget } from './upload-session.ts';
@@ -13,30 +13,6 @@ import type { UploadTarget } from './upload-session.ts';
 
 /** How often a list is written anew because somebody else wrote it at the same time. */
 const writeLimit = 3;
-
-/** A document that names a subject, as its list of referrers describes it. */
-export interface Referrer {
-  readonly subject: Descriptor;
-  readonly descriptor: Descriptor;
-}
-
-/** What a document refers to as its subject; undefined when it has none, or is no document. */
-export function referrerOf(target: Descriptor, bytes: Uint8Array): Referrer | undefined {
-  const document = parseSome(target.mediaType, bytes);
-  if (document?.subject === undefined) return undefined;
-  const { artifactType, annotations, subject } = document;
-  const config = 'config' in document ? (document.config as Descriptor | undefined) : undefined;
-  const type = artifactType ?? config?.mediaType;
-  return {
-    subject,
-    descriptor: {
-      ...describe(target.mediaType, bytes),
-      digest: target.digest,
-      ...(type === undefined ? {} : { artifactType: type }),
-      ...(annotations === undefined ? {} : { annotations }),
-    },
-  };
-}
 
 /**
  * Adds an entry to the list of its subject. No registry knows a conditional write, so it is read again afterwards and
@@ -101,16 +77,4 @@ async function inTurn(host: HostState, key: string, action: () => Promise<void>)
   } finally {
     if (host.turns.get(key) === turn) host.turns.delete(key);
   }
-}
-
-interface WithSubject {
-  readonly subject?: Descriptor | undefined;
-  readonly artifactType?: string | undefined;
-  readonly annotations?: Readonly<Record<string, string>> | undefined;
-}
-
-function parseSome(mediaType: string, bytes: Uint8Array): WithSubject | undefined {
-  if (isManifest(mediaType)) return parseManifest(bytes);
-  if (isIndex(mediaType)) return parseIndex(bytes);
-  return isArtifact(mediaType) ? parseArtifact(bytes) : undefined;
 }

@@ -1,8 +1,9 @@
 import { DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
-import { type Digest, encodedOf } from '../../spec/digest.ts';
+import type { Digest } from '../../spec/digest.ts';
 import { parseIndex } from '../../spec/documents.ts';
 import { isIndex, mediaTypes } from '../../spec/media-types.ts';
+import { referrersTag } from '../../spec/referrers.ts';
 import { exchange } from './exchange.ts';
 import type { HostState } from './host-state.ts';
 import { type PageRequest, pagesFrom } from './pages.ts';
@@ -17,12 +18,6 @@ import type { WireResponse } from './transport.ts';
 export interface ReferrersQuery {
   readonly artifactType?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** The tag that stands for the list of an object's referrers where there is no API for it. */
-export function referrersTag(digest: Digest): string {
-  const algorithm = digest.slice(0, digest.indexOf(':')).slice(0, 32);
-  return `${algorithm}-${encodedOf(digest).slice(0, 64)}`.replace(/[^A-Za-z0-9._-]/g, '-');
 }
 
 /** The tags that begin with that of an object's referrers and go on: `sha256-….sig`. @throws DrayError what the registry answers. */
