@@ -44,7 +44,8 @@ export async function startContainerd(options: ContainerdOptions = {}): Promise<
   await writeFile(directory.join('config.toml'), configOf(directory, address, options));
   let running: Running | undefined;
   const boot = async (): Promise<void> => {
-    running = start('containerd', ['--config', directory.join('config.toml')]);
+    // What is collected, and when, is told to who debugs alone.
+    running = start('containerd', ['--log-level', 'debug', '--config', directory.join('config.toml')]);
     await running.printed(/containerd successfully booted/);
   };
   const stop = async (): Promise<void> => {
