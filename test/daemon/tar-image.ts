@@ -14,16 +14,20 @@ export interface TarImageOptions {
   readonly seed: string;
   /** The program of this machine that is `/program` in the image; none if not said. */
   readonly program?: string | undefined;
+  /** That of this machine if not said. */
+  readonly architecture?: string | undefined;
 }
 
-/** An image of two layers for this machine, one packed and one not, that can be unpacked. */
-export function tarImage({ seed, program }: TarImageOptions): RandomImage {
+const ownArchitecture = process.arch === 'x64' ? 'amd64' : process.arch;
+
+/** An image of two layers, one packed and one not, that can be unpacked. */
+export function tarImage({ seed, program, architecture = ownArchitecture }: TarImageOptions): RandomImage {
   const file = { name: 'file', data: Buffer.from(randomBytes(40_000, seed)) };
   const programs = program === undefined ? [] : [{ name: 'program', data: readFileSync(program), patch: executable }];
   const [lower, upper] = [tarOf([file]), tarOf([...programs, { name: 'etc/seed', data: seed }])];
   const layers: RandomBlob[] = [blob(mediaTypes.ociLayerGzip, gzipSync(lower)), blob(mediaTypes.ociLayer, upper)];
   const config = document(mediaTypes.ociConfig, {
-    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+    architecture,
     os: 'linux',
     config: { Cmd: ['/program', '--version'], Env: ['PATH=/'] },
     rootfs: { type: 'layers', diff_ids: [digestOf(lower), digestOf(upper)] },
@@ -35,6 +39,20 @@ export function tarImage({ seed, program }: TarImageOptions): RandomImage {
     layers: layers.map(({ descriptor }) => descriptor),
   });
   return { root: manifest.descriptor, blobs: [...layers, config, manifest] };
+}
+
+/** An index over an image for this machine and one for another. */
+export function tarIndex(seed: string): RandomImage {
+  const manifests = [ownArchitecture, 's390x'].map((architecture) => ({
+    architecture,
+    image: tarImage({ seed: `${seed} ${architecture}`, architecture }),
+  }));
+  const index = document(mediaTypes.ociIndex, {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: manifests.map(({ architecture, image }) => ({ ...image.root, platform: { os: 'linux', architecture } })),
+  });
+  return { root: index.descriptor, blobs: [...manifests.flatMap(({ image }) => image.blobs), index] };
 }
 
 function blob(mediaType: string, bytes: Uint8Array): RandomBlob {
