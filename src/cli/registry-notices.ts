@@ -15,12 +15,12 @@ const shortPause = 1000;
 export function registryNotices(output: Output, asJson: boolean): (event: RegistryEvent) => void {
   const low = new Set<string>();
   return (event) => {
-    if (output.debug) output.say(`debug: ${detailOf(event)}`);
     const text = noticeOf(event);
-    if (text === undefined) return;
     // A limit goes down with each request: once is enough.
-    if (event.type === 'rate-limit' && low.size === low.add(event.registry).size) return;
-    if (asJson) output.sayJson({ v: 1, t: 'notice', registry: event.registry, text });
+    const isNews = text !== undefined && (event.type !== 'rate-limit' || low.size < low.add(event.registry).size);
+    if (!isNews) {
+      if (output.debug) output.say(`debug: ${detailOf(event)}`);
+    } else if (asJson) output.sayJson({ v: 1, t: 'notice', registry: event.registry, text });
     else output.note(text);
   };
 }
