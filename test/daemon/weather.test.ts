@@ -227,6 +227,22 @@ describe('many calls at once', () => {
   });
 });
 
+describe('a client that cancels', () => {
+  it('may do so as often as it calls, as those of containerd do', async () => {
+    await using served = await servedStore();
+    const { digest } = await put(served.daemon.content, 'a', randomBytes(100_000, 'pieces'));
+    await using channel = new Channel({ path: served.address });
+    const metadata = { 'containerd-namespace': 'default' };
+    for (let n = 0; n < 3000; n += 1) {
+      const call = await channel.open(Content.method.read, { metadata });
+      await call.send({ digest, size: 1000n });
+      const answered = await call.next();
+      assert.equal(answered?.data.byteLength, 1000);
+      await call.cancel();
+    }
+  });
+});
+
 describe('a daemon that goes away', () => {
   it('leaves an ingest that is gone on with when it is back', async () => {
     await using directory = await temporaryDirectory();

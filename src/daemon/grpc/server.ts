@@ -36,6 +36,8 @@ export interface FinishedCall {
 /** Calls at once on one connection; a peer that wants more waits. */
 const callsAtOnce = 10_000;
 
+const unlimitedResets = 1_000_000_000;
+
 /** How long a caller may take to end a call that is over. */
 const lingerMilliseconds = 1000;
 
@@ -48,6 +50,9 @@ export async function startGrpcServer({ path, routes, onCall }: GrpcServerOption
   const server = createServer({
     settings: { initialWindowSize: flowWindow, maxConcurrentStreams: callsAtOnce },
     maxSessionMemory: sessionMemory,
+    // containerd's clients cancel every read of a piece once they have the piece, thousands in a second.
+    streamResetBurst: unlimitedResets,
+    streamResetRate: unlimitedResets,
   });
   server.on('session', (session) => {
     sessions.add(session);
