@@ -2,6 +2,7 @@ import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Packing, packingBytes, packingOf, unpacked } from '../content/compression.ts';
+import { interruptible } from '../content/interruptible.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { fileFailure } from './archive-error.ts';
 import { FileSource, readFileRange, StreamSource } from './byte-source.ts';
@@ -36,12 +37,12 @@ async function* entriesOfPath(path: string, options: AbortableOptions): Entries 
 }
 
 async function* entriesOfStream(stream: AsyncIterable<Uint8Array>, options: AbortableOptions): Entries {
-  const iterator = stream[Symbol.asyncIterator]();
+  const chunks = interruptible(stream, options.signal);
   try {
-    yield* entriesOfBytes(new StreamSource(interruptible(iterator, options.signal)), options);
+    yield* entriesOfBytes(new StreamSource(chunks), options);
   } finally {
     // Not waited for: a source that says nothing must not keep the reader.
-    iterator.return?.().catch(() => {});
+    chunks.return(undefined).catch(() => {});
   }
 }
 
@@ -81,31 +82,6 @@ async function drain(source: StreamSource): Promise<void> {
     left -= chunk.byteLength;
     if (left < 0) return;
   }
-}
-
-async function* interruptible(
-  iterator: AsyncIterator<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    const next = await nextUnlessAborted(iterator, signal);
-    if (next.done === true) return;
-    yield next.value;
-  }
-}
-
-// A race with one promise for all chunks would keep every chunk alive as long as that promise.
-function nextUnlessAborted(
-  iterator: AsyncIterator<Uint8Array>,
-  signal: AbortSignal | undefined,
-): Promise<IteratorResult<Uint8Array>> {
-  if (signal === undefined) return iterator.next();
-  const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Uint8Array>>();
-  const abort = (): void => reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
-  iterator.next().then(resolve, reject);
-  return promise.finally(() => signal.removeEventListener('abort', abort));
 }
 
 /** Directories below the root of a layout that hold blobs. */

@@ -1,12 +1,11 @@
-import { DrayError, is } from '../../errors.ts';
+import { DrayError } from '../../errors.ts';
 import { type Descriptor, describe } from '../../spec/descriptor.ts';
-import { parseIndex } from '../../spec/documents.ts';
-import { isIndex, mediaTypes } from '../../spec/media-types.ts';
+import { mediaTypes } from '../../spec/media-types.ts';
 import { type Referrer, referrersTag } from '../../spec/referrers.ts';
 import type { HostState } from './host-state.ts';
 import { putManifest } from './manifests.ts';
+import { listUnderTag } from './referrers.ts';
 import type { Repository } from './repository.ts';
-import { getManifestFrom } from './resolver.ts';
 import type { UploadTarget } from './upload-session.ts';
 
 /** Keeps the list of an object's referrers under a tag, for registries that do not (distribution-spec, Referrers Tag Schema). */
@@ -23,7 +22,7 @@ const writeLimit = 3;
 export async function addReferrer(target: UploadTarget, repository: Repository, referrer: Referrer): Promise<void> {
   await inTurn(target.host, `${repository.path} ${referrer.subject.digest}`, async () => {
     for (let writes = 0; writes <= writeLimit; writes += 1) {
-      const entries = await readList(target, repository, referrer.subject);
+      const entries = await listUnderTag(target.host, repository, referrer.subject.digest, target.signal);
       if (entries.some(({ digest }) => digest === referrer.descriptor.digest)) return;
       if (writes < writeLimit) await writeList(target, referrer.subject, [...entries, referrer.descriptor]);
     }
@@ -37,29 +36,9 @@ export async function addReferrer(target: UploadTarget, repository: Repository, 
 /** Removes an entry from the list of its subject, if it is there. */
 export async function removeReferrer(target: UploadTarget, repository: Repository, referrer: Referrer): Promise<void> {
   await inTurn(target.host, `${repository.path} ${referrer.subject.digest}`, async () => {
-    const entries = await readList(target, repository, referrer.subject);
+    const entries = await listUnderTag(target.host, repository, referrer.subject.digest, target.signal);
     const left = entries.filter(({ digest }) => digest !== referrer.descriptor.digest);
     if (left.length < entries.length) await writeList(target, referrer.subject, left);
-  });
-}
-
-async function readList(
-  { host, signal }: UploadTarget,
-  repository: Repository,
-  subject: Descriptor,
-): Promise<readonly Descriptor[]> {
-  const tag = referrersTag(subject.digest);
-  try {
-    const { descriptor, bytes } = await getManifestFrom(host, repository, { tag }, signal);
-    if (isIndex(descriptor.mediaType)) return parseIndex(bytes).manifests;
-  } catch (error) {
-    if (!is(error, 'not-found')) throw error;
-    return [];
-  }
-  throw new DrayError('invalid-argument', `the tag ${tag} is no list of referrers`, {
-    reason: 'bad-document',
-    registry: host.registry,
-    hint: 'somebody gave that tag to something else',
   });
 }
 

@@ -81,7 +81,7 @@ async function referrersAt(
     host.learned.referrers = response !== undefined;
     if (response !== undefined) return descriptorsOf(host, request, response);
   }
-  return await fromTag(host, repository, digest, signal);
+  return await listUnderTag(host, repository, digest, signal);
 }
 
 // Undefined when the registry has no such API, which registries say in many ways.
@@ -107,7 +107,11 @@ async function* descriptorsOf(host: HostState, request: PageRequest, first: Wire
   }
 }
 
-async function fromTag(
+/**
+ * The list of an object's referrers that clients keep under a tag; an empty one where there is none.
+ * @throws DrayError what the registry answers; `invalid-argument`, reason `bad-document`, when the tag is something else's.
+ */
+export async function listUnderTag(
   host: HostState,
   repository: Repository,
   digest: Digest,
