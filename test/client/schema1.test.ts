@@ -66,6 +66,17 @@ describe('a client that meets Docker schema 1', () => {
     assert.equal((await client.resolve(registry.name)).descriptor.digest, root.digest);
   });
 
+  it('shows the manifest as the registry sent it', async () => {
+    await using registry = await oldRegistry();
+    await using client = clientOver();
+    const { descriptor, bytes } = await client.manifest(registry.name);
+    assert.deepEqual([descriptor.digest, Buffer.from(bytes)], [root.digest, Buffer.from(signed)]);
+    await assert.rejects(
+      client.config(registry.name),
+      (error) => is(error, 'invalid-argument') && /--convert-schema1/.test(error.context.hint ?? ''),
+    );
+  });
+
   it('asks for each layer once, and for none when all are there', async () => {
     await using registry = await oldRegistry();
     await using client = clientOver();
