@@ -8,8 +8,8 @@ export interface TemporaryDirectory extends AsyncDisposable {
   join(...parts: string[]): string;
 }
 
-export async function temporaryDirectory(): Promise<TemporaryDirectory> {
-  const path = await mkdtemp(join(tmpdir(), 'dray-test-'));
+export async function temporaryDirectory(parent: string = tmpdir()): Promise<TemporaryDirectory> {
+  const path = await mkdtemp(join(parent, 'dray-test-'));
   return {
     path,
     join: (...parts) => join(path, ...parts),

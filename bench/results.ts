@@ -1,0 +1,60 @@
+import type { Case, Outcome } from './rounds.ts';
+import type { Traffic } from './servers/docker-registry.ts';
+import { type Spread, spreadOf } from './statistics.ts';
+
+/** What one tool took for one job. */
+export interface Row {
+  readonly job: string;
+  readonly subject: string;
+  readonly tool: string;
+  readonly ours: boolean;
+  readonly durable: boolean | undefined;
+  /** Seconds. */
+  readonly wall: Spread | undefined;
+  /** Seconds. */
+  readonly cpu: Spread | undefined;
+  /** Bytes. */
+  readonly memory: Spread | undefined;
+  readonly traffic: Traffic | undefined;
+  /** Of ours: its median divided by the best median of those that promise the same. */
+  readonly wallRatio?: number | undefined;
+  readonly cpuRatio?: number | undefined;
+}
+
+/** Everything that a run of the benchmark found. */
+export interface Results {
+  readonly date: string;
+  readonly machine: Readonly<Record<string, string>>;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly arguments: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+/** The figures of a case, ours with their ratios. */
+export function rowsOf({ name, subject }: Case, outcomes: readonly Outcome[]): Row[] {
+  const rows = outcomes.map(({ contestant, runs, traffic }): Row => {
+    const { tool, ours, durable } = contestant;
+    const wall = spreadOf(runs.map((run) => run.wall));
+    const cpu = spreadOf(runs.map((run) => run.cpu));
+    const memory = spreadOf(runs.map((run) => run.memory));
+    return { job: name, subject, tool, ours, durable, wall, cpu, memory, traffic };
+  });
+  return rows.map((row) => {
+    if (!row.ours) return row;
+    const peers = rows.filter((other) => !other.ours && (other.durable === undefined || other.durable === row.durable));
+    return {
+      ...row,
+      wallRatio: ratio(row.wall, best(peers.map((peer) => peer.wall))),
+      cpuRatio: ratio(row.cpu, best(peers.map((peer) => peer.cpu))),
+    };
+  });
+}
+
+function best(spreads: readonly (Spread | undefined)[]): number | undefined {
+  const medians = spreads.flatMap((spread) => (spread === undefined ? [] : [spread.median]));
+  return medians.length === 0 ? undefined : Math.min(...medians);
+}
+
+function ratio(own: Spread | undefined, other: number | undefined): number | undefined {
+  return own === undefined || other === undefined ? undefined : own.median / other;
+}
