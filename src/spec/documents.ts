@@ -3,6 +3,7 @@ import { DrayError } from '../errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import { type Digest, digestPattern } from './digest.ts';
 import { isArtifact, isIndex, isManifest, mediaTypes } from './media-types.ts';
+import { repeatedKey } from './repeated-key.ts';
 
 /**
  * The JSON documents of an image. A parsed document keeps every unknown field; whoever passes a document on passes the
@@ -209,6 +210,21 @@ export function detectMediaType(bytes: Uint8Array): string {
   throw badDocument('document', 'it has no media type and the shape of no image document');
 }
 
+/** Keys that readers act on, by their lower case: some readers take them in any case. */
+const keysThatCount = new Map(
+  [
+    'schemaVersion',
+    'mediaType',
+    'artifactType',
+    'config',
+    'layers',
+    'manifests',
+    'blobs',
+    'subject',
+    'annotations',
+  ].map((key) => [key.toLowerCase(), key]),
+);
+
 /**
  * Refuses a document that two readers could understand differently, CVE-2021-41190 (containerd.md 5.5). Keys count in any
  * case and with any value, null included, as a Go reader would see them.
@@ -217,6 +233,7 @@ export function detectMediaType(bytes: Uint8Array): string {
 export function checkUnambiguous(document: Readonly<Record<string, unknown>>, mediaType: string): void {
   const keys = new Set(Object.keys(document).map((key) => key.toLowerCase()));
   const own = Object.entries(document).find(([key]) => key.toLowerCase() === 'mediatype')?.[1];
+  const other = Object.keys(document).find((key) => (keysThatCount.get(key.toLowerCase()) ?? key) !== key);
   if (keys.has('fslayers')) {
     throw badDocument('document', 'it is a Docker schema 1 manifest under the name of another type');
   }
@@ -228,6 +245,8 @@ export function checkUnambiguous(document: Readonly<Record<string, unknown>>, me
     if (keys.has('manifests')) throw badDocument('manifest', 'it also has "manifests" and could be read as an index');
     if (typeof own === 'string' && isIndex(own)) throw badDocument('manifest', `its own media type is ${own}`);
   }
+  if (other !== undefined)
+    throw badDocument('document', `some readers take its ${JSON.stringify(other)} for another key`);
 }
 
 /**
@@ -236,7 +255,11 @@ export function checkUnambiguous(document: Readonly<Record<string, unknown>>, me
  */
 export function parseDocument(schema: z.ZodType, bytes: Uint8Array, what: string, checkAs?: string): unknown {
   const document = parseObject(bytes, what);
-  if (checkAs !== undefined) checkUnambiguous(document, checkAs);
+  if (checkAs !== undefined) {
+    checkUnambiguous(document, checkAs);
+    const key = repeatedKey(new TextDecoder().decode(bytes));
+    if (key !== undefined) throw badDocument(what, `it has the key ${JSON.stringify(key.slice(0, 100))} twice`);
+  }
   const result = schema.safeParse(document);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

@@ -14,6 +14,7 @@ import {
   parseManifest,
 } from '../../src/spec/documents.ts';
 import { compressionOf, isLayer, isNonDistributable, mediaTypes } from '../../src/spec/media-types.ts';
+import { repeatedKey } from '../../src/spec/repeated-key.ts';
 
 const bytes = (value: unknown): Uint8Array => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 const object = (mediaType: string, name: string): object => ({ mediaType, digest: digestOf(name), size: name.length });
@@ -92,6 +93,40 @@ describe('documents', () => {
     it(`${title} is refused`, () =>
       refused(() => (as === 'index' ? parseIndex(bytes(value)) : parseManifest(bytes(value))), /invalid/));
   }
+
+  it('a key that is there twice, or in a case that some readers take for another key, is refused', () => {
+    const text = JSON.stringify(manifest);
+    for (const twice of [
+      text.replace('"layers":', '"layers":[],"layers":'),
+      text.replace('"layers":', '"l\\u0061yers":[],"layers":'),
+      text.replace('"size":6', '"size":6,"size":7'),
+      text.replace('"schemaVersion":2', '"schemaVersion":2,"annotations":{"a":"1","a":"2"}'),
+    ])
+      refused(() => parseManifest(bytes(twice)), /twice/);
+    for (const other of ['Layers', 'CONFIG', 'Subject', 'annotationS'])
+      refused(
+        () => parseManifest(bytes({ ...manifest, [other]: undefined, [other.toUpperCase()]: [] })),
+        /another key/,
+      );
+    const plain = {
+      ...manifest,
+      annotations: { a: '{"a":1,"a":2}', b: '"', 'a"b': '\\', layers: 'x' },
+      other: { Layers: 1 },
+    };
+    assert.deepEqual(parseManifest(bytes(plain)).layers.length, 1);
+  });
+
+  it('a repeated key is found, and none where there is none', () => {
+    fc.assert(
+      fc.property(fc.json(), fc.string(), (json, key) => {
+        const value = JSON.parse(json);
+        assert.equal(repeatedKey(JSON.stringify(value, undefined, 1)), undefined);
+        const name = JSON.stringify(key);
+        assert.equal(repeatedKey(`[${JSON.stringify(value)},{${name} : ${json},"\\u0000!":[{}],${name}:1}]`), key);
+      }),
+    );
+    assert.equal(repeatedKey(`{"a":"${'x'.repeat(4_000_000)}","b":"${'\\n'.repeat(1_000_000)}"}`), undefined);
+  });
 
   it('the docker type in the document under the OCI type in the descriptor is no confusion', () => {
     assert.equal(
