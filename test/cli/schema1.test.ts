@@ -1,39 +1,24 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { gzipSync } from 'node:zlib';
 import { Client } from '../../src/client/client.ts';
 import { ingest } from '../../src/content/copy.ts';
-import { parseSchema1, signSchema1, verifySchema1 } from '../../src/schema1/index.ts';
+import { parseSchema1, verifySchema1 } from '../../src/schema1/index.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { encodedOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { randomImage } from '../../src/testing/random.ts';
-import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { layoutEntries } from '../oci/images.ts';
 import { inChunks, tarOf } from '../oci/tar-builder.ts';
-import { layerOf, manifestDescriptor, payloadOf } from '../schema1/documents.ts';
+import { manifestDescriptor } from '../schema1/documents.ts';
+import { layers, oldRegistry, payload, root, signed } from '../schema1/old-registry.ts';
 import { keyFor, signedByHand } from '../schema1/sign-by-hand.ts';
 import { dray, drayDone } from '../support/command.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
 
-const layers = ['a', 'b'].map((name) => gzipSync(layerOf(name)));
-const payload = payloadOf(layers.map((layer) => ({ layer })));
 const key = keyFor('ES256');
-const signed = signSchema1(payload, key);
 const wrong = signedByHand(payload, { algorithm: 'ES256', key, encoding: 'der' });
-const root = manifestDescriptor(signed);
 const label = 'io.containerd.image/converted-docker-schema1';
-
-/** A registry that has nothing newer than schema 1. */
-async function oldRegistry(manifest: Uint8Array = signed): Promise<ScriptedRegistry & { name: string }> {
-  const registry = await ScriptedRegistry.start();
-  const repository = registry.repository('lab/app');
-  for (const layer of layers) repository.addBlob(layer);
-  repository.manifests.set(root.digest, { mediaType: root.mediaType, bytes: manifest });
-  repository.tags.set('1', root.digest);
-  return Object.assign(registry, { name: `${registry.host}/lab/app:1` });
-}
 
 interface Shown {
   readonly name: string;

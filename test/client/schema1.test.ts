@@ -5,27 +5,12 @@ import { Client } from '../../src/client/client.ts';
 import type { ProgressEvent } from '../../src/client/copy.ts';
 import { DrayError, is } from '../../src/errors.ts';
 import { noCredentials } from '../../src/remotes/docker/credentials.ts';
-import { signSchema1 } from '../../src/schema1/index.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
-import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { namesIn } from '../oci/images.ts';
-import { layerOf, manifestDescriptor, payloadOf } from '../schema1/documents.ts';
-import { keyFor } from '../schema1/sign-by-hand.ts';
-
-const layers = ['a', 'b'].map((name) => gzipSync(layerOf(name)));
-const signed = signSchema1(payloadOf(layers.map((layer) => ({ layer }))), keyFor('ES256'));
-const root = manifestDescriptor(signed);
-
-async function oldRegistry(): Promise<ScriptedRegistry & { name: string }> {
-  const registry = await ScriptedRegistry.start();
-  const repository = registry.repository('lab/app');
-  for (const layer of layers) repository.addBlob(layer);
-  repository.manifests.set(root.digest, { mediaType: root.mediaType, bytes: signed });
-  repository.tags.set('1', root.digest);
-  return Object.assign(registry, { name: `${registry.host}/lab/app:1` });
-}
+import { layerOf, payloadOf } from '../schema1/documents.ts';
+import { layers, oldRegistry, root, signed } from '../schema1/old-registry.ts';
 
 function clientOver(services = memoryServices()): Client {
   const retry = { pause: 1, longestPause: 2 };

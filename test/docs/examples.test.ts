@@ -2,20 +2,18 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { gzipSync } from 'node:zlib';
 import { Arguments } from '../../src/cli/arguments.ts';
 import { commands, findCommand } from '../../src/cli/commands.ts';
 import { commonOptions } from '../../src/cli/options.ts';
 import { Client } from '../../src/client/client.ts';
 import { ingest } from '../../src/content/copy.ts';
-import { signSchema1 } from '../../src/schema1/index.ts';
 import { encodedOf } from '../../src/spec/digest.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { realImage } from '../interop/oci/real-image.ts';
 import { layoutEntries } from '../oci/images.ts';
 import { inChunks, tarOf } from '../oci/tar-builder.ts';
-import { layerOf, manifestDescriptor, payloadOf } from '../schema1/documents.ts';
-import { keyFor } from '../schema1/sign-by-hand.ts';
+import { manifestDescriptor } from '../schema1/documents.ts';
+import { addOldImage, layers, payload, signed } from '../schema1/old-registry.ts';
 import { program } from '../support/command.ts';
 import { run } from '../support/processes.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
@@ -114,15 +112,9 @@ async function prepare(directory: TemporaryDirectory, registry: ScriptedRegistry
 
 /** An image of Docker schema 1 in a registry, in a directory as skopeo writes it, in an archive and in a store. */
 async function prepareSchema1(directory: TemporaryDirectory, registry: ScriptedRegistry, store: string): Promise<void> {
-  const layers = ['a', 'b'].map((name) => gzipSync(layerOf(name)));
-  const payload = payloadOf(layers.map((layer) => ({ layer })));
-  const signed = signSchema1(payload, keyFor('ES256'));
   const target = manifestDescriptor(payload);
   const blobs = [payload, ...layers].map((bytes) => ({ descriptor: manifestDescriptor(bytes, 'blob'), bytes }));
-  const repository = registry.repository('old/app');
-  for (const layer of layers) repository.addBlob(layer);
-  repository.manifests.set(target.digest, { mediaType: target.mediaType, bytes: signed });
-  repository.tags.set('1', target.digest);
+  addOldImage(registry, 'old/app');
   await mkdir(directory.join('work', 'app'), { recursive: true });
   await writeFile(directory.join('work', 'app', 'manifest.json'), signed);
   for (const { descriptor, bytes } of blobs)
