@@ -336,6 +336,17 @@ describe('schema 1 with docker-registry', { skip: unlessInstalled('docker-regist
       return { manifest: Buffer.from(bytes).toString(), config: Buffer.from(config).toString() };
     }
 
+    it('bring an image to a daemon that converts it no more, and it is unpacked there', async () => {
+      const name = `${registry.host}/lab/app:old`;
+      const daemon = { address: containerd.address, namespace: 'default' };
+      await using client = await Client.connect({ ...daemon, registry: { credentials: noCredentials } });
+      await client.pull(name, { convertSchema1: true, snapshotter: 'native', platforms: ['linux/amd64'] });
+      const { target, config } = await imageIn(client, name);
+      assert.deepEqual(diffIdsOf(config), diffIds);
+      const checked = await containerd.ctr('images', 'check', '--snapshotter', 'native');
+      assert.match(checked, new RegExp(`${name} +\\S+ +${target.digest} +complete \\(3/3\\).* true`));
+    });
+
     interface Texts {
       readonly manifest: string;
       readonly config: string;
