@@ -59,13 +59,19 @@ export class Context implements AsyncDisposable {
     const { Client } = await import('../client/client.ts');
     const args = this.arguments;
     const durability = args.string('durability') as 'full' | 'none' | undefined;
-    const common = { namespace: args.string('namespace') ?? 'default', registry: this.registryOptions };
     const address = args.string('containerd');
+    const common = { namespace: this.#namespace(address), registry: this.registryOptions };
     const client =
       address === undefined
         ? await Client.open({ ...common, root: this.root, durability })
         : await Client.connect({ ...common, address, signal: this.signal });
     return this.#resources.use(client);
+  }
+
+  // What containerd's own tools go by counts for a daemon only.
+  #namespace(daemon: string | undefined): string {
+    const theirs = daemon === undefined ? undefined : this.environment['CONTAINERD_NAMESPACE'];
+    return this.arguments.string('namespace') ?? (theirs || 'default');
   }
 
   /**
