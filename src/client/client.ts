@@ -16,6 +16,7 @@ import { bare, type Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isIndex, isManifestLike, mediaTypes } from '../spec/media-types.ts';
 import { formatReference, parseReference, parseRepository, pinned } from '../spec/reference.ts';
+import { referrersTag } from '../spec/referrers.ts';
 import {
   type Converted,
   type ConvertOptions,
@@ -69,6 +70,8 @@ export interface PullOptions extends CopyOptions {
 export interface PushImageOptions extends CopyOptions {
   /** Where to; the image's own name if not said. */
   readonly target?: string | undefined;
+  /** Sends this object, which need not have a name, and not what the name stands for. */
+  readonly object?: Descriptor | undefined;
   /** Sends one platform as Docker schema 1, for registries that know nothing newer, signed with a key. */
   readonly schema1?: boolean | { readonly key: KeyObject } | undefined;
 }
@@ -206,8 +209,11 @@ export class Client implements AsyncDisposable {
    * @throws DrayError with the side and the descriptor that failed; `not-found` when content is missing here; `not-implemented`
    * or `failed-precondition` for an image that cannot be said in schema 1.
    */
-  async push(name: string, { target = name, schema1 = false, ...options }: PushImageOptions = {}): Promise<Copied> {
-    const from = new StorePlace(this.services, name);
+  async push(
+    name: string,
+    { target = name, object, schema1 = false, ...options }: PushImageOptions = {},
+  ): Promise<Copied> {
+    const from = new StorePlace(this.services, name, { object });
     const to = new RegistryPlace(this.#resolver, target);
     if (schema1 === false) return await copyImage(from, to, { platforms: 'all', ...options });
     const { pushSchema1 } = await import('./push-schema1.ts');
@@ -235,7 +241,7 @@ export class Client implements AsyncDisposable {
       parseReference(source),
       parseReference(target),
     ];
-    const prefixes = digests.map((digest) => `${digest.replace(':', '-')}.`);
+    const prefixes = digests.map((digest) => `${referrersTag(digest)}.`);
     const registry = await this.registry();
     let count = 0;
     for await (const tag of registry.tags(formatReference(from), options)) {

@@ -273,6 +273,18 @@ describe('credential helpers', { skip: process.platform === 'win32' }, () => {
     await assert.rejects(dockerConfigCredentials({ file }).get('r.io'), (error) => is(error, 'failed-precondition'));
   });
 
+  it('that do not answer in time are stopped, and an error that names them', async (context) => {
+    await withHelper('exec sleep 60', async (directory) => {
+      const timeout = AbortSignal.timeout.bind(AbortSignal);
+      context.mock.method(AbortSignal, 'timeout', (limit: number) => timeout(limit === 30_000 ? 50 : limit));
+      const file = await written(directory, { credsStore: 'fake' });
+      await assert.rejects(
+        dockerConfigCredentials({ file }).get('r.io'),
+        (error) => is(error, 'failed-precondition') && /docker-credential-fake.* no answer in 30 s/.test(error.message),
+      );
+    });
+  });
+
   it('end with the signal of whoever asked', async () => {
     await withHelper('exec sleep 60', async (directory) => {
       const file = await written(directory, { credsStore: 'fake' });

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Fetcher } from '../../src/content/copy.ts';
 import { MemoryStore } from '../../src/content/memory/memory-store.ts';
 import { because, is } from '../../src/errors.ts';
 import { childrenHandler } from '../../src/images/children.ts';
 import { dispatch, handlers, walk } from '../../src/images/handlers.ts';
+import { transfer } from '../../src/images/transfer.ts';
 import { fetchHandler, pushHandler } from '../../src/remotes/handlers.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
-import { randomImage } from '../../src/testing/random.ts';
+import { mediaTypes } from '../../src/spec/media-types.ts';
+import { document, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
-import { quickClient } from '../support/registry-client.ts';
+import { openerOf, quickClient } from '../support/registry-client.ts';
 
 const image = randomImage({ seed: 'handlers', layers: [1000, 100_000], platforms: ['linux/amd64', 'linux/arm64'] });
 
@@ -78,6 +81,42 @@ describe('the fetch handler', () => {
       because(error, 'digest-mismatch'),
     );
     assert.equal(registry.requests.length, 2);
+  });
+});
+
+describe('one image of a push', () => {
+  it('sends a layer once that several of its manifests have, so that no two uploads get into each other', async () => {
+    const layer = randomBlob(100_000, 'shared', mediaTypes.ociLayer);
+    const configs = ['amd64', 'arm64'].map((architecture) =>
+      document(mediaTypes.ociConfig, { os: 'linux', architecture, rootfs: { type: 'layers', diff_ids: [] } }),
+    );
+    const manifests = configs.map(({ descriptor }) =>
+      document(mediaTypes.ociManifest, {
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociManifest,
+        config: descriptor,
+        layers: [layer.descriptor],
+      }),
+    );
+    const index = document(mediaTypes.ociIndex, {
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+      manifests: manifests.map(({ descriptor }) => descriptor),
+    });
+    const blobs = [layer, ...configs, ...manifests, index];
+    await using registry = await ScriptedRegistry.start();
+    await using client = quickClient();
+    const source: Fetcher = {
+      async fetch(target, { offset = 0 } = {}) {
+        const bytes = blobs.find(({ descriptor }) => descriptor.digest === target.digest)?.bytes ?? Buffer.of();
+        return openerOf(bytes)(offset);
+      },
+    };
+    const pusher = await client.pusher(`${registry.host}/team/app:1@${index.descriptor.digest}`);
+    await transfer(source, pusher, [index.descriptor]);
+    const uploads = registry.requests.filter(({ method, url }) => method === 'PUT' && url.includes('/blobs/'));
+    assert.equal(uploads.filter(({ url }) => url.includes(encodeURIComponent(layer.descriptor.digest))).length, 1);
+    assert.equal(registry.repository('team/app').tags.get('1'), index.descriptor.digest);
   });
 });
 
