@@ -31,15 +31,15 @@ export const command: Command = {
   positionals: { minimum: 1, maximum: 1, what: 'a ref' },
   async run(context) {
     const { services } = await context.client();
-    const [{ parseDigest }, { ingestStream }, { parseLabels }] = await Promise.all([
+    const [{ parseDigest }, { ingestStream }, { parseLabels }, { standardInput }] = await Promise.all([
       import('../../spec/digest.ts'),
       import('../../client/ingest.ts'),
       import('../labels.ts'),
+      import('../standard-input.ts'),
     ]);
     const digest = context.arguments.string('expected-digest');
-    // An input that nobody reads to its end would keep the process alive.
-    using _input = { [Symbol.dispose]: () => process.stdin.destroy() };
-    const info = await ingestStream(services.content, context.arguments.at(0), process.stdin, {
+    using input = standardInput();
+    const info = await ingestStream(services.content, context.arguments.at(0), input, {
       digest: digest === undefined ? undefined : parseDigest(digest),
       size: context.arguments.integer('expected-size'),
       resume: context.arguments.flag('resume'),

@@ -42,9 +42,13 @@ type Request = MessageInitShape<typeof WriteContentRequestSchema>;
 
 type Stream = Call<typeof WriteContentRequestSchema, typeof WriteContentResponseSchema>;
 
-/** A stream of `Content.Write`: one question, one answer. The ingest stays open as long as the stream. */
+/**
+ * A stream of `Content.Write`: one answer to each question, in the order of the questions, which need not wait for each other. The
+ * ingest stays open as long as the stream.
+ */
 export class WriteCall {
   readonly #call: Stream;
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(call: Stream) {
     this.#call = call;
@@ -94,8 +98,11 @@ export class WriteCall {
   }
 
   async #ask(request: Request): Promise<WriteContentResponse> {
-    await this.#call.send(request);
-    const answer = await this.#call.next();
+    const sent = this.#call.send(request);
+    const next = this.#last.then(() => this.#call.next());
+    // Who comes next is told of a failure by the call.
+    this.#last = next.catch(() => {});
+    const [answer] = await Promise.all([next, sent]);
     if (answer !== undefined) return answer;
     throw new DrayError('unavailable', 'the daemon ended the ingest', { side: 'store', hint: 'try again' });
   }

@@ -10,6 +10,9 @@ import type { Position, WriteCall } from './write-call.ts';
 /** The most bytes in one message. */
 const messageSize = 1024 * 1024;
 
+/** Messages on their way at once: one that the daemon works on, and one that it finds then. */
+const messagesAtOnce = 2;
+
 /** What a writer needs of its store. */
 export interface DaemonWriterContext {
   readonly ref: string;
@@ -24,8 +27,8 @@ export interface DaemonWriterContext {
 }
 
 /**
- * An ingest of a daemon, open. Bytes are gathered into messages, and while one is on its way the next is gathered: what was written
- * last has arrived when the writer was asked for its status or was closed.
+ * An ingest of a daemon, open. Bytes are gathered into messages, and while some are on their way the next is gathered: what was
+ * written last has arrived when the writer was asked for its status or was closed.
  */
 export class DaemonWriter implements Writer {
   readonly ref: string;
@@ -34,7 +37,8 @@ export class DaemonWriter implements Writer {
   #filled = 0;
   /** What was sent, counted from the beginning of the ingest. */
   #offset: number;
-  #sending: Promise<void> = Promise.resolve();
+  /** Messages that were not answered yet, with their buffers, oldest first. */
+  readonly #sending: { readonly done: Promise<void>; readonly buffer: Buffer }[] = [];
   #failed = false;
   #closing: Promise<void> | undefined;
 
@@ -83,22 +87,30 @@ export class DaemonWriter implements Writer {
     }
   }
 
-  // Resolves when the message before has arrived, so that there are never more than two.
   async #send(): Promise<void> {
-    const data = this.#buffer.subarray(0, this.#filled);
-    this.#buffer = Buffer.allocUnsafe(messageSize);
+    const [buffer, data] = [this.#buffer, this.#buffer.subarray(0, this.#filled)];
+    const free = this.#sending.length < messagesAtOnce ? undefined : await this.#oldest();
+    this.#buffer = free ?? Buffer.allocUnsafe(messageSize);
     this.#filled = 0;
-    await this.#sending;
     const offset = this.#offset;
     this.#offset += data.byteLength;
-    this.#sending = this.#run(() => this.#context.call.write(offset, data));
+    const done = this.#run(() => this.#context.call.write(offset, data));
     // Told by the next one that asks.
-    this.#sending.catch(() => {});
+    done.catch(() => {});
+    this.#sending.push({ done, buffer });
+  }
+
+  /** The buffer of the oldest message, when that has arrived. */
+  async #oldest(): Promise<Buffer | undefined> {
+    const [first] = this.#sending;
+    await first?.done;
+    this.#sending.shift();
+    return first !== undefined && first.buffer.byteLength === messageSize ? first.buffer : undefined;
   }
 
   async #flush(): Promise<void> {
     if (this.#filled > 0) await this.#send();
-    await this.#sending;
+    while (this.#sending.length > 0) await this.#oldest();
   }
 
   async truncate(size: number): Promise<void> {
