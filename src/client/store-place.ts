@@ -14,23 +14,32 @@ import { referrersIn } from './store-referrers.ts';
 /** Keys of labels that record which repositories of a host a blob was seen in (containerd's convention). */
 const originLabel = 'containerd.io/distribution.source.';
 
+/** What else a {@link StorePlace} may be. */
+export interface StorePlaceOptions {
+  /** Content is brought in, but no image is made of it. */
+  readonly unnamed?: boolean | undefined;
+  /** As a source, this object, whatever the name stands for. */
+  readonly object?: Descriptor | undefined;
+}
+
 /** An image name in a store. */
 export class StorePlace implements Place {
   readonly kind = 'store';
   readonly name: string;
   readonly #services: Services;
-  readonly #unnamed: boolean;
+  readonly #options: StorePlaceOptions;
 
-  /** `unnamed`: content is brought in, but no image is made of it. */
-  constructor(services: Services, name: string, { unnamed = false }: { readonly unnamed?: boolean } = {}) {
+  constructor(services: Services, name: string, options: StorePlaceOptions = {}) {
     this.#services = services;
-    this.#unnamed = unnamed;
+    this.#options = options;
     this.name = name;
   }
 
   async source(options: AbortableOptions = {}): Promise<Source> {
     const { content, images } = this.#services;
-    const { name, target } = await findImage(images, this.name, options);
+    const { object } = this.#options;
+    const { name, target } =
+      object === undefined ? await findImage(images, this.name, options) : { name: this.name, target: object };
     return {
       name,
       root: target,
@@ -48,7 +57,7 @@ export class StorePlace implements Place {
   async target({ source, labels = {}, signal }: TargetOptions): Promise<Target> {
     const { content, images, leases } = this.#services;
     const { name } = this;
-    const unnamed = this.#unnamed;
+    const { unnamed = false } = this.#options;
     const lease = await holdingLease(leases, { signal });
     const pusher = withOrigin(pusherOf(content, { lease: lease.id }), content, source.origin);
     return {
