@@ -56,11 +56,19 @@ export class RegistryPlace implements Place {
     const { authority, host, repository } = this.#origin;
     const from = source.origin?.authority === authority ? [source.origin.repository] : [];
     const held = (await source.heldBy?.(target, host)) ?? [];
-    return [...from, ...held].filter((candidate) => candidate !== repository);
+    const ranked = [...held].sort((a, b) => sharedPath(b, repository) - sharedPath(a, repository));
+    return [...from, ...ranked].filter((candidate) => candidate !== repository);
   }
 
   get #origin(): Origin {
     const { domain, path } = this.#reference;
     return { host: domain.replace(/:\d+$/, ''), authority: domain, repository: path };
   }
+}
+
+// Repositories of one project are more likely to be readable with the same rights.
+function sharedPath(one: string, other: string): number {
+  const [parts, others] = [one.split('/'), other.split('/')];
+  const end = parts.findIndex((part, index) => part !== others[index]);
+  return end === -1 ? parts.length : end;
 }
