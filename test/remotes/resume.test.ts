@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { OpenBlob } from '../../src/content/copy.ts';
@@ -158,6 +158,22 @@ await pusher.push(descriptor, async function* (offset = 0) { yield bytes.subarra
     await writeFile(directory.join('uploads', again), '{"half":');
     assert.equal(await sessions.get(key), undefined);
     await sessions.delete(key);
+  });
+});
+
+describe('uploads that nobody came back for', () => {
+  it('are forgotten after a day, when the next one is remembered', async () => {
+    await using directory = await temporaryDirectory();
+    const key: UploadKey = { registry: 'r.io', repository: 'team/app', digest: digestOf('old') };
+    const path = directory.join('uploads');
+    await fileUploadSessions(path).put(key, { location: 'https://r.io/old', offset: 1 });
+    const [old = ''] = await readdir(path);
+    const dayBefore = Date.now() / 1000 - 25 * 3600;
+    await utimes(join(path, old), dayBefore, dayBefore);
+    const other = { ...key, digest: digestOf('new') };
+    await fileUploadSessions(path).put(other, { location: 'https://r.io/new', offset: 1 });
+    assert.equal((await readdir(path)).length, 1);
+    assert.ok(await fileUploadSessions(path).get(other));
   });
 });
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, withContext } from '../../errors.ts';
@@ -50,6 +50,7 @@ export function fileUploadSessions(directory: string): UploadSessionStore {
       .digest('hex');
     return join(directory, `${name}.json`);
   };
+  let swept: Promise<void> | undefined;
   return {
     async get(key) {
       const path = pathOf(key);
@@ -66,6 +67,8 @@ export function fileUploadSessions(directory: string): UploadSessionStore {
       const temporary = `${path}.${process.pid}`;
       await at(path, async () => {
         await mkdir(directory, { recursive: true, mode: 0o700 });
+        swept ??= sweep(directory);
+        await swept;
         await writeFile(temporary, JSON.stringify({ ...key, ...upload, savedAt: Date.now() }), { mode: 0o600 });
         await rename(temporary, path);
       });
@@ -75,6 +78,15 @@ export function fileUploadSessions(directory: string): UploadSessionStore {
       await at(path, () => rm(path, { force: true }));
     },
   };
+}
+
+// What nobody came back for.
+async function sweep(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now();
+    if (Date.now() - written >= lifetime) await rm(path, { force: true });
+  }
 }
 
 // A file that is none of ours, or half of one, says nothing.
