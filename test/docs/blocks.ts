@@ -17,7 +17,11 @@ export interface Block {
 
 /** The blocks of some languages in all pages for users, in their order. */
 export async function blocksOf(...languages: readonly string[]): Promise<Block[]> {
-  const pages = ['README.md', 'CONTRIBUTING.md', ...(await Array.fromAsync(glob('docs/*.md', { cwd: root })))];
+  const pages = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...(await Array.fromAsync(glob('docs/*.md', { cwd: root }))).map((path) => path.replaceAll('\\', '/')),
+  ];
   const found = await Promise.all(
     pages.sort().map(async (page) => blocksIn(page, await readFile(join(root, page), 'utf8'))),
   );

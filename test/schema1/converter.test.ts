@@ -72,6 +72,25 @@ describe('bringing a schema 1 image into a store', () => {
     );
   });
 
+  it('fetches layers side by side', async () => {
+    const manifest = signed([{ layer: a }, { layer: b }]);
+    const fetcher = fetcherFor([a, b], manifest);
+    const both = Promise.withResolvers<void>();
+    let waiting = 0;
+    const meeting = {
+      fetch: async (...[target, options]: Parameters<typeof fetcher.fetch>) => {
+        if (target.digest !== manifestDescriptor(manifest).digest) {
+          waiting += 1;
+          if (waiting === 2) both.resolve();
+          await both.promise;
+        }
+        return await fetcher.fetch(target, options);
+      },
+    };
+    const made = await convertSchema1(memoryServices().content, meeting, manifestDescriptor(manifest));
+    assert.equal(made.layers.length, 2);
+  });
+
   it('takes layers that are there without fetching them, and believes what an earlier conversion noted', async () => {
     const layers = [a, zstdCompressSync(layerOf('z')), layerOf('plain')] as const;
     const manifest = signed(layers.map((layer) => ({ layer })));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Client } from '../../../src/client/client.ts';
@@ -29,7 +30,7 @@ import { type Containerd, startContainerd, unlessContainerd } from '../../suppor
 import { type DockerRegistry, dockerRegistry } from '../../support/docker-registry.ts';
 import { succeed } from '../../support/processes.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../../support/temporary.ts';
-import { unlessInstalled } from '../../support/tools.ts';
+import { sharedFixtures, unlessFixtures, unlessInstalled } from '../../support/tools.ts';
 
 const tars = ['base', 'app'].map((name) => layerOf(name, randomBytes(30_000, name)));
 const layers = tars.map((tar) => gzipSync(tar));
@@ -224,6 +225,29 @@ describe('schema 1 with docker-registry', { skip: unlessInstalled('docker-regist
     await using client = await Client.open({ root: environment.DRAY_ROOT });
     for (const name of [source, 'docker.io/library/again:1'])
       assert.deepEqual(diffIdsOf((await imageIn(client, name)).config), diffIds);
+  });
+
+  it('of 2016, in a directory, with a layer that is not packed, has the config that skopeo gives it', {
+    skip: unlessFixtures(),
+  }, async () => {
+    const source = join(sharedFixtures, 'schema1', 'skopeo-uncompressed-image-s1');
+    await using client = clientOver();
+    for (const [format, family] of [
+      ['v2s2', 'docker'],
+      ['oci', 'oci'],
+    ] as const) {
+      const out = directory.join(`fixture-${format}`);
+      await skopeo('copy', '-q', '--format', format, `dir:${source}`, `dir:${out}`);
+      const theirs = parseManifest(await readFile(`${out}/manifest.json`));
+      const { root } = await client.copy(`dir:${source}`, 'store:fixture:1', {
+        convertSchema1: { mode: 'skopeo', family },
+      });
+      const own = parseManifest(await readDocument(client.services.content, root));
+      assert.equal(own.config.digest, theirs.config.digest);
+      const [layer] = own.layers;
+      assert.deepEqual([layer?.digest, layer?.size], [theirs.layers[0]?.digest, 2048]);
+      assert.match(layer?.mediaType ?? '', /\.tar$/);
+    }
   });
 
   describe('and other converters', { skip: unlessContainerd() }, () => {
