@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe as group, it } from 'node:test';
 import type { RegistryOptions } from '../../src/registry/index.ts';
+import { passwordCredentials } from '../../src/remotes/docker/credentials.ts';
 import { RegistryClient } from '../../src/remotes/docker/registry-client.ts';
 import { type TestRegistry as FaultyRegistry, startTestRegistry } from '../../src/testing/embedded-registry.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
+import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import {
   collectAll,
@@ -245,6 +247,27 @@ group('a mirror', () => {
     await pull(withSecret);
     assert.ok(seen.length > 0);
     assert.ok(!seen.join().includes('hidden') && !seen.join().toLowerCase().includes('authorization'));
+  });
+
+  it('hands its own credentials for the upstream to no token server that is none of its', async () => {
+    for (const realm of ['http://169.254.169.254/token', 'http://0.0.0.0/token', 'http://bot:x@127.0.0.1/token']) {
+      const access = { kind: 'bearer', users: { bot: 'hidden' }, realm } as const;
+      await using upstream = await ScriptedRegistry.start({ access });
+      const dialled = new Set<string>();
+      await using resolver = new RegistryClient({
+        credentials: { get: async () => passwordCredentials('bot', 'hidden') },
+        certificateDirectories: [],
+        proxy: ({ host }) => {
+          dialled.add(host);
+          return undefined;
+        },
+      });
+      await using mirror = await serve({ upstream: { resolver, host: upstream.host } });
+      const { status, body } = await mirror.send('GET', '/v2/app/manifests/1');
+      assert.ok(status >= 400, realm);
+      assert.ok(!body.includes('hidden'));
+      assert.deepEqual([...dialled], [upstream.host]);
+    }
   });
 
   it('takes no pushes for what it mirrors, and does for all else', async () => {
