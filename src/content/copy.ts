@@ -10,6 +10,7 @@ import type {
   IngestManager,
   Labels,
   Provider,
+  RangeOptions,
   Writer,
   WriterOptions,
 } from './store.ts';
@@ -29,6 +30,8 @@ export interface FetchOptions extends AbortableOptions {
   readonly offset?: number | undefined;
   /** The bytes that came before had the wrong digest: they are to come from elsewhere, or at least from no cache. */
   readonly distrust?: boolean | undefined;
+  /** A chunk may be good only until the next one is asked for: its memory is used again. Faster, for whoever keeps none. */
+  readonly transient?: boolean | undefined;
 }
 
 /** What became of a blob that was pushed. */
@@ -38,7 +41,7 @@ export type PushOutcome = 'pushed' | 'mounted' | 'exists';
 export type OpenBlob = (offset?: number, options?: OpenOptions) => AsyncIterable<Uint8Array>;
 
 /** Options of {@link OpenBlob}: those of {@link FetchOptions} that whoever writes a blob knows better than whoever opens it. */
-export type OpenOptions = Pick<FetchOptions, 'distrust'>;
+export type OpenOptions = Pick<FetchOptions, 'distrust' | 'transient'>;
 
 /** Where one blob goes: a registry's repository, a store, an archive. */
 export interface Pusher {
@@ -65,20 +68,15 @@ export interface PushOptions extends AbortableOptions {
 /** A provider as a source of transfers. */
 export function fetcherOf(provider: Provider): Fetcher {
   return {
-    async fetch(target, { offset = 0, signal } = {}) {
-      return streamOf(provider, target, offset, signal);
+    async fetch(target, { offset = 0, transient, signal } = {}) {
+      return streamOf(provider, target, { offset, transient, signal });
     },
   };
 }
 
-async function* streamOf(
-  provider: Provider,
-  target: Descriptor,
-  offset: number,
-  signal?: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  await using reader = await provider.reader(target, { signal });
-  yield* reader.stream({ offset, signal });
+async function* streamOf(provider: Provider, target: Descriptor, options: RangeOptions): AsyncGenerator<Uint8Array> {
+  await using reader = await provider.reader(target, { signal: options.signal });
+  yield* reader.stream(options);
 }
 
 /** How a content store takes part in a transfer as its target. */
@@ -145,7 +143,7 @@ export async function writeBlob(
     const { offset } = await writer.status();
     try {
       if (offset > 0 && !distrust) options.onResume?.(offset);
-      return await copyInto(writer, target, (from) => open(from, { distrust }), options);
+      return await copyInto(writer, target, (from) => open(from, { distrust, transient: true }), options);
     } catch (error) {
       if (!because(error, 'digest-mismatch') && !because(error, 'size-mismatch')) throw error;
       await abortIfThere(store, ref);
@@ -250,7 +248,7 @@ export async function* readBlob(
   target: Descriptor,
   options: AbortableOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  yield* streamOf(provider, target, 0, options.signal);
+  yield* streamOf(provider, target, options);
 }
 
 /** Bytes of a foreign fetcher, verified as they pass. */

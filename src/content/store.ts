@@ -71,6 +71,8 @@ export interface BlobReader extends AsyncDisposable {
 export interface RangeOptions extends AbortableOptions {
   readonly offset?: number | undefined;
   readonly length?: number | undefined;
+  /** A chunk may be good only until the next one is asked for: its memory is used again. Faster, for whoever keeps none. */
+  readonly transient?: boolean | undefined;
 }
 
 /** Gives the bytes of blobs. */

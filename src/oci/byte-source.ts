@@ -111,8 +111,9 @@ export async function* readFileRange(
   { offset = 0, length = Number.POSITIVE_INFINITY, transient = false, signal }: FileRangeOptions = {},
 ): AsyncGenerator<Uint8Array> {
   const end = offset + length;
-  // One is with the reader while the other is filled.
-  const buffers = transient ? [0, 1].map(() => Buffer.allocUnsafe(Math.min(readSize, length))) : [];
+  // One is with the reader while the other is filled; shared, so that another thread can hash what is in it.
+  const shared = (): Buffer => Buffer.from(new SharedArrayBuffer(Math.min(readSize, length)));
+  const buffers = transient ? [shared(), shared()] : [];
   const read = async (position: number): Promise<Uint8Array> => {
     const size = Math.min(readSize, end - position);
     const buffer = buffers.shift() ?? Buffer.allocUnsafe(size);

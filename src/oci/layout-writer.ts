@@ -8,7 +8,6 @@ import { sizeMismatch, verified } from '../content/verified.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { parseDigest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
-import { inTwoBuffers } from './blob-stream.ts';
 import { readAhead, streamOf } from './byte-source.ts';
 import { checkLayout, encodeLayout } from './contents.ts';
 import { nameOfDigest } from './entry-name.ts';
@@ -68,7 +67,7 @@ export class LayoutWriter {
       if (reader.size !== target.size) throw sizeMismatch(target.digest, target.size, reader.size, false);
       const isShared =
         sharing !== undefined && reader.path !== undefined && (await shareFile(reader.path, path, sharing));
-      const stream = inTwoBuffers(reader, options);
+      const stream = reader.stream({ transient: true, signal: options.signal });
       if (!isShared) await this.#write(path, stream, options);
       else for await (const _ of stream) options.signal?.throwIfAborted();
     });

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { type Algorithm, createHasher, type Hasher } from '../../spec/digest.ts';
+import type { Algorithm } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import type { AbortableOptions, Status } from '../store.ts';
+import type { Hashing, StreamHasher } from './hashing.ts';
 import type { IngestPaths } from './paths.ts';
 
 /** What the files of an ingest say. `undefined` for one that is half made or was written by nobody we know. */
@@ -29,7 +30,7 @@ export async function readStatus(paths: IngestPaths): Promise<Status | undefined
 /** An ingest that a writer may append to: its open data file, with the hash of what is in it. */
 export interface OpenIngest {
   readonly handle: FileHandle;
-  readonly hasher: Hasher;
+  readonly hasher: StreamHasher;
   readonly offset: number;
   readonly total: number | undefined;
   readonly startedAt: Timestamp;
@@ -41,6 +42,7 @@ export interface OpenIngestOptions extends AbortableOptions {
   readonly ref: string;
   readonly total: number | undefined;
   readonly algorithm: Algorithm;
+  readonly hashing: Hashing;
 }
 
 /**
@@ -51,8 +53,9 @@ export async function openIngest(paths: IngestPaths, options: OpenIngestOptions)
   const found = await readStatus(paths);
   if (found === undefined || !continues(found, options)) return startIngest(paths, options);
   const handle = await open(paths.data, constants.O_RDWR);
+  let hasher: StreamHasher | undefined;
   try {
-    const hasher = createHasher(options.algorithm);
+    hasher = options.hashing.hasher(options.algorithm, Math.max(options.total ?? 0, found.offset));
     const offset = await hashFile(handle, hasher, found.offset, options);
     if (found.total === undefined) await writeTotal(paths, options.total);
     return {
@@ -64,6 +67,7 @@ export async function openIngest(paths: IngestPaths, options: OpenIngestOptions)
       updatedAt: found.updatedAt,
     };
   } catch (error) {
+    hasher?.close();
     await handle.close();
     throw error;
   }
@@ -74,7 +78,8 @@ function continues(found: Status, { ref, total }: OpenIngestOptions): boolean {
   return total === undefined || found.total === undefined || found.total === total;
 }
 
-async function startIngest(paths: IngestPaths, { ref, total, algorithm }: OpenIngestOptions): Promise<OpenIngest> {
+async function startIngest(paths: IngestPaths, options: OpenIngestOptions): Promise<OpenIngest> {
+  const { ref, total, algorithm, hashing } = options;
   const now = Timestamp.now();
   const handle = await open(paths.data, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
   try {
@@ -87,7 +92,7 @@ async function startIngest(paths: IngestPaths, { ref, total, algorithm }: OpenIn
     await handle.close();
     throw error;
   }
-  return { handle, hasher: createHasher(algorithm), offset: 0, total, startedAt: now, updatedAt: now };
+  return { handle, hasher: hashing.hasher(algorithm, total), offset: 0, total, startedAt: now, updatedAt: now };
 }
 
 /** Records when an ingest was written last, in its file and on its data. */
@@ -107,17 +112,17 @@ const hashBufferSize = 1024 * 1024;
 /** Feeds the first `length` bytes of a file to a hasher; returns how many there were. */
 export async function hashFile(
   handle: FileHandle,
-  hasher: Hasher,
+  hasher: StreamHasher,
   length: number,
   { signal }: AbortableOptions = {},
 ): Promise<number> {
-  const buffer = Buffer.allocUnsafe(Math.min(hashBufferSize, Math.max(length, 1)));
+  const buffer = new Uint8Array(new SharedArrayBuffer(Math.min(hashBufferSize, Math.max(length, 1))));
   let position = 0;
   while (position < length) {
     signal?.throwIfAborted();
     const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.byteLength, length - position), position);
     if (bytesRead === 0) break;
-    hasher.update(buffer.subarray(0, bytesRead));
+    await hasher.update(buffer.subarray(0, bytesRead));
     position += bytesRead;
   }
   return position;

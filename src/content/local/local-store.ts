@@ -12,6 +12,7 @@ import type { CommitOptions, ContentStore, Info, Labels, Status, Target, WriterO
 import { sizeMismatch } from '../verified.ts';
 import { Durability, type DurabilityLevel, removeTree } from './durable.ts';
 import { storeFailure } from './failure.ts';
+import { Hashing } from './hashing.ts';
 import { openIngest, readStatus } from './ingest.ts';
 import { keyOf, Paths } from './paths.ts';
 import { LocalReader } from './reader.ts';
@@ -31,6 +32,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
   readonly #paths: Paths;
   readonly #state: State;
   readonly #durability: Durability;
+  readonly #hashing = new Hashing();
 
   constructor(root: string, { durability = 'full' }: LocalStoreOptions = {}) {
     this.#paths = new Paths(root);
@@ -50,7 +52,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
       if (target.size !== undefined && target.size > 0 && target.size !== found.size) {
         throw sizeMismatch(target.digest, target.size, found.size, false);
       }
-      return new LocalReader(handle, target.digest, found.size, path);
+      return new LocalReader({ handle, digest: target.digest, size: found.size, path, hashing: this.#hashing });
     } catch (error) {
       await handle.close();
       throw error;
@@ -77,12 +79,13 @@ export class LocalStore implements ContentStore, AsyncDisposable {
       const paths = this.#paths.ingest(key);
       await mkdir(paths.directory, { recursive: true, mode: 0o700 });
       const total = target?.size === 0 ? undefined : target?.size;
-      const ingest = await openIngest(paths, { ref, total, algorithm, signal });
+      const ingest = await openIngest(paths, { ref, total, algorithm, hashing: this.#hashing, signal });
       return new LocalWriter(
         {
           ref,
           paths,
           claim,
+          hasher: (algorithm, size) => this.#hashing.hasher(algorithm, size),
           flush: (handle) => this.#durability.file(handle),
           publish: (digest, size, time, options) => this.#publish(key, digest, size, time, options),
         },
@@ -269,6 +272,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#hashing[Symbol.dispose]();
     this.#state[Symbol.dispose]();
   }
 }

@@ -1,13 +1,14 @@
 import type { FileHandle } from 'node:fs/promises';
 import { stat } from 'node:fs/promises';
 import { DrayError } from '../../errors.ts';
-import { algorithmOf, createHasher, type Digest, type Hasher } from '../../spec/digest.ts';
+import { type Algorithm, algorithmOf, type Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkLabels } from '../labels.ts';
 import { mismatch } from '../outcomes.ts';
 import { checkCut } from '../range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
 import { storeFailure } from './failure.ts';
+import type { StreamHasher } from './hashing.ts';
 import { hashFile, type OpenIngest, setTimes, touchIngest } from './ingest.ts';
 import type { IngestPaths } from './paths.ts';
 import type { Claim } from './state.ts';
@@ -17,6 +18,7 @@ export interface WriterContext {
   readonly ref: string;
   readonly paths: IngestPaths;
   readonly claim: Claim;
+  hasher(algorithm: Algorithm, size: number): StreamHasher;
   /** Flushes the open data file. */
   flush(handle: FileHandle): Promise<void>;
   /** Makes a blob of the closed and flushed data file and removes the ingest. */
@@ -30,7 +32,7 @@ export class LocalWriter implements Writer {
   readonly #handle: FileHandle;
   readonly #startedAt: Timestamp;
   readonly #total: number | undefined;
-  #hasher: Hasher;
+  #hasher: StreamHasher;
   #offset: number;
   #updatedAt: Timestamp;
   #closed = false;
@@ -66,9 +68,9 @@ export class LocalWriter implements Writer {
     signal?.throwIfAborted();
     this.#checkOpen('write to');
     try {
-      const writing = this.#writeAll(chunk);
-      this.#hasher.update(chunk);
-      await writing;
+      // Both are waited for, whatever becomes of them: the chunk is the caller's again.
+      for (const outcome of await Promise.allSettled([this.#writeAll(chunk), this.#hasher.update(chunk)]))
+        if (outcome.status === 'rejected') throw outcome.reason;
     } catch (error) {
       // The hash has gone past what the file holds; only opening the ingest again brings them together.
       this.#broken = error;
@@ -89,15 +91,15 @@ export class LocalWriter implements Writer {
   async truncate(size: number): Promise<void> {
     this.#checkOpen('truncate');
     checkCut(this.ref, this.#offset, size);
-    const hasher = createHasher(algorithmOf(this.#hasher.digest()));
+    this.#hasher.close();
+    this.#hasher = this.#context.hasher(this.#hasher.algorithm, Math.max(this.#total ?? 0, size));
     try {
       await this.#handle.truncate(size);
-      await hashFile(this.#handle, hasher, size);
+      await hashFile(this.#handle, this.#hasher, size);
     } catch (error) {
       this.#broken = error;
       throw storeFailure(error, `truncate ingest ${this.ref}`);
     }
-    this.#hasher = hasher;
     this.#offset = size;
   }
 
@@ -132,13 +134,14 @@ export class LocalWriter implements Writer {
   }
 
   async #digestAs({ digest: expected, signal }: CommitOptions): Promise<Digest> {
-    let actual = this.#hasher.digest();
+    let actual = await this.#hasher.digest();
     if (expected === undefined || actual === expected) return actual;
     const algorithm = algorithmOf(expected);
     if (algorithmOf(actual) !== algorithm) {
-      const hasher = createHasher(algorithm);
-      await hashFile(this.#handle, hasher, this.#offset, { signal });
-      actual = hasher.digest();
+      this.#hasher.close();
+      this.#hasher = this.#context.hasher(algorithm, this.#offset);
+      await hashFile(this.#handle, this.#hasher, this.#offset, { signal });
+      actual = await this.#hasher.digest();
     }
     if (actual === expected) return actual;
     throw mismatch('digest-mismatch', `ingest ${this.ref} has the digest ${actual}, not the expected ${expected}`);
@@ -147,6 +150,7 @@ export class LocalWriter implements Writer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#hasher.close();
     try {
       if (!this.#fileClosed) await touchIngest(this.#context.paths, this.#handle, this.#updatedAt).catch(() => {});
       await this.#closeFile();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { checkDocumentSize } from '../../content/documents.ts';
+import type { Slabs } from './slabs.ts';
 
 /** Bytes that wait for the reader before the server is held back. */
 const highWater = 1024 * 1024;
@@ -22,8 +23,9 @@ const finished: IteratorResult<Uint8Array, undefined> = { done: true, value: und
 /** The body of a response: read once, by one reader, with back-pressure down to the socket. */
 export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #signal: AbortSignal | undefined;
+  readonly #slabs: Slabs;
   #controller: Dispatcher.DispatchController | undefined;
-  #chunks: Uint8Array[] = [];
+  readonly #chunks: Uint8Array[] = [];
   #queued = 0;
   #waiting: Waiting | undefined;
   #state: 'open' | 'ended' | 'failed' = 'open';
@@ -32,8 +34,9 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #over = Promise.withResolvers<void>();
   #rejectHead: ((error: unknown) => void) | undefined;
 
-  constructor(signal: AbortSignal | undefined) {
+  constructor(signal: AbortSignal | undefined, slabs: Slabs) {
     this.#signal = signal;
+    this.#slabs = slabs;
     signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
@@ -50,14 +53,26 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   push(chunk: Uint8Array): void {
     const waiting = this.#waiting;
     if (this.#discarded !== undefined) {
-      this.#drop(chunk);
+      this.#drop(chunk.byteLength);
     } else if (waiting !== undefined) {
       this.#waiting = undefined;
+      this.#slabs.hold(chunk);
       waiting.resolve({ done: false, value: chunk });
     } else {
-      this.#chunks.push(chunk);
-      this.#queued += chunk.byteLength;
+      this.#queue(chunk);
       if (this.#queued >= highWater) this.#controller?.pause();
+    }
+  }
+
+  #queue(chunk: Uint8Array): void {
+    this.#queued += chunk.byteLength;
+    const last = this.#chunks.at(-1);
+    if (last !== undefined && this.#slabs.follows(last, chunk)) {
+      const size = last.byteLength + chunk.byteLength;
+      this.#chunks[this.#chunks.length - 1] = new Uint8Array(last.buffer, last.byteOffset, size);
+    } else {
+      this.#slabs.hold(chunk);
+      this.#chunks.push(chunk);
     }
   }
 
@@ -100,7 +115,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
       const result = await this.#next();
       if (result.done === true) break;
       size += result.value.byteLength;
-      chunks.push(result.value);
+      chunks.push(this.#slabs.own(result.value));
     }
     await this.discard();
     return Buffer.concat(chunks).subarray(0, limit);
@@ -119,16 +134,18 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
 
   #beginDiscarding(): void {
     this.#discarded = 0;
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    this.#queued = 0;
-    for (const chunk of chunks) this.#drop(chunk);
+    const queued = this.#queued;
+    this.#forget();
+    this.#drop(queued);
     this.#controller?.resume();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
     return {
-      next: () => this.#next(),
+      next: async () => {
+        const result = await this.#next();
+        return result.done === true ? result : { done: false, value: this.#slabs.own(result.value) };
+      },
       return: async () => {
         this.cancel();
         return finished;
@@ -136,10 +153,25 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     };
   }
 
+  /** The next bytes, in memory that is used again as soon as they are given to {@link release}; undefined at the end. */
+  async borrow(): Promise<Uint8Array | undefined> {
+    return (await this.#next()).value;
+  }
+
+  release(bytes: Uint8Array): void {
+    this.#slabs.release(bytes);
+  }
+
+  /** Borrowed bytes as one's own, to keep. */
+  own(bytes: Uint8Array): Uint8Array {
+    return this.#slabs.own(bytes);
+  }
+
   /** Ends the transfer at once, with its connection unless the body is there already. */
   cancel(): void {
     if (this.#state !== 'open') return;
     this.fail(new Error('given up'));
+    this.#forget();
     this.#controller?.abort(new Error('given up'));
   }
 
@@ -157,8 +189,13 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     return promise;
   }
 
-  #drop(chunk: Uint8Array): void {
-    this.#discarded = (this.#discarded ?? 0) + chunk.byteLength;
+  #forget(): void {
+    for (const chunk of this.#chunks.splice(0)) this.#slabs.release(chunk);
+    this.#queued = 0;
+  }
+
+  #drop(bytes: number): void {
+    this.#discarded = (this.#discarded ?? 0) + bytes;
     if (this.#discarded > discardLimit) this.cancel();
   }
 

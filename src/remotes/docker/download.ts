@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sizeMismatch } from '../../content/verified.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import type { BlobSource, Opened } from './blob-source.ts';
+import type { ResponseBody } from './body.ts';
 import { connectionError, isTransient } from './errors.ts';
 import { Part } from './part.ts';
 import { backOff } from './retry.ts';
@@ -42,6 +43,8 @@ export interface DownloadRequest {
   readonly target: Descriptor;
   readonly offset: number;
   readonly policy: DownloadPolicy;
+  /** A chunk is good only until the next one is asked for. */
+  readonly transient?: boolean | undefined;
   /** Called when it is over, in whatever way. */
   readonly leave: () => void;
   readonly signal?: AbortSignal | undefined;
@@ -57,7 +60,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
   /** The offset of the next byte that is given out. */
   #offset: number;
   #opened: Opened | undefined;
-  #body: AsyncIterator<Uint8Array, undefined> | undefined;
+  #lent: (() => void) | undefined;
   /** Bytes to pass over, because the server began too early. */
   #skip = 0;
   /** The next parts, one behind the other, the first where the body is given up. */
@@ -89,6 +92,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.#takeBack();
     while (!this.#isDone) {
       try {
         const chunk = this.#isInPart ? await this.#nextOfPart() : await this.#nextOfBody();
@@ -101,6 +105,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
   }
 
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.#takeBack();
     this.#close();
     return finished;
   }
@@ -116,7 +121,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     this.#help();
     const chunk = part?.take();
     if (part === undefined) return undefined;
-    if (chunk !== undefined) return this.#give(chunk);
+    if (chunk !== undefined) return this.#give(chunk.bytes, chunk.body);
     if (part.isEmpty) this.#parts.shift()?.close();
     else await this.#timed(part.more());
     return undefined;
@@ -124,25 +129,32 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
 
   async #nextOfBody(): Promise<Uint8Array | undefined> {
     const { size } = this.#request.target;
-    if (size > 0 && this.#offset === size && this.#body === undefined) return this.#close();
-    if (this.#body === undefined) await this.#open();
-    const result = await this.#timed(this.#body?.next() ?? Promise.resolve(finished));
+    if (size > 0 && this.#offset === size && this.#opened === undefined) return this.#close();
+    const { body } = (this.#opened ?? (await this.#open())).response;
+    const bytes = await this.#timed(body.borrow());
     this.#help();
-    if (result.done === true) return this.#endOfBody();
+    if (bytes === undefined) return this.#endOfBody();
     const limit = (this.#parts[0]?.start ?? Number.POSITIVE_INFINITY) - this.#offset + this.#skip;
-    const chunk = result.value.byteLength > limit ? result.value.subarray(0, limit) : result.value;
-    const skipped = Math.min(this.#skip, chunk.byteLength);
+    const skipped = Math.min(this.#skip, bytes.byteLength);
     this.#skip -= skipped;
-    return this.#give(skipped === 0 ? chunk : chunk.subarray(skipped));
+    return this.#give(bytes.subarray(skipped, Math.min(bytes.byteLength, limit)), body);
   }
 
-  #give(chunk: Uint8Array): Uint8Array {
-    this.#offset += chunk.byteLength;
-    this.#meter.add(chunk.byteLength);
+  #give(borrowed: Uint8Array, body: ResponseBody): Uint8Array {
+    this.#offset += borrowed.byteLength;
+    this.#meter.add(borrowed.byteLength);
     if (this.#offset - this.#failedAt >= progress) this.#failures = 0;
     const { digest, size } = this.#request.target;
     if (size > 0 && this.#offset > size) throw sizeMismatch(digest, size, this.#offset, true);
-    return chunk;
+    this.#takeBack();
+    if (this.#request.transient !== true) return body.own(borrowed);
+    this.#lent = () => body.release(borrowed);
+    return borrowed;
+  }
+
+  #takeBack(): void {
+    this.#lent?.();
+    this.#lent = undefined;
   }
 
   #endOfBody(): undefined {
@@ -188,17 +200,16 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     return true;
   }
 
-  async #open(): Promise<void> {
+  async #open(): Promise<Opened> {
     const opened = await this.#request.source.open(this.#offset);
     this.#opened = opened;
-    this.#body = opened.response.body[Symbol.asyncIterator]();
     this.#skip = opened.skip;
+    return opened;
   }
 
   #giveUpBody(): void {
     this.#opened?.response.body.cancel();
     this.#opened = undefined;
-    this.#body = undefined;
   }
 
   #close(): undefined {

@@ -78,11 +78,11 @@ export class RepositoryFetcher implements Fetcher {
   }
 
   async #download(source: BlobSource, kind: Kind, target: Descriptor, options: FetchOptions): Promise<Download> {
-    const { offset = 0, distrust = false, signal } = options;
+    const { offset = 0, distrust = false, transient, signal } = options;
     const { pace, context } = source.host;
     const leave = await (kind === 'blobs' ? pace.downloads : pace.metadata).enter(signal);
     const policy = distrust ? { ...context.downloads, parts: 0 } : context.downloads;
-    return await Download.start({ source, target, offset, policy, leave, signal });
+    return await Download.start({ source, target, offset, policy, transient, leave, signal });
   }
 
   // Nobody there has to know who we are.

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobSource } from './blob-source.ts';
+import type { ResponseBody } from './body.ts';
 import { isTransient } from './errors.ts';
 import { backOff } from './retry.ts';
 
@@ -10,7 +11,7 @@ export class Part {
   readonly #source: BlobSource;
   readonly #stop = new AbortController();
   readonly #release: () => void;
-  #chunks: Uint8Array[] = [];
+  readonly #chunks: { readonly bytes: Uint8Array; readonly body: ResponseBody }[] = [];
   #received = 0;
   #isOver = false;
   #error: unknown;
@@ -28,8 +29,11 @@ export class Part {
     );
   }
 
-  /** The next bytes that are there. @throws what fetching them failed with, once all before it was given out. */
-  take(): Uint8Array | undefined {
+  /**
+   * The next bytes that are there, and the body that they are borrowed from.
+   * @throws what fetching them failed with, once all before it was given out.
+   */
+  take(): { readonly bytes: Uint8Array; readonly body: ResponseBody } | undefined {
     const chunk = this.#chunks.shift();
     if (chunk === undefined && this.#error !== undefined) throw this.#error;
     return chunk;
@@ -51,7 +55,7 @@ export class Part {
   /** Gives up what is left of it. */
   close(): void {
     this.#stop.abort();
-    this.#chunks = [];
+    for (const { bytes, body } of this.#chunks.splice(0)) body.release(bytes);
     this.#release();
   }
 
@@ -75,11 +79,16 @@ export class Part {
       response.body.cancel();
       throw new Error('the registry has stopped serving ranges');
     }
-    for await (const chunk of response.body) {
-      if (this.#stop.signal.aborted) throw new Error('given up');
-      this.#received += chunk.byteLength;
-      this.#chunks.push(chunk);
-      this.#wake?.();
+    const { body } = response;
+    try {
+      for (let bytes = await body.borrow(); bytes !== undefined; bytes = await body.borrow()) {
+        if (this.#stop.signal.aborted) throw new Error('given up');
+        this.#received += bytes.byteLength;
+        this.#chunks.push({ bytes, body });
+        this.#wake?.();
+      }
+    } finally {
+      body.cancel();
     }
     if (this.#received < this.end - this.start) throw new Error('the body ended early');
   }

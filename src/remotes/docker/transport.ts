@@ -3,6 +3,8 @@ import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import type { Reach } from './addresses.ts';
 import { ResponseBody } from './body.ts';
 import { guardedLookup } from './guard.ts';
+import { Slabs } from './slabs.ts';
+import { slabConnector } from './socket-reads.ts';
 
 /** A certificate of ours with its key, both PEM. */
 export interface ClientCertificate {
@@ -81,6 +83,7 @@ const connectTimeout = 10_000;
 /** Sends single requests over connections that it keeps. It follows nothing, retries nothing and knows no credentials. */
 export class Transport implements AsyncDisposable {
   readonly #proxyFor: (url: URL) => URL | undefined;
+  readonly #slabs = new Slabs();
   readonly #agents = new Map<Connection, Map<string, Dispatcher>>();
 
   constructor({ proxyFor = () => undefined }: TransportOptions = {}) {
@@ -93,7 +96,7 @@ export class Transport implements AsyncDisposable {
    */
   send(request: WireRequest, connection: Connection): Promise<WireResponse> {
     request.signal?.throwIfAborted();
-    return exchangeOnce(this.#agentFor(connection, request.url), request);
+    return exchangeOnce(this.#agentFor(connection, request.url), request, this.#slabs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,13 +109,13 @@ export class Transport implements AsyncDisposable {
     const proxy = connection.socketPath === undefined ? this.#proxyFor(url) : undefined;
     const byProxy = this.#agents.get(connection) ?? new Map<string, Dispatcher>();
     this.#agents.set(connection, byProxy);
-    const agent = byProxy.get(proxy?.href ?? '') ?? agentOf(connection, proxy);
+    const agent = byProxy.get(proxy?.href ?? '') ?? agentOf(connection, proxy, this.#slabs);
     byProxy.set(proxy?.href ?? '', agent);
     return agent;
   }
 }
 
-function agentOf(connection: Connection, proxy: URL | undefined): Dispatcher {
+function agentOf(connection: Connection, proxy: URL | undefined, slabs: Slabs): Dispatcher {
   const common = {
     allowH2: false,
     pipelining: 1,
@@ -125,7 +128,8 @@ function agentOf(connection: Connection, proxy: URL | undefined): Dispatcher {
   const { socketPath, namedFrom } = connection;
   const lookup = namedFrom === undefined ? {} : { lookup: guardedLookup(namedFrom) };
   const path = socketPath === undefined ? {} : { socketPath };
-  return new Agent({ ...common, connect: { ...tls, ...lookup, ...path, timeout } });
+  const connect = slabConnector({ ...tls, ...lookup, ...path, timeout, allowH2: false }, slabs);
+  return new Agent({ ...common, connect });
 }
 
 function proxyAgent(proxy: URL, options: Omit<ProxyAgent.Options, 'uri'>): ProxyAgent {
@@ -153,9 +157,9 @@ function tlsOptions({ authorities = [], clientCertificates = [], skipVerify = fa
   };
 }
 
-function exchangeOnce(agent: Dispatcher, request: WireRequest): Promise<WireResponse> {
+function exchangeOnce(agent: Dispatcher, request: WireRequest, slabs: Slabs): Promise<WireResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<WireResponse>();
-  const body = new ResponseBody(request.signal);
+  const body = new ResponseBody(request.signal, slabs);
   agent.dispatch(
     {
       origin: request.url.origin,

@@ -2,6 +2,12 @@ import type { OpenBlob } from '../../content/copy.ts';
 import { sizeMismatch } from '../../content/verified.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 
+/**
+ * So many bytes fill the queue of a socket: what is sent next is asked for when the socket has let go of them. Fewer may
+ * still wait there; in bytes.
+ */
+const fillsQueue = 64 * 1024;
+
 /** The bytes of a blob in pieces, one after another; opened anew only when another piece is wanted than the next one. */
 export class UploadSource {
   readonly #target: Descriptor;
@@ -65,16 +71,21 @@ export class UploadSource {
 
   async #seek(start: number): Promise<void> {
     await this.close();
-    this.#iterator = this.#open(start, { distrust: this.#distrust })[Symbol.asyncIterator]();
+    this.#iterator = this.#open(start, { distrust: this.#distrust, transient: true })[Symbol.asyncIterator]();
     this.#offset = start;
   }
 
   async #next(): Promise<Uint8Array> {
     const rest = this.#rest;
     this.#rest = undefined;
-    if (rest !== undefined) return rest;
+    if (rest !== undefined) return lasting(rest);
     const result = await this.#iterator?.next();
-    if (result !== undefined && result.done !== true) return result.value;
+    if (result !== undefined && result.done !== true) return lasting(result.value);
     throw sizeMismatch(this.#target.digest, this.#target.size, this.#offset, false);
   }
+}
+
+// A chunk is good until the next one is asked for; one that may wait in the queue has to be good for longer.
+function lasting(chunk: Uint8Array): Uint8Array {
+  return chunk.byteLength >= fillsQueue ? chunk : new Uint8Array(chunk);
 }
