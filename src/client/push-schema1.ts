@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Fetcher } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
-import { firstFailure } from '../errors.ts';
+import { DrayError, firstFailure } from '../errors.ts';
 import { manifest } from '../images/inspect.ts';
 import { type TransferSummary, transfer } from '../images/transfer.ts';
 import { streamOf } from '../oci/byte-source.ts';
@@ -25,7 +25,8 @@ export interface PushSchema1Options extends CopyOptions {
 /**
  * Sends one platform of an image to a registry as Docker schema 1, signed. The manifest names the repository and the tag it is
  * for; of further tags it knows nothing.
- * @throws DrayError as `writeSchema1` does for an image that schema 1 cannot say; with the side and the descriptor that failed.
+ * @throws DrayError `invalid-argument` for several platforms; as `writeSchema1` does for an image that schema 1 cannot say; with
+ * the side and the descriptor that failed.
  */
 export async function pushSchema1(
   { content }: Services,
@@ -34,6 +35,7 @@ export async function pushSchema1(
   options: PushSchema1Options = {},
 ): Promise<Copied> {
   const { platforms, tags, key = ephemeralKey(), onProgress, signal } = options;
+  if (platforms === 'all' || (platforms?.length ?? 0) > 1) throw severalPlatforms();
   try {
     await using source = await from.source({ signal });
     const platform = matcherOf(platforms);
@@ -53,6 +55,12 @@ export async function pushSchema1(
   } catch (error) {
     throw firstFailure(error);
   }
+}
+
+function severalPlatforms(): DrayError {
+  return new DrayError('invalid-argument', 'schema 1 has no index: an image of one platform is sent', {
+    hint: 'name the one that is meant: --platform linux/amd64',
+  });
 }
 
 function send(

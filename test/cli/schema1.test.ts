@@ -192,7 +192,7 @@ describe('dray push --schema1', () => {
     assert.equal(reference, `${registry.host}/lab/copy@${manifest.digest}`);
   });
 
-  it('refuses an image whose history is missing', async () => {
+  it('refuses an image whose history is missing, and several platforms', async () => {
     await using registry = await oldRegistry();
     await using directory = await temporaryDirectory();
     const environment = environmentOf(directory);
@@ -202,6 +202,9 @@ describe('dray push --schema1', () => {
     const { code, stderr } = await dray(['push', name, `${registry.host}/lab/copy:1`, '--schema1'], { environment });
     assert.notEqual(code, 0);
     assert.match(stderr, /hint: /);
+    const several = await dray(['push', name, '--schema1', '--all-platforms'], { environment });
+    assert.equal(several.code, 2);
+    assert.match(several.stderr, /image of one platform[\s\S]*hint: .*--platform/);
     assert.equal(registry.repository('lab/copy').manifests.size, 0);
   });
 });

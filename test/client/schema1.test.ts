@@ -80,6 +80,9 @@ describe('a client that meets Docker schema 1', () => {
     registry.clear();
     const second = await client.pull(registry.name, { convertSchema1: true });
     assert.deepEqual([blobs(), second.root, second.summary.existed], [[], first.root, 2]);
+    await using other = clientOver();
+    assert.deepEqual((await other.fetch(registry.name, { convertSchema1: true })).root, first.root);
+    assert.deepEqual(await namesIn(other.services), {}, 'content that is only fetched gets no name');
   });
 
   it('notes where the layers came from, so that they can be mounted there later', async () => {
