@@ -72,6 +72,9 @@ export async function startGrpcServer({ path, routes, onCall }: GrpcServerOption
   };
 }
 
+// One for all: that a caller goes is no failure, and with its stack it would take as long as a small call.
+const callerGone: DrayError = Object.freeze(new DrayError('canceled', 'the caller has gone'));
+
 async function answerCall(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
@@ -81,13 +84,16 @@ async function answerCall(
   const begun = performance.now();
   const gone = new AbortController();
   stream.on('error', () => {});
-  stream.on('close', () => gone.abort(new DrayError('canceled', 'the caller has gone')));
+
   const method = headers[':path'] ?? '';
   const incoming: Incoming = new Incoming(stream, (error) => incoming.finish(error));
+  stream.on('close', () => {
+    gone.abort(callerGone);
+    incoming.finish(callerGone);
+  });
   let failure: unknown;
   try {
     const route = routeOf(headers, routes);
-    gone.signal.addEventListener('abort', () => incoming.finish(gone.signal.reason));
     await sendAnswers(stream, route, route.answer(incoming, { metadata: headers, signal: gone.signal }));
     gone.signal.throwIfAborted();
   } catch (error) {
@@ -108,11 +114,14 @@ function routeOf(headers: IncomingHttpHeaders, routes: Routes): Route {
 }
 
 async function sendAnswers(stream: ServerHttp2Stream, { output }: Route, answers: Answers): Promise<void> {
+  // The next answer is looked for while one is on its way, so that an only one goes together with the end of the call.
+  let room: Promise<void> | undefined;
   for await (const answer of answers) {
     const pieces = encodeFrame(output, answer);
+    await room;
     if (stream.closed) return;
     if (!stream.headersSent) stream.respond(responseHeaders, { waitForTrailers: true });
-    await write(stream, pieces);
+    room = write(stream, pieces);
   }
 }
 

@@ -1,10 +1,11 @@
-import type { BlobReader, Info } from '../../content/store.ts';
+import type { Info } from '../../content/store.ts';
 import { DrayError, is } from '../../errors.ts';
 import { parseDigest } from '../../spec/digest.ts';
 import { Content } from '../gen/content_pb.ts';
 import { type Routes, routesOf, type ServerCall } from '../grpc/service.ts';
 import { fromLabels, fromSize, toInfo, toStatus } from '../messages.ts';
 import type { OpenReaders } from './open-readers.ts';
+import type { Pieces } from './pieces.ts';
 import { servicesFor, type Tenants } from './tenant.ts';
 import { write } from './write.ts';
 
@@ -51,7 +52,7 @@ export function contentService(options: ContentServiceOptions): Routes {
       const { namespace, content } = services;
       let position = 0;
       const open = { namespace, digest: info.digest };
-      for await (const data of options.readers.with(content, open, (reader) => chunks(reader, range, call))) {
+      for await (const data of options.readers.with(content, open, (blob) => chunks(blob, range, call))) {
         yield { offset: BigInt(position), data };
         position += data.byteLength;
       }
@@ -100,13 +101,12 @@ function rangeOf({ digest, size: whole }: Info, from: bigint, size: bigint): Ran
   return { offset, length: size <= 0n || size > BigInt(rest) ? rest : Number(size) };
 }
 
-async function* chunks(reader: BlobReader, range: Range, { signal }: ServerCall): AsyncGenerator<Uint8Array> {
+async function* chunks(blob: Pieces, range: Range, { signal }: ServerCall): AsyncGenerator<Uint8Array> {
   const { offset, length } = range;
-  if (length < reader.size && length <= chunkSize) {
-    const buffer = Buffer.allocUnsafe(length);
-    yield buffer.subarray(0, await reader.read(buffer, offset, { signal }));
+  if (length < blob.reader.size && length <= chunkSize) {
+    yield await blob.piece(offset, length, { signal });
     return;
   }
-  for await (const chunk of reader.stream({ ...range, signal }))
+  for await (const chunk of blob.reader.stream({ ...range, signal }))
     for (let at = 0; at < chunk.byteLength; at += chunkSize) yield chunk.subarray(at, at + chunkSize);
 }

@@ -1,8 +1,9 @@
-import type { BlobReader, Provider } from '../../content/store.ts';
+import type { Provider } from '../../content/store.ts';
 import type { Digest } from '../../spec/digest.ts';
+import { Pieces } from './pieces.ts';
 
 interface Entry {
-  readonly reader: Promise<BlobReader>;
+  readonly blob: Promise<Pieces>;
   users: number;
   idleSince: number;
 }
@@ -23,13 +24,13 @@ export class OpenReaders implements AsyncDisposable {
   async *with<T>(
     provider: Provider,
     { namespace, digest }: { namespace: string; digest: Digest },
-    run: (reader: BlobReader) => AsyncIterable<T>,
+    run: (blob: Pieces) => AsyncIterable<T>,
   ): AsyncGenerator<T> {
     const key = `${namespace}/${digest}`;
     const entry = this.#entries.get(key) ?? this.#open(key, provider, digest);
     entry.users += 1;
     try {
-      yield* run(await entry.reader);
+      yield* run(await entry.blob);
     } finally {
       entry.users -= 1;
       entry.idleSince = performance.now();
@@ -38,9 +39,10 @@ export class OpenReaders implements AsyncDisposable {
   }
 
   #open(key: string, provider: Provider, digest: Digest): Entry {
-    const entry = { reader: provider.reader({ digest }), users: 0, idleSince: 0 };
+    const blob = provider.reader({ digest }).then((reader) => new Pieces(reader));
+    const entry = { blob, users: 0, idleSince: 0 };
     this.#entries.set(key, entry);
-    entry.reader.catch(() => this.#entries.delete(key));
+    entry.blob.catch(() => this.#entries.delete(key));
     return entry;
   }
 
@@ -59,7 +61,7 @@ export class OpenReaders implements AsyncDisposable {
   async #close(key: string, entry: Entry): Promise<void> {
     this.#entries.delete(key);
     // Closing a file that was only read loses nothing.
-    await entry.reader.then((reader) => reader[Symbol.asyncDispose]()).catch(() => {});
+    await entry.blob.then(({ reader }) => reader[Symbol.asyncDispose]()).catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
