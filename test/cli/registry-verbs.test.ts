@@ -180,7 +180,7 @@ describe('the requests of a command', () => {
 });
 
 describe('hosts that are written down', () => {
-  it('are used by commands: a mirror for pulls, the registry itself for pushes, docker’s directory of none', async () => {
+  it('are used by commands: a mirror for pulls, the registry itself for pushes', async () => {
     await scene({}, async ({ registry, directory, environment }) => {
       await using upstream = await ScriptedRegistry.start();
       await mkdir(directory.join('hosts', 'registry.test'), { recursive: true });

@@ -212,7 +212,8 @@ async function withHelper(body: string, test: (directory: TemporaryDirectory) =>
   }
 }
 
-const keeper = `case "$1" in
+const keeper = `echo "$*" >> "$dir/arguments"
+case "$1" in
 store) cat > "$dir/kept" ;;
 get) cat > "$dir/asked"; if [ -f "$dir/kept" ]; then cat "$dir/kept"; else echo 'credentials not found in native keychain'; exit 1; fi ;;
 erase) cat > /dev/null; rm "$dir/kept" ;;
@@ -230,6 +231,16 @@ describe('credential helpers', { skip: process.platform === 'win32' }, () => {
       assert.deepEqual(JSON.parse(await readFile(file, 'utf8')).auths, { 'r.io': {} });
       assert.equal(await eraseCredentials('r.io', { file }), true);
       assert.equal(await source.get('r.io'), undefined);
+    });
+  });
+
+  it('are told nothing where other users of the machine see it', async () => {
+    await withHelper(keeper, async (directory) => {
+      const file = await written(directory, { credsStore: 'fake' });
+      await storeCredentials('r.io', passwordCredentials('somebody', 'canary'), { file });
+      await dockerConfigCredentials({ file }).get('r.io');
+      await eraseCredentials('r.io', { file });
+      assert.equal(await readFile(directory.join('arguments'), 'utf8'), 'store\nget\nerase\n');
     });
   });
 
