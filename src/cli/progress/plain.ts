@@ -1,8 +1,6 @@
 import type { ProgressEvent } from '../../client/copy.ts';
-import { shortDigest } from '../../spec/digest.ts';
-import { isIndex } from '../../spec/media-types.ts';
 import type { Output } from '../output.ts';
-import { summaryLine, Tally } from './tally.ts';
+import { resolvedLine, summaryLine, Tally } from './tally.ts';
 
 const heartbeat = 15_000;
 
@@ -24,9 +22,7 @@ export class PlainProgress implements Disposable {
     this.#tally.take(event, now);
     if (event.type === 'resolved') {
       this.#started = now;
-      this.#output.say(
-        `${event.name}  ${isIndex(event.target.mediaType) ? 'index' : 'manifest'} ${shortDigest(event.target.digest)}`,
-      );
+      this.#output.say(resolvedLine(event.name, event.target));
       this.#timer ??= setInterval(() => this.#output.say(this.#tally.line(performance.now())), heartbeat).unref();
     } else if (event.type === 'done') {
       this.#output.say(summaryLine(this.#verb, event.summary, now - this.#started));

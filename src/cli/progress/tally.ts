@@ -1,6 +1,8 @@
 import type { ProgressEvent } from '../../client/copy.ts';
 import type { TransferSummary } from '../../images/transfer.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
+import { shortDigest } from '../../spec/digest.ts';
+import { isIndex, isSchema1 } from '../../spec/media-types.ts';
 import { formatDuration, formatSize } from '../units.ts';
 
 /** One object as it stands. */
@@ -62,7 +64,8 @@ export class Tally {
       if (state === 'skipped') continue;
       const done = state !== 'waiting' && state !== 'active' && state !== 'failed';
       totals.objects += 1;
-      totals.size += target.size;
+      // Some are known by their digests alone until they are here.
+      totals.size += Math.max(target.size, offset);
       totals.done += Number(done);
       totals.offset += done ? target.size : offset;
       if (state === 'exists' || state === 'mounted') {
@@ -87,9 +90,16 @@ export class Tally {
     const speed = this.speed(now);
     const parts = [`${done}/${objects} blobs`, `${formatSize(offset)} of ${formatSize(size)}`];
     if (existing > 0) parts.push(`${existing} exist (${formatSize(existingSize)} saved)`);
-    if (speed > 0) parts.push(`${formatSize(speed)}/s`, `eta ${formatDuration(((size - offset) / speed) * 1000)}`);
+    if (speed > 0) parts.push(`${formatSize(speed)}/s`);
+    if (speed > 0 && size > offset) parts.push(`eta ${formatDuration(((size - offset) / speed) * 1000)}`);
     return parts.join('   ');
   }
+}
+
+/** `app:1  index sha256:9bc34afe08ca` */
+export function resolvedLine(name: string, { mediaType, digest }: Descriptor): string {
+  const kind = isSchema1(mediaType) ? 'schema 1 manifest' : isIndex(mediaType) ? 'index' : 'manifest';
+  return `${name}  ${kind} ${shortDigest(digest)}`;
 }
 
 /** `pulled in 3.4s: 41.2 MiB fetched, 30.1 MiB reused` */

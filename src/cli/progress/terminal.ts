@@ -3,7 +3,7 @@ import { shortDigest } from '../../spec/digest.ts';
 import { isConfig, isIndex, isLayer, isManifest } from '../../spec/media-types.ts';
 import type { Output } from '../output.ts';
 import { formatSize } from '../units.ts';
-import { type Row, summaryLine, Tally } from './tally.ts';
+import { type Row, resolvedLine, summaryLine, Tally } from './tally.ts';
 
 const frame = 100;
 const barWidth = 20;
@@ -28,8 +28,7 @@ export class TerminalProgress implements Disposable {
     this.#tally.take(event, now);
     if (event.type === 'resolved') {
       this.#started = now;
-      const kind = isIndex(event.target.mediaType) ? 'index' : 'manifest';
-      this.#above(`${event.name}  ${kind} ${shortDigest(event.target.digest)}`);
+      this.#above(resolvedLine(event.name, event.target));
       this.#timer ??= setInterval(() => this.#draw(), frame).unref();
     } else if (event.type === 'done') {
       this.#stop();
@@ -54,7 +53,7 @@ export class TerminalProgress implements Disposable {
   #row({ target, offset, resumed }: Row): string {
     const bar = `${'░'.repeat(cells(resumed, target.size))}${'█'.repeat(cells(offset, target.size) - cells(resumed, target.size))}`;
     const painted = this.#output.colour ? `\u001b[32m${bar}\u001b[0m` : bar;
-    const numbers = `${formatSize(offset)}/${formatSize(target.size)}`;
+    const numbers = `${formatSize(offset)}/${target.size === 0 && offset > 0 ? '?' : formatSize(target.size)}`;
     const before = resumed > 0 ? `   resumed ${formatSize(resumed)}` : '';
     return `  ${kindOf(target.mediaType).padEnd(8)} ${shortDigest(target.digest)}  ${painted}${'·'.repeat(barWidth - bar.length)}  ${numbers.padStart(19)}${before}`;
   }
@@ -85,7 +84,7 @@ export class TerminalProgress implements Disposable {
 }
 
 function cells(bytes: number, size: number): number {
-  return size === 0 ? barWidth : Math.min(barWidth, Math.floor((bytes / size) * barWidth));
+  return size === 0 ? 0 : Math.min(barWidth, Math.floor((bytes / size) * barWidth));
 }
 
 function kindOf(mediaType: string): string {
