@@ -1,6 +1,6 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { DrayError, type ErrorContext } from '../../errors.ts';
+import { DrayError, type ErrorContext, is } from '../../errors.ts';
 import { decodeMessage, encodeFrame } from './frames.ts';
 import { Incoming } from './incoming.ts';
 import { write } from './outgoing.ts';
@@ -31,6 +31,7 @@ export class Call<I extends DescMessage, O extends DescMessage> {
   readonly #closed: Promise<void>;
   readonly #abort: () => void;
   #status: Status | undefined;
+  #cutOff: DrayError | undefined;
 
   constructor(stream: ClientHttp2Stream, method: Method<I, O>, limits: CallLimits, context: ErrorContext) {
     this.#stream = stream;
@@ -109,14 +110,21 @@ export class Call<I extends DescMessage, O extends DescMessage> {
   }
 
   #over(error: unknown): void {
-    if (error instanceof DrayError) this.#fail(new DrayError(error.kind, error.message, this.#context));
-    else if (this.#status !== undefined) this.#end();
+    // A message that is cut off counts when the peer says that all went well; otherwise what it says does, or that it has gone.
+    if (is(error, 'internal')) this.#cutOff = error;
+    else if (error instanceof DrayError) this.#fail(new DrayError(error.kind, error.message, this.#context));
+    if (this.#status !== undefined) this.#end();
   }
 
   #end(): void {
     this.finish();
-    if (this.#status?.code === 0) this.#incoming.finish();
-    else this.#incoming.finish(this.#status === undefined ? this.#broken() : errorOf(this.#status, this.#context));
+    this.#incoming.finish(this.#failure());
+  }
+
+  #failure(): DrayError | undefined {
+    if (this.#status === undefined) return this.#broken();
+    if (this.#status.code !== 0) return errorOf(this.#status, this.#context);
+    return this.#cutOff && new DrayError(this.#cutOff.kind, this.#cutOff.message, this.#context);
   }
 
   #fail(error: unknown): void {
