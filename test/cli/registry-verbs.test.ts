@@ -3,10 +3,12 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { randomImage } from '../../src/testing/random.ts';
 import { type Access, type Quirks, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { testAuthority } from '../support/certificates.ts';
 import { dray, drayDone } from '../support/command.ts';
 import { testProxy } from '../support/proxy.ts';
 import { about, emptyConfig } from '../support/referrers.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
+import { unlessInstalled } from '../support/tools.ts';
 
 const image = randomImage({ seed: 'verbs', layers: [1000, 2000], platforms: ['linux/amd64', 'linux/arm64'] });
 const blobs = image.blobs.length;
@@ -177,6 +179,24 @@ describe('the requests of a command', () => {
       );
     });
   }
+});
+
+describe('a registry with a certificate of an authority that only this machine knows', {
+  skip: unlessInstalled('openssl') || process.platform !== 'linux',
+}, () => {
+  it('is believed without being configured, and no other', async () => {
+    await using directory = await temporaryDirectory();
+    const authority = await testAuthority(directory);
+    const tls = await authority.issue('localhost', 'localhost', '127.0.0.1');
+    await using registry = await ScriptedRegistry.start({ tls });
+    registry.add('team/app', image, '1');
+    const args = ['digest', `${registry.host}/team/app:1`];
+    const environment = { DRAY_ROOT: directory.join('store'), SSL_CERT_FILE: authority.certificatePath };
+    assert.match(await drayDone(args, { environment }), new RegExp(image.root.digest));
+    const { code, stderr } = await dray(args, { environment: { DRAY_ROOT: directory.join('store') } });
+    assert.equal(code, 7);
+    assert.match(stderr, /hosts directory/);
+  });
 });
 
 describe('hosts that are written down', () => {

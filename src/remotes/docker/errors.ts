@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { codeOf, DrayError, type ErrorContext, type ErrorKind, type ErrorReason } from '../../errors.ts';
 import { forbiddenAddress } from './guard.ts';
 import type { WireResponse } from './transport.ts';
@@ -150,6 +150,14 @@ export function errorOf(status: number, body: ErrorBody, context: ErrorContext):
 const certificateHint = 'name its authority in the hosts directory, or skip the verification with --insecure';
 const certificateCodes =
   /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH|INVALID_PURPOSE)/;
+
+/** Whether a certificate was refused because nobody is known who has signed it. */
+export function isUnknownAuthority(error: unknown): boolean {
+  const code = codeOf(rootOf(error)) ?? '';
+  return /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER|UNABLE_TO_VERIFY_LEAF)/.test(
+    code,
+  );
+}
 
 const hintsOfCodes: Readonly<Record<string, string>> = {
   ENOTFOUND: 'check the name of the registry and the DNS settings',

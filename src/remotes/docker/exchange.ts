@@ -1,6 +1,13 @@
 import { DrayError, type ErrorContext } from '../../errors.ts';
 import type { Authorization, Need } from './authorizer.ts';
-import { connectionError, errorFrom, isTransient, isTransientStatus, isUnreachable } from './errors.ts';
+import {
+  connectionError,
+  errorFrom,
+  isTransient,
+  isTransientStatus,
+  isUnknownAuthority,
+  isUnreachable,
+} from './errors.ts';
 import type { HostState } from './host-state.ts';
 import { noteManners } from './manners.ts';
 import { rest } from './pace.ts';
@@ -199,7 +206,7 @@ class Exchange {
   }
 
   async #send(at: HostState, url: URL, authorization: Authorization | undefined): Promise<WireResponse> {
-    const { context, config } = at;
+    const { context, config, connection } = at;
     const { method, body, headers = {}, signal } = this.#request;
     const sameServer = at === this.#host;
     const started = performance.now();
@@ -219,7 +226,7 @@ class Exchange {
       signal,
     };
     try {
-      const response = await context.transport.send(wire, config.connection);
+      const response = await context.transport.send(wire, connection);
       if (response.status !== 400) at.settle();
       context.emit({ ...event, status: response.status, duration: performance.now() - started });
       noteManners(at, response.headers);
@@ -227,6 +234,8 @@ class Exchange {
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       context.emit({ ...event, error: text, duration: performance.now() - started });
+      if (isUnknownAuthority(error) && at.trySystemAuthorities(connection))
+        return await this.#send(at, url, authorization);
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { getCACertificates } from 'node:tls';
 import { DrayError } from '../../errors.ts';
 import { type Reach, reachOfHost } from './addresses.ts';
 import { Authorizer } from './authorizer.ts';
@@ -88,12 +89,14 @@ export class HostState {
   #turns = 0;
   #reach: Promise<Reach> | undefined;
   readonly #satellites = new Map<string, HostState>();
+  #connection: Connection;
   #elsewhere: Connection | undefined;
   #trusted: Connection | undefined;
 
   constructor(config: HostConfig, context: ClientContext) {
     this.config = config;
     this.context = context;
+    this.#connection = config.connection;
     this.#root = config.root;
     this.#otherRoot = config.otherRoot;
     this.pace = context.paceOf(config);
@@ -177,6 +180,23 @@ export class HostState {
     const reach = namedFrom ?? (await this.reach());
     this.#elsewhere ??= { authorities, skipVerify, timeout, namedFrom: reach };
     return this.#elsewhere;
+  }
+
+  /** How it is connected to. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /**
+   * Believes the authorities of the system as well, once nobody else knows who has signed a certificate: reading them takes
+   * time that most never need. Whether there is another way to connect than the one that failed.
+   */
+  trySystemAuthorities(failed: Connection): boolean {
+    if (this.#connection === failed && failed === this.config.connection) {
+      const { authorities = [] } = failed;
+      this.#connection = { ...failed, authorities: [...authorities, ...getCACertificates('system')] };
+    }
+    return this.#connection !== failed;
   }
 
   /** The host answered; whether it speaks http or https is settled. */
