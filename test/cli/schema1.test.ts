@@ -161,8 +161,9 @@ describe('Docker schema 1 from elsewhere', () => {
       }
       await images.create({ name: 'docker.io/lab/old:1', target: manifestDescriptor(payload) });
     }
-    await drayDone(['convert', 'lab/old:1', 'lab/new:oci', '--oci'], { environment });
+    await drayDone(['convert', 'lab/old:1', 'lab/new:oci'], { environment });
     await drayDone(['convert', 'lab/old:1', 'lab/new:docker', '--docker', '--schema1-mode', 'skopeo'], { environment });
+    assert.equal((await dray(['convert', 'lab/old:1', 'lab/new:both', '--docker', '--oci'], { environment })).code, 2);
     const made = (await imagesIn(directory)).map(({ name, target, labels }) => [name, target.mediaType, labels[label]]);
     assert.deepEqual(made.toSorted(), [
       ['docker.io/lab/new:docker', mediaTypes.dockerManifest, root.digest],
