@@ -6,6 +6,7 @@ export {
 } from './cross-namespace-suite.ts';
 export { startTestRegistry, type TestRegistry, type TestRegistryOptions } from './embedded-registry.ts';
 export type { Fault, FaultPlan, FaultyRequest } from './faults.ts';
+export { type ImageOptions, imageOf, type LayerFile, type LayerFiles } from './image.ts';
 export { memoryServices } from './memory-services.ts';
 export {
   document,
