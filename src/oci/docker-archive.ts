@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { packingBytes, packingOf, unpacked } from '../content/compression.ts';
 import { collect } from '../content/documents.ts';
 import type { AbortableOptions } from '../content/store.ts';

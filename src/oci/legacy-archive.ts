@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { collect } from '../content/documents.ts';
 import type { Digest } from '../spec/digest.ts';
 import { badArchive, incomplete, shown } from './archive-error.ts';

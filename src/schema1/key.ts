@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeBase64Url } from '../spec/schema1.ts';
 
 /** An algorithm of JSON web signatures (RFC 7518, 3.1) that libtrust knows, and no others were ever used. */

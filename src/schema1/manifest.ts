@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkDocumentSize } from '../content/documents.ts';
 import { type Digest, digestOf, isDigest } from '../spec/digest.ts';
 import { badDocument, fanOutLimit, parseDocument, parseObject } from '../spec/documents.ts';

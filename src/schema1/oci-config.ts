@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Digest } from '../spec/digest.ts';
 import { parseDocument } from '../spec/documents.ts';
 import { type Json, sortedByKey } from './json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDocument } from '../spec/documents.ts';
 import { encodeJson, type Json, sortedByKey } from './json.ts';
 import { goTime, noTime } from './time.ts';

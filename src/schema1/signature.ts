@@ -1,5 +1,5 @@
 import { constants, type KeyObject, verify } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DrayError } from '../errors.ts';
 import type { Schema1Signature } from '../spec/schema1.ts';
 import { decodeBase64Url } from '../spec/schema1.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DrayError } from '../errors.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import { encodedOf } from '../spec/digest.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DrayError } from '../errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import { type Digest, digestPattern } from './digest.ts';

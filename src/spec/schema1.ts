@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { badDocument, parseDocument, parseObject } from './documents.ts';
 import { isSchema1 } from './media-types.ts';
 

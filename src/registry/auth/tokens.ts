@@ -1,5 +1,5 @@
 import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DrayError } from '../../errors.ts';
 import type { Access, Authentication, Identity } from './authentication.ts';
 

@@ -1,5 +1,5 @@
 import { parse, TomlError } from 'smol-toml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DrayError } from '../../errors.ts';
 import type { Capability } from './hosts.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DrayError } from '../../errors.ts';
 import { exchange, type HostRequest } from './exchange.ts';
 import { guardUrl } from './guard.ts';

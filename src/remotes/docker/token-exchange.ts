@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DrayError, type ErrorContext } from '../../errors.ts';
 import type { Credentials } from './credentials.ts';
 import { errorFrom } from './errors.ts';
