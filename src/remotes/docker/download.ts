@@ -186,7 +186,8 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
   #addPart(): boolean {
     const { policy, target, source } = this.#request;
     const start = this.#parts.at(-1)?.end ?? this.#offset + policy.partSize;
-    const end = Math.min(target.size, start + policy.partSize);
+    // A short rest goes with the part before it: one more request would take longer.
+    const end = target.size - start < policy.partSize * 1.25 ? target.size : start + policy.partSize;
     // The last bytes come sooner than another connection would.
     if (end - start < policy.partSize / 4) return false;
     const { budget } = source.host.context;
