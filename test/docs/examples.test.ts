@@ -136,7 +136,13 @@ describe('programs in the pages', () => {
     for (const block of programs) await writeFile(directory.join(fileOf(block)), `${block.text}export {};\n`);
     const { compilerOptions } = JSON.parse(await readFile(join(root, 'tsconfig.json'), 'utf8'));
     const settings = {
-      compilerOptions: { ...compilerOptions, isolatedDeclarations: false, declaration: false, paths: await sources() },
+      compilerOptions: {
+        ...compilerOptions,
+        isolatedDeclarations: false,
+        declaration: false,
+        noUnusedLocals: false,
+        paths: await sources(),
+      },
       files: programs.map(fileOf),
     };
     await writeFile(directory.join('tsconfig.json'), JSON.stringify(settings));
