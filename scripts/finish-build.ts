@@ -1,5 +1,8 @@
-// The command has to be executable in the package.
+// The library stays as it was compiled; the command becomes a bundle, which has to be executable in the package.
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
+import { bundleCommand } from './bundle-command.ts';
 
-await chmod(join(import.meta.dirname, '..', 'dist', 'cli', 'dray.js'), 0o755);
+const directory = join(import.meta.dirname, '..', 'dist', 'cli');
+await bundleCommand(directory);
+await chmod(join(directory, 'dray.js'), 0o755);

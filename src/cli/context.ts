@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import type { Client, ClientOptions } from '../client/client.ts';
 import type { ProgressEvent } from '../client/copy.ts';
 import type { PlatformSelection } from '../client/select.ts';
+import type { DurabilityLevel } from '../content/local/durable.ts';
 import type { Daemon } from '../daemon/client/daemon.ts';
 import { DrayError } from '../errors.ts';
 import type { Store } from '../metadata/open-store.ts';
+import type { Services } from '../services/services.ts';
 import { parsePlatform } from '../spec/platform.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
@@ -58,12 +60,11 @@ export class Context implements AsyncDisposable {
   async #open(): Promise<Client> {
     const { Client } = await import('../client/client.ts');
     const args = this.arguments;
-    const durability = args.string('durability') as 'full' | 'none' | undefined;
     const address = args.string('containerd');
     const common = { namespace: this.#namespace(address), registry: this.registryOptions };
     const client =
       address === undefined
-        ? await Client.open({ ...common, root: this.root, durability })
+        ? await Client.open({ ...common, root: this.root, durability: this.#durability })
         : await Client.connect({ ...common, address, signal: this.signal });
     return this.#resources.use(client);
   }
@@ -72,6 +73,21 @@ export class Context implements AsyncDisposable {
   #namespace(daemon: string | undefined): string {
     const theirs = daemon === undefined ? undefined : this.environment['CONTAINERD_NAMESPACE'];
     return this.arguments.string('namespace') ?? (theirs || 'default');
+  }
+
+  /**
+   * The store's services, or the daemon's, for what concerns neither registries nor archives: much less is loaded than for
+   * the client.
+   */
+  async services(): Promise<Services> {
+    if (this.arguments.string('containerd') !== undefined) return (await this.client()).services;
+    const { openStore } = await import('../metadata/open-store.ts');
+    const store = this.#resources.use(await openStore({ root: this.root, durability: this.#durability }));
+    return store.services(this.#namespace(undefined));
+  }
+
+  get #durability(): DurabilityLevel | undefined {
+    return this.arguments.string('durability') as DurabilityLevel | undefined;
   }
 
   /**

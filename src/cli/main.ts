@@ -1,4 +1,3 @@
-import { enableCompileCache } from 'node:module';
 import { Arguments } from './arguments.ts';
 import { findCommand } from './commands.ts';
 import { Context } from './context.ts';
@@ -12,7 +11,6 @@ export async function main(
   argv: readonly string[] = process.argv.slice(2),
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<void> {
-  enableCompileCache();
   const output = new Output(process.stdout, process.stderr, environment);
   const interruption = signals();
   try {

@@ -14,7 +14,7 @@ export const command: Command = {
   },
   positionals: { minimum: 1, maximum: 1, what: 'a digest' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const [{ editContent }, { parseDigest }, { parseLabels }] = await Promise.all([
       import('../edit.ts'),
       import('../../spec/digest.ts'),

@@ -6,7 +6,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 1, maximum: 1, what: 'a digest' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');
     await using reader = await services.content.reader({ digest: parseDigest(context.arguments.at(0)) });
     for await (const chunk of reader.stream({ signal: context.signal })) await context.output.write(chunk);

@@ -8,7 +8,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 1, maximum: 1, what: 'a digest' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');
     const info = await services.content.info(parseDigest(context.arguments.at(0)));
     const lines = [

@@ -30,7 +30,7 @@ export const command: Command = {
   },
   positionals: { minimum: 1, maximum: 1, what: 'a ref' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const [{ parseDigest }, { ingestStream }, { parseLabels }, { standardInput }] = await Promise.all([
       import('../../spec/digest.ts'),
       import('../../client/ingest.ts'),

@@ -7,7 +7,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'a digest or a label' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');
     const [digest = '', ...words] = context.arguments.positionals;
     const labels = parseLabels(words);

@@ -9,7 +9,7 @@ export const command: Command = {
   options: listOptions,
   positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     await context.output.list(
       services.content.walk(...context.arguments.positionals),
       [

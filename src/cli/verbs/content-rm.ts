@@ -7,7 +7,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a digest' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');
     return each(context, context.arguments.positionals, async (text) => {
       const digest = parseDigest(text);

@@ -8,7 +8,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const [{ verifyContent }, { parseDigest }] = await Promise.all([
       import('../../client/verify.ts'),
       import('../../spec/digest.ts'),

@@ -10,7 +10,7 @@ export const command: Command = {
   options: platformOptions,
   positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const [{ check }, { matcherOf }, { findImage }] = await Promise.all([
       import('../../images/inspect.ts'),
       import('../../client/select.ts'),

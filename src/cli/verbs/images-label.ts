@@ -7,7 +7,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'a reference or a label' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const { findImage } = await import('../../client/store-place.ts');
     const [reference = '', ...words] = context.arguments.positionals;
     const labels = parseLabels(words);

@@ -8,7 +8,7 @@ export const command: Command = {
   options: { ...listOptions, digests: { type: 'boolean', description: 'whole digests' } },
   positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const [{ presentSize }, { shortDigest }] = await Promise.all([
       import('../../images/inspect.ts'),
       import('../../spec/digest.ts'),

@@ -7,7 +7,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'an id or a digest' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');
     const [id = '', ...digests] = context.arguments.positionals;
     return each(context, digests, async (text) => {

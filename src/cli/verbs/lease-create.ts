@@ -17,7 +17,7 @@ export const command: Command = {
   positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
   async run(context) {
     const { arguments: args, output } = context;
-    const { services } = await context.client();
+    const services = await context.services();
     const { Timestamp } = await import('../../spec/timestamp.ts');
     const expires = args.string('expires');
     const expiresAt =

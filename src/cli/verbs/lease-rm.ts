@@ -7,7 +7,7 @@ export const command: Command = {
   options: { sync: { type: 'boolean', description: 'return when the content that nobody else needs is gone' } },
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'an id' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const synchronous = context.arguments.flag('sync');
     return each(context, context.arguments.positionals, async (id) => {
       await services.leases.delete(id, { synchronous, signal: context.signal });

@@ -7,7 +7,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a name' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const [name = '', ...words] = context.arguments.positionals;
     const made = await services.namespaces.create({ name, labels: parseLabels(words) });
     await context.output.result(made, made.name);

@@ -7,7 +7,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'a name or a label' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     const [name = '', ...words] = context.arguments.positionals;
     const labels = parseLabels(words);
     const { labels: now } = await services.namespaces.update({ name, labels }, ...labelPaths(labels));

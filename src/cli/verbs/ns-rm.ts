@@ -7,7 +7,7 @@ export const command: Command = {
   options: {},
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a name' },
   async run(context) {
-    const { services } = await context.client();
+    const services = await context.services();
     return each(context, context.arguments.positionals, async (name) => {
       await services.namespaces.delete(name, { signal: context.signal });
       return name;
