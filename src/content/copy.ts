@@ -112,7 +112,7 @@ const kindsOfRef: readonly [RegExp, string][] = [
 
 /**
  * The ref of a descriptor's ingest, `layer-sha256:…`. It is the same in every process, so that two pulls of one layer meet
- * and a later one goes on where an earlier one stopped (containerd.md 6.3).
+ * and a later one goes on where an earlier one stopped (as containerd names it).
  */
 export function refOf(target: Descriptor): string {
   const kind = kindsOfRef.find(([pattern]) => pattern.test(target.mediaType))?.[1] ?? 'blob';

@@ -5,7 +5,7 @@ import type { Labels } from './store.ts';
 /** On a lease or an image: from this time on it keeps nothing; RFC 3339. */
 export const expireLabel = 'containerd.io/gc.expire';
 
-/** The most bytes a key and its value may have together (containerd.md 2.1). */
+/** The most bytes a key and its value may have together (as containerd). */
 export const labelLimit = 4096;
 
 /** @throws DrayError `invalid-argument` when a label has no key, is no Unicode text or is over {@link labelLimit}. */

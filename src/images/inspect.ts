@@ -23,7 +23,7 @@ export interface FoundManifest {
 
 /**
  * The manifest of an image for a platform. Of an index the matching children are tried best first; one that names no
- * platform is judged by its config. A manifest given directly is taken as it is (containerd.md 5.9).
+ * platform is judged by its config. A manifest given directly is taken as it is (as containerd).
  * @throws DrayError `not-found` when a document is missing or none matches; `invalid-argument` when the target is no image.
  */
 export async function manifest(

@@ -3,7 +3,7 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isConfig, isLayer, isManifest } from '../spec/media-types.ts';
 
-/** A label with this key, or with a suffix behind `.` or `/`, keeps the content its value names (containerd.md 2.6). */
+/** A label with this key, or with a suffix behind `.` or `/`, keeps the content its value names (as containerd). */
 export const contentReferenceLabel = 'containerd.io/gc.ref.content';
 
 /** How the keys of labels begin by which an object keeps what refers to it. */
@@ -17,7 +17,7 @@ export function labelOfReferrer(referrer: Digest): Labels {
 
 /**
  * The labels by which a parent keeps its children: `….config`, `….m.N`, `….l.N` and `….N`, counted for each prefix in the
- * order of the children (containerd.md 5.6).
+ * order of the children (as containerd).
  */
 export function childLabels(children: readonly Descriptor[]): Labels {
   const counts = new Map<string, number>();

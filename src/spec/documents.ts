@@ -226,7 +226,7 @@ const keysThatCount = new Map(
 );
 
 /**
- * Refuses a document that two readers could understand differently, CVE-2021-41190 (containerd.md 5.5). Keys count in any
+ * Refuses a document that two readers could understand differently, CVE-2021-41190. Keys count in any
  * case and with any value, null included, as a Go reader would see them.
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */

@@ -1,5 +1,5 @@
 /**
- * The media types of both image families and what they mean (image-spec media-types.md; containerd.md 5.10 for the
+ * The media types of both image families and what they mean (image-spec media-types.md; containerd's images package for the
  * predicates).
  */
 export const mediaTypes = {

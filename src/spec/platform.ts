@@ -30,7 +30,7 @@ export function hostPlatform(): Platform {
 
 /**
  * `os`, `arch`, `os/arch` or `os/arch/variant`; the operating system may carry its version and features:
- * `windows(10.0.17763)`, `linux(+feature)`. A lone part is completed from this machine (containerd.md 6.12).
+ * `windows(10.0.17763)`, `linux(+feature)`. A lone part is completed from this machine (containerd's platforms package).
  * @throws DrayError `invalid-argument` for anything else.
  */
 export function parsePlatform(text: string): Platform {
@@ -91,7 +91,7 @@ export function formatPlatform(platform: Platform): string {
   return [os, platform.architecture, platform.variant].filter((part) => part !== undefined && part !== '').join('/');
 }
 
-/** One spelling for each platform: lower case, Go's names, no redundant variant (containerd.md 6.12). */
+/** One spelling for each platform: lower case, Go's names, no redundant variant (containerd's platforms package). */
 export function normalizePlatform(platform: Platform): Platform {
   const { variant: _, 'os.features': features, ...rest } = platform;
   const [architecture, variant] = normalizeArchitecture(platform.architecture, platform.variant ?? '');
@@ -157,7 +157,7 @@ export function onlyStrict(platform: Platform): PlatformMatcher {
   return ordered([platform]);
 }
 
-/** That platform and what it can run besides, the nearest first: amd64 runs 386, arm64 runs arm (containerd.md 6.12). */
+/** That platform and what it can run besides, the nearest first: amd64 runs 386, arm64 runs arm (containerd's platforms package). */
 export function only(platform: Platform): PlatformMatcher {
   return ordered(compatible(normalizePlatform(platform)));
 }

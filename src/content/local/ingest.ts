@@ -47,7 +47,7 @@ export interface OpenIngestOptions extends AbortableOptions {
 
 /**
  * Goes on with the ingest that is there, or starts it when there is none that can be continued: then every file is made
- * anew and nothing of the old data stays (containerd keeps a stale tail, containerd.md 1.4). The directory exists.
+ * anew and nothing of the old data stays (containerd keeps a stale tail). The directory exists.
  */
 export async function openIngest(paths: IngestPaths, options: OpenIngestOptions): Promise<OpenIngest> {
   const found = await readStatus(paths);

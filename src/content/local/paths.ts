@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { algorithmOf, type Digest, encodedOf } from '../../spec/digest.ts';
 
 /**
- * Every path below the root of a local store, and nothing else builds one. The layout is containerd's (containerd.md 1.1);
+ * Every path below the root of a local store, and nothing else builds one. The layout is containerd's;
  * `trash`, `owners` and `state.db` are ours and unknown to it.
  */
 export class Paths {
