@@ -11,6 +11,8 @@ export interface BenchOptions {
   readonly peers: readonly string[] | undefined;
   readonly size: number;
   readonly layers: number;
+  /** Of small blobs. */
+  readonly count: number;
   readonly rounds: number;
   readonly warmup: number;
   readonly rootfs: string;
@@ -32,6 +34,7 @@ const usage = `usage: npm run bench -- [JOB...] [flags]
   --peers LIST    beside which tools: crane, skopeo, ctr, regctl, oras (default: all that are installed)
   --size SIZE     of the image of a few layers, 1GiB if not said; that of a single layer is four times as large
   --layers N      how many layers that is in (default: 8)
+  --count N       of small blobs to take in (default: 10000)
   --rounds N      how often each is measured (default: 3)
   --warmup N      how often each runs before that (default: 1)
   --rootfs DIR    the files of a system, made by debootstrap or the like (default: this machine's /usr/share)
@@ -52,6 +55,7 @@ export function parseOptions(argv: readonly string[], known: readonly string[]):
     peers: list(values.peers),
     size: parseSize(values.size),
     layers: Number(values.layers),
+    count: Number(values.count),
     rounds: Number(values.rounds),
     warmup: Number(values.warmup),
     rootfs: values.rootfs,
@@ -72,6 +76,7 @@ function parse(argv: readonly string[], known: readonly string[]) {
         peers: { type: 'string' },
         size: { type: 'string', default: '1GiB' },
         layers: { type: 'string', default: '8' },
+        count: { type: 'string', default: '10000' },
         rounds: { type: 'string', default: '3' },
         warmup: { type: 'string', default: '1' },
         rootfs: { type: 'string', default: '/usr/share' },

@@ -1,7 +1,8 @@
 import { formatBytes } from './image.ts';
 import type { Row } from './results.ts';
 
-const heads = [
+/** The columns of a table, and how wide they are. */
+export const heads = [
   ['tool', 22],
   ['wall', 9],
   ['from … to', 17],

@@ -1,0 +1,63 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Containerd } from '../../test/support/containerd.ts';
+import type { Case, Contestant } from '../rounds.ts';
+
+/** What taking blobs in needs. */
+export interface IngestOptions {
+  /** The built command; the library is beside it. */
+  readonly program: string;
+  readonly count: number;
+  readonly directory: string;
+  readonly containerd: Containerd | undefined;
+}
+
+const programs = join(import.meta.dirname, '..', 'programs');
+
+/** Many small durable blobs: ours; the same as files by the least that does it; and by `ctr`, of which a sample is timed. */
+export function ingestCase({ program, count, directory, containerd }: IngestOptions): Case {
+  const root = join(directory, 'ingest');
+  const prepare = () => rm(root, { recursive: true, force: true });
+  const durable = true;
+  const node = (file: string, ...args: string[]): string[] => [process.execPath, join(programs, file), ...args];
+  const library = join(program, '..', '..', 'metadata', 'index.js');
+  const contestants: Contestant[] = [
+    {
+      tool: 'dray',
+      ours: true,
+      durable,
+      prepare,
+      command: { words: node('ingest.ts', library, root, String(count)) },
+    },
+    {
+      tool: 'files, fsync each',
+      ours: false,
+      durable,
+      prepare,
+      command: { words: node('files.ts', root, String(count)) },
+    },
+  ];
+  if (containerd !== undefined) contestants.push(ctrContestant(count, containerd));
+  return { name: 'ingest', subject: `${count} small blobs`, contestants };
+}
+
+const sample = 100;
+
+function ctrContestant(count: number, { address, pid }: Containerd): Contestant {
+  const wanted = Math.min(sample, count);
+  let round = 0;
+  // Blobs that no image names are gone with the next collection; those of another round have other content all the same.
+  const script = `for n in $(seq ${wanted}); do echo "$0 $n" | ctr --address ${address} content ingest "$0-$n"; done`;
+  return {
+    tool: 'ctr, one by one',
+    ours: false,
+    durable: true,
+    scale: count / wanted,
+    prepare: async () => {
+      round += 1;
+    },
+    get command() {
+      return { words: ['sh', '-c', script, `round-${round}`], daemon: pid };
+    },
+  };
+}
