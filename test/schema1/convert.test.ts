@@ -275,6 +275,7 @@ describe('a layer that is read', () => {
       isBlank: true,
     });
     assert.equal((await look(Buffer.alloc(0))).isBlank, true);
+    assert.equal((await look(Buffer.concat([Buffer.alloc(4096), Buffer.of(1)]))).isBlank, false);
   });
 
   it('is refused over the limit, or when it is damaged', async () => {

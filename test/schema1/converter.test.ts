@@ -102,6 +102,9 @@ describe('bringing a schema 1 image into a store', () => {
     assert.deepEqual(new Set(fetcher.asked), new Set([manifestDescriptor(manifest).digest]));
     const labels = { 'containerd.io/uncompressed': digestOf(b) };
     await content.update({ digest: digestOf(a), labels }, 'labels.containerd.io/uncompressed');
+    // A layer that is not packed is its own diff ID, whatever is noted.
+    const lie = { 'containerd.io/uncompressed': digestOf(b) };
+    await content.update({ digest: digestOf(layers[2]), labels: lie }, 'labels.containerd.io/uncompressed');
     const noted = await convertSchema1(content, fetcher, manifestDescriptor(manifest));
     const config = JSON.parse(Buffer.from(noted.config.bytes).toString());
     assert.deepEqual(config.rootfs.diff_ids, [digestOf(b), digestOf(layerOf('z')), digestOf(layerOf('plain'))]);
@@ -247,6 +250,14 @@ describe('a schema 1 image that is not in order', () => {
     await fails(convertSchema1(services.content, fetcher, target), 'failed-precondition', 'digest-mismatch');
     assert.equal((await blobsIn(services)).includes(digestOf(b)), false);
     assert.deepEqual(await ingestsIn(services), []);
+  });
+
+  it('is told as a failure of the source when that cannot give a layer', async () => {
+    const manifest = signed([{ layer: a }]);
+    await assert.rejects(
+      convertSchema1(memoryServices().content, fetcherFor([], manifest), manifestDescriptor(manifest)),
+      (error) => is(error, 'not-found') && error.context.side === 'source',
+    );
   });
 
   it('is refused when a layer is damaged inside, cut off or packed in another way', async () => {
