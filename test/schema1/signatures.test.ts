@@ -118,6 +118,14 @@ describe('signatures of schema 1', () => {
       );
   });
 
+  it('say what is wrong with their form', () => {
+    const parse = (format: Record<string, unknown>) => () =>
+      parseSchema1(signedByHand(payload, { algorithm: 'ES256', key: ec, protected: format }));
+    assert.throws(parse({ formatLength: 1e9 }), /over more than there is/);
+    assert.throws(parse({ formatTail: 'a b' }), /not base64url/);
+    assert.throws(parse({ formatTail: 'fR' }), /not base64url/);
+  });
+
   it('cover what is read: what stands behind the payload says nothing', () => {
     const signed = signedByHand(payload, { algorithm: 'ES256', key: ec }).toString();
     const other = signed.replace(/\}$/, ',"tag":"evil","fsLayers":[],"architecture":"none"}');
