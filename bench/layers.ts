@@ -28,17 +28,20 @@ export function randomLayers(count: number, size: number): readonly Layer[] {
   }));
 }
 
-/** Layers of the files in a directory, one for each large part of it. */
+/** Layers of the files in a directory: one for each part of its `usr`, if it has that, and one for the rest. */
 export async function directoryLayers(root: string, compression: 'gzip' | 'zstd'): Promise<readonly Layer[]> {
-  const parts = (await readdir(join(root, 'usr'))).map((name) => `usr/${name}`);
-  const rest = (await readdir(root)).filter((name) => !['usr', 'proc', 'sys', 'dev'].includes(name));
-  return [...parts.map((part) => [part]), rest].map((paths) => ({
-    mediaType: compression === 'gzip' ? mediaTypes.ociLayerGzip : mediaTypes.ociLayerZstd,
-    open: () => ({
-      tar: tarOf(root, paths),
-      compress: compression === 'gzip' ? createGzip() : createZstdCompress(),
-    }),
-  }));
+  const top = await readdir(root);
+  const parts = top.includes('usr') ? (await readdir(join(root, 'usr'))).map((name) => [`usr/${name}`]) : [];
+  const rest = top.filter((name) => !['usr', 'proc', 'sys', 'dev'].includes(name));
+  return [...parts, rest]
+    .filter((paths) => paths.length > 0)
+    .map((paths) => ({
+      mediaType: compression === 'gzip' ? mediaTypes.ociLayerGzip : mediaTypes.ociLayerZstd,
+      open: () => ({
+        tar: tarOf(root, paths),
+        compress: compression === 'gzip' ? createGzip() : createZstdCompress(),
+      }),
+    }));
 }
 
 function tarOf(root: string, paths: readonly string[]): AsyncIterable<Uint8Array> {

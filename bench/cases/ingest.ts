@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import type { Containerd } from '../../test/support/containerd.ts';
 import type { Case, Contestant } from '../rounds.ts';
 
@@ -20,7 +20,7 @@ export function ingestCase({ program, count, directory, containerd }: IngestOpti
   const prepare = () => rm(root, { recursive: true, force: true });
   const durable = true;
   const node = (file: string, ...args: string[]): string[] => [process.execPath, join(programs, file), ...args];
-  const library = join(program, '..', '..', 'metadata', 'index.js');
+  const library = join(program, '..', '..', 'metadata', `index${extname(program)}`);
   const contestants: Contestant[] = [
     {
       tool: 'dray',

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { copyFile, readdir, readFile, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { bundleCommand } from '../../scripts/bundle-command.ts';
+import { succeed } from '../support/processes.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const project = join(import.meta.dirname, '..', '..');
+
+it('the bundled command works, with the version of the package and the licenses of what is in it', async () => {
+  await using directory = await temporaryDirectory();
+  const bundle = directory.join('dist', 'cli');
+  await bundleCommand(bundle);
+  await copyFile(join(project, 'package.json'), directory.join('package.json'));
+  await symlink(join(project, 'node_modules'), directory.join('node_modules'), 'junction');
+  const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'));
+  const dray = (...args: string[]) => succeed(process.execPath, [join(bundle, 'dray.js'), ...args]);
+  assert.equal(await dray('version'), `dray ${version}\n`);
+  const inStore = ['--root', directory.join('store'), '--json'];
+  assert.deepEqual(JSON.parse(await dray('images', 'ls', ...inStore)), []);
+  // A filter by regular expression loads the one package that stays outside.
+  assert.deepEqual(JSON.parse(await dray('images', 'ls', 'name~=x', ...inStore)), []);
+  const licenses = await readFile(join(bundle, 'LICENSES.txt'), 'utf8');
+  for (const name of ['undici', 'zod', '@noble/hashes', 'smol-toml'])
+    assert.match(licenses, new RegExp(`^${name} \\d`, 'm'));
+});
+
+it('a thread of the command is a file beside what starts it', async () => {
+  await using directory = await temporaryDirectory();
+  await bundleCommand(directory.path);
+  const names = (files: readonly string[], pattern: RegExp) => files.flatMap((file) => pattern.exec(file)?.[1] ?? []);
+  const sources = await readdir(join(project, 'src'), { recursive: true });
+  const threads = names(sources, /([^/\\]+-thread)\.ts$/);
+  assert.deepEqual(names(await readdir(directory.path), /^([a-z-]+-thread)\.js$/).sort(), threads.sort());
+});
