@@ -71,6 +71,13 @@ export class Output {
       await Promise.race([once(this.#stdout, 'drain'), once(this.#stdout, 'error')]).catch(() => {});
   }
 
+  /** Writes to stdout; resolves when the chunk is not looked at any more. */
+  async writeThrough(chunk: Uint8Array): Promise<void> {
+    if (this.#gone) return;
+    // That nobody reads any more is told by the stream itself.
+    await new Promise<void>((resolve) => this.#stdout.write(chunk, () => resolve()));
+  }
+
   async line(text: string): Promise<void> {
     await this.write(`${text}\n`);
   }

@@ -9,7 +9,8 @@ export const command: Command = {
     const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');
     await using reader = await services.content.reader({ digest: parseDigest(context.arguments.at(0)) });
-    for await (const chunk of reader.stream({ signal: context.signal })) await context.output.write(chunk);
+    const stream = reader.stream({ transient: true, signal: context.signal });
+    for await (const chunk of stream) await context.output.writeThrough(chunk);
     return 0;
   },
 };

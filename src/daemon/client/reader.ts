@@ -21,7 +21,7 @@ export class DaemonReader implements BlobReader {
     signal?.throwIfAborted();
     const length = Math.min(buffer.byteLength, this.size - position);
     let done = 0;
-    for await (const chunk of this.#chunks(position, length, { signal })) {
+    for await (const chunk of this.#chunks(position, length, { transient: true, signal })) {
       buffer.set(chunk, done);
       done += chunk.byteLength;
     }
@@ -34,13 +34,13 @@ export class DaemonReader implements BlobReader {
     return offset === 0 && length === this.size ? verified(chunks, this) : chunks;
   }
 
-  async *#chunks(offset: number, length: number, { signal }: AbortableOptions): AsyncGenerator<Uint8Array> {
+  async *#chunks(offset: number, length: number, { transient, signal }: RangeOptions): AsyncGenerator<Uint8Array> {
     signal?.throwIfAborted();
     // A size of 0 would mean to the end.
     if (length <= 0) return;
     const range = { digest: this.digest, offset: BigInt(offset), size: BigInt(length) };
     let rest = length;
-    for await (const { data } of this.#session.stream(Content.method.read, range, { signal })) {
+    for await (const { data } of this.#session.stream(Content.method.read, range, { transient, signal })) {
       rest -= data.byteLength;
       if (rest < 0) throw sizeMismatch(this.digest, length, length - rest, true);
       if (data.byteLength > 0) yield data;

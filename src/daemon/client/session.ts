@@ -12,6 +12,8 @@ export interface SessionCallOptions extends AbortableOptions {
   readonly slow?: boolean | undefined;
   /** There may never be anything to answer. */
   readonly patient?: boolean | undefined;
+  /** Answers may be good only until the next but one is asked for. */
+  readonly transient?: boolean | undefined;
 }
 
 /** How much longer than the others a slow call may take. */
@@ -64,9 +66,10 @@ export class Session {
     return this.channel.open(method, this.#options(options));
   }
 
-  #options({ lease, slow = false, patient = false, signal }: SessionCallOptions = {}): CallOptions {
+  #options({ lease, slow = false, patient = false, transient, signal }: SessionCallOptions = {}): CallOptions {
     return {
       signal,
+      transient,
       timeout: patient ? undefined : this.#timeout * (slow ? slowFactor : 1),
       metadata: {
         'containerd-namespace': this.namespace,

@@ -3,6 +3,7 @@ import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/prot
 import { DrayError, type ErrorContext, is } from '../../errors.ts';
 import { decodeMessage, encodeFrame } from './frames.ts';
 import { Incoming } from './incoming.ts';
+import { freshMemory, rotatingMemory } from './memory.ts';
 import { write } from './outgoing.ts';
 import { errorOf, type Status, statusIn } from './status.ts';
 
@@ -19,6 +20,8 @@ export interface CallLimits {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait for each answer; without end if not said. */
   readonly timeout?: number | undefined;
+  /** An answer, with the bytes in it, may be good only until the next but one is asked for: its memory is used again. */
+  readonly transient?: boolean | undefined;
 }
 
 /** A call under way: messages out, messages in. It is over when {@link next} gave undefined or threw, or it was cancelled. */
@@ -38,7 +41,8 @@ export class Call<I extends DescMessage, O extends DescMessage> {
     this.#method = method;
     this.#limits = limits;
     this.#context = { ...context, request: `${method.parent.typeName}/${method.name}` };
-    this.#incoming = new Incoming(stream, (error) => this.#over(error));
+    const memory = limits.transient === true ? rotatingMemory() : freshMemory;
+    this.#incoming = new Incoming(stream, (error) => this.#over(error), memory);
     this.#abort = () => this.#fail(limits.signal?.reason);
     this.#closed = new Promise((resolve) => stream.once('close', resolve));
     this.#listen(stream);

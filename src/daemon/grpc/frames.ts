@@ -9,6 +9,7 @@ import {
 } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { DrayError } from '../../errors.ts';
+import { freshMemory, type MessageMemory } from './memory.ts';
 
 /** The longest message that is taken, in bytes: what containerd's clients and servers take. */
 export const largestMessage: number = 16 * 1024 * 1024;
@@ -73,7 +74,12 @@ export function decodeMessage<D extends DescMessage>(schema: D, bytes: Uint8Arra
 /** Puts messages together from chunks that come as they come. */
 export class FrameReader {
   readonly #chunks: Buffer[] = [];
+  readonly #memory: MessageMemory;
   #length = 0;
+
+  constructor(memory: MessageMemory = freshMemory) {
+    this.#memory = memory;
+  }
 
   /**
    * The messages that are complete with this chunk.
@@ -111,8 +117,11 @@ export class FrameReader {
   }
 
   #joined(): Buffer {
-    const whole =
-      this.#chunks.length === 1 && this.#chunks[0] !== undefined ? this.#chunks[0] : Buffer.concat(this.#chunks);
+    const [first, ...more] = this.#chunks;
+    if (first !== undefined && more.length === 0) return first;
+    const whole = this.#memory.take(this.#length);
+    let at = 0;
+    for (const chunk of this.#chunks) at += chunk.copy(whole, at);
     this.#keep(whole);
     return whole;
   }

@@ -1,18 +1,20 @@
 import type { Http2Stream } from 'node:http2';
 import { DrayError } from '../../errors.ts';
 import { FrameReader } from './frames.ts';
+import type { MessageMemory } from './memory.ts';
 
 /** The messages that come in on a stream, in order. The peer has to wait while nobody asks for them. */
 export class Incoming {
   readonly #stream: Http2Stream;
-  readonly #frames = new FrameReader();
+  readonly #frames: FrameReader;
   readonly #messages: Buffer[] = [];
   readonly #over: (error?: unknown) => void;
   #end: { readonly error?: unknown } | undefined;
   #wake: () => void = () => {};
 
   /** `over` is called once, when the last message has come or something went wrong with one. */
-  constructor(stream: Http2Stream, over: (error?: unknown) => void) {
+  constructor(stream: Http2Stream, over: (error?: unknown) => void, memory?: MessageMemory) {
+    this.#frames = new FrameReader(memory);
     this.#stream = stream;
     this.#over = over;
     stream.on('data', (chunk: Buffer) => this.#take(chunk));
