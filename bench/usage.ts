@@ -38,13 +38,16 @@ export async function measure(command: Command): Promise<Usage> {
   const file = join(tmpdir(), `dray-bench-${process.pid}.time`);
   const timed = existsSync(timer) && process.platform === 'linux';
   const words = timed ? [timer, '-o', file, '-f', '%U %S %M', ...command.words] : command.words;
-  const before = await usageOfDaemon(command.daemon, 'reset');
-  const wall = await seconds(words, command);
-  const after = await usageOfDaemon(command.daemon);
-  if (!timed) return { wall, cpu: undefined, memory: undefined };
-  const own = command.daemonOnly === true ? { cpu: 0, memory: 0 } : await readTimes(file);
-  await rm(file, { force: true });
-  return { wall, cpu: own.cpu + after.cpu - before.cpu, memory: own.memory + after.memory };
+  try {
+    const before = await usageOfDaemon(command.daemon, 'reset');
+    const wall = await seconds(words, command);
+    const after = await usageOfDaemon(command.daemon);
+    if (!timed) return { wall, cpu: undefined, memory: undefined };
+    const own = command.daemonOnly === true ? { cpu: 0, memory: 0 } : await readTimes(file);
+    return { wall, cpu: own.cpu + after.cpu - before.cpu, memory: own.memory + after.memory };
+  } finally {
+    await rm(file, { force: true });
+  }
 }
 
 /** The environment of everything that is measured: nothing of the machine's own settings. */
