@@ -44,6 +44,18 @@ export function mismatch(reason: 'digest-mismatch' | 'size-mismatch', message: s
   });
 }
 
+/** @throws DrayError as {@link mismatch}, when an ingest of `actual` bytes is to have another size. */
+export function checkSize(ref: string, actual: number, expected: number | undefined): void {
+  if (expected === undefined || expected === actual) return;
+  throw mismatch('size-mismatch', `ingest ${ref} has ${actual} bytes, not the expected ${expected}`);
+}
+
+/** @throws DrayError as {@link mismatch}, when an ingest is to have another digest. */
+export function checkExpected(ref: string, actual: Digest, expected: Digest | undefined): void {
+  if (expected === undefined || expected === actual) return;
+  throw mismatch('digest-mismatch', `ingest ${ref} has the digest ${actual}, not the expected ${expected}`);
+}
+
 /** `not-found`: an ingest, or the blob it had become, was removed before its commit was done. */
 export function takenAway(digest: Digest): DrayError {
   return new DrayError('not-found', `the ingest of ${digest} was taken away`, {

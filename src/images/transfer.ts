@@ -75,6 +75,9 @@ interface Document {
 /** How many documents are read or written at once. */
 const documentConcurrency = 16;
 
+/** Blobs up to this size are as quick as documents; in bytes. */
+const smallSize = 64 * 1024;
+
 /** Bytes of documents that are held between reading and writing them. */
 const heldLimit = 32 * 1024 * 1024;
 
@@ -83,6 +86,7 @@ class Transfer {
   readonly #target: Pusher;
   readonly #options: TransferOptions;
   readonly #blobLimit: LimitFunction;
+  readonly #smallLimit: LimitFunction;
   readonly #documentLimit: LimitFunction = pLimit(documentConcurrency);
   readonly #documents = new Map<string, Document>();
   readonly #summary = { pushed: 0, mounted: 0, existed: 0, bytesMoved: 0, bytesSaved: 0 };
@@ -93,6 +97,8 @@ class Transfer {
     this.#target = target;
     this.#options = options;
     this.#blobLimit = pLimit(options.concurrency ?? defaultConcurrency);
+    // Of what is small, more is needed to keep a connection busy.
+    this.#smallLimit = options.concurrency === undefined ? pLimit(documentConcurrency) : this.#blobLimit;
   }
 
   async run(roots: readonly Descriptor[]): Promise<TransferSummary> {
@@ -109,7 +115,8 @@ class Transfer {
     this.#report(target, 'waiting', 0, 0);
     if (!hasChildren(target.mediaType)) {
       const open: OpenBlob = (offset, hint) => this.#open(target, { ...hint, offset, signal });
-      await this.#blobLimit(() => this.#push(target, open, { signal }));
+      const limit = target.size > smallSize ? this.#blobLimit : this.#smallLimit;
+      await limit(() => this.#push(target, open, { signal }));
       return [];
     }
     return this.#documentLimit(() => this.#explore(target, signal));

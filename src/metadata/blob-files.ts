@@ -1,9 +1,9 @@
-import { type Dirent, lstatSync, statSync, unlinkSync, utimesSync } from 'node:fs';
+import { type Dirent, lstatSync, unlinkSync, utimesSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sizeIfThere } from '../content/local/blob-directory.ts';
 import { storeFailure } from '../content/local/failure.ts';
 import { Paths } from '../content/local/paths.ts';
-import { sizeIfThere } from '../content/local/writer.ts';
 import { codeOf } from '../errors.ts';
 import { algorithms, type Digest, isDigest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
@@ -28,13 +28,8 @@ export class BlobFiles {
   }
 
   /** Bytes of a blob's file; undefined when there is none. */
-  size(digest: Digest): Promise<number | undefined> {
+  size(digest: Digest): number | undefined {
     return sizeIfThere(this.#paths.blob(digest));
-  }
-
-  /** As {@link size}, for inside a transaction. */
-  sizeNow(digest: Digest): number | undefined {
-    return statSync(this.#paths.blob(digest), { throwIfNoEntry: false })?.size;
   }
 
   /** Marks a file as committed now: one that was there before the store is the store's from then on. */

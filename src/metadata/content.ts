@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { updateLabels } from '../content/labels.ts';
-import type { LocalWriter } from '../content/local/writer.ts';
 import { infoFields, ingestExists, missing, noIngest, statusFields } from '../content/outcomes.ts';
 import type {
   AbortableOptions,
@@ -87,7 +86,7 @@ export class NamespacedContent implements ContentStore {
   async #has({ digest, size }: Target, lease: string | undefined): Promise<boolean> {
     const found = findBlob(this.#parts.database, this.#namespace, digest);
     if (found === undefined || (size || found.size) !== found.size) return false;
-    if ((await this.#parts.files.size(digest)) !== found.size) return false;
+    if (this.#parts.files.size(digest) !== found.size) return false;
     if (lease === undefined) return true;
     return await this.#parts.database.write((transaction) => {
       if (findBlob(transaction, this.#namespace, digest) === undefined) return false;
@@ -125,7 +124,7 @@ export class NamespacedContent implements ContentStore {
     return (JSON.parse(labels) as Labels)[shareableLabel] === 'true';
   }
 
-  async #giveUp(ingest: LocalWriter): Promise<void> {
+  async #giveUp(ingest: Writer): Promise<void> {
     const { offset } = await ingest.status();
     await ingest[Symbol.asyncDispose]();
     // It failed already; what cannot be cleared away is left to the collection.

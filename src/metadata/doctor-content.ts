@@ -72,7 +72,7 @@ async function* missingBlobs(parts: OpenParts, namespace: string, options: Findi
   for await (const info of rows) {
     options.signal?.throwIfAborted();
     const { digest, size } = infoOf(info);
-    const found = parts.files.sizeNow(digest);
+    const found = parts.files.size(digest);
     if (found === size) continue;
     const repaired = options.repair && (await forgetMissing(parts, namespace, digest));
     const detail = found === undefined ? 'its file is gone' : `its file has ${found} bytes, not ${size}`;
@@ -84,7 +84,7 @@ async function* missingBlobs(parts: OpenParts, namespace: string, options: Findi
 function forgetMissing({ database, files }: OpenParts, namespace: string, digest: Digest): Promise<boolean> {
   return database.write((transaction) => {
     const known: Info | undefined = findBlob(transaction, namespace, digest);
-    if (known === undefined || files.sizeNow(digest) === known.size) return false;
+    if (known === undefined || files.size(digest) === known.size) return false;
     return removeBlob(transaction, namespace, digest);
   });
 }

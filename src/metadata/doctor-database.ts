@@ -40,7 +40,7 @@ export async function salvage(path: string, files: BlobFiles): Promise<{ detail:
     const copied = copyAll(aside, transaction);
     // Files that have an entry again are the store's again, not older than it.
     for (const { digest } of transaction.all<{ digest: Digest }>('SELECT DISTINCT digest FROM blob'))
-      if (files.sizeNow(digest) !== undefined) files.touchNow(digest);
+      if (files.size(digest) !== undefined) files.touchNow(digest);
     return copied;
   });
   return { detail: `${rows} rows kept, the damaged file is ${aside}`, repaired: true };

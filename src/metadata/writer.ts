@@ -1,6 +1,5 @@
 import { checkLabels, presentLabels } from '../content/labels.ts';
-import type { LocalWriter } from '../content/local/writer.ts';
-import { ingestExists, mismatch, takenAway } from '../content/outcomes.ts';
+import { checkExpected, checkSize, ingestExists, takenAway } from '../content/outcomes.ts';
 import { checkCut } from '../content/range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Target, Writer } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
@@ -37,13 +36,13 @@ export interface AdoptedBlob {
 export class NamespacedWriter implements Writer {
   readonly ref: string;
   readonly #context: NamespacedWriterContext;
-  readonly #ingest: LocalWriter;
+  readonly #ingest: Writer;
   #adopted: AdoptedBlob | undefined;
   #expected: Digest | undefined;
   #notedAt = performance.now();
   #closed = false;
 
-  constructor(context: NamespacedWriterContext, ingest: LocalWriter, adopted: AdoptedBlob | undefined) {
+  constructor(context: NamespacedWriterContext, ingest: Writer, adopted: AdoptedBlob | undefined) {
     this.ref = context.ref;
     this.#context = context;
     this.#ingest = ingest;
@@ -133,10 +132,8 @@ export class NamespacedWriter implements Writer {
   }
 
   #adopt(adopted: AdoptedBlob, { size, digest }: CommitOptions): Published {
-    if (size !== undefined && size !== adopted.size)
-      throw mismatch('size-mismatch', `ingest ${this.ref} has ${adopted.size} bytes, not the expected ${size}`);
-    if (digest !== undefined && digest !== adopted.digest)
-      throw mismatch('digest-mismatch', `ingest ${this.ref} is ${adopted.digest}, not the expected ${digest}`);
+    checkSize(this.ref, adopted.size, size);
+    checkExpected(this.ref, adopted.digest, digest);
     return { ...adopted, placed: false };
   }
 
@@ -147,7 +144,7 @@ export class NamespacedWriter implements Writer {
     { labels = {} }: CommitOptions,
   ): Info | undefined {
     const { namespace, files, lease, token } = this.#context;
-    if (files.sizeNow(digest) !== size) throw takenAway(digest);
+    if (files.size(digest) !== size) throw takenAway(digest);
     if (this.#adopted !== undefined) files.touchNow(digest);
     ensureNamespace(transaction, namespace);
     removeIngest(transaction, namespace, this.ref, token);

@@ -42,14 +42,41 @@ describe('local store on disk', () => {
     const { root, store } = fixture;
     const { digest } = await put(store, Buffer.from('hello'));
     assert.equal(await readFile(join(root, 'blobs', 'sha256', encodedOf(digest)), 'utf8'), 'hello');
-    await using writer = await store.writer({ ref: 'my/ref:1', target: { digest: digestOf('later'), size: 12 } });
+    await using writer = await store.writer({ ref: 'my/ref:1', target: { digest: digestOf('later'), size: 120_000 } });
     await writer.write(Buffer.from('half'));
     const ingest = join(root, 'ingest', keyOf('my/ref:1'));
     assert.deepEqual((await readdir(ingest)).sort(), ['data', 'ref', 'startedat', 'total', 'updatedat']);
     assert.equal(await readFile(join(ingest, 'ref'), 'utf8'), 'my/ref:1');
-    assert.equal(await readFile(join(ingest, 'total'), 'utf8'), '12');
+    assert.equal(await readFile(join(ingest, 'total'), 'utf8'), '120000');
     assert.equal(await readFile(join(ingest, 'data'), 'utf8'), 'half');
     assert.match(await readFile(join(ingest, 'startedat'), 'utf8'), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/);
+  });
+
+  it('keeps a small ingest there when it is closed or grows, and says before that it is there', async () => {
+    await using fixture = await opened();
+    const { root, store } = fixture;
+    const directory = join(root, 'ingest', keyOf('small'));
+    const target = { digest: digestOf('hello world'), size: 11 };
+    await using first = await store.writer({ ref: 'small', target });
+    await first.write(Buffer.from('hello '));
+    assert.equal((await store.status('small')).offset, 6);
+    assert.equal((await Array.fromAsync(store.statuses()))[0]?.active, true);
+    await assert.rejects(store.writer({ ref: 'small', target }), { reason: 'locked' });
+    await first[Symbol.asyncDispose]();
+    assert.equal(await readFile(join(directory, 'data'), 'utf8'), 'hello ');
+    await using second = await store.writer({ ref: 'small', target });
+    await second.write(Buffer.from('world'));
+    assert.equal((await second.commit(target)).size, 11);
+    assert.deepEqual(await readdir(join(root, 'ingest')), []);
+
+    const other = { digest: digestOf('hello moon'), size: 10 };
+    await using growing = await store.writer({ ref: 'growing', target: other });
+    await growing.write(Buffer.from('hello '));
+    await growing.write(Buffer.from('everybody'));
+    assert.equal(await readFile(join(root, 'ingest', keyOf('growing'), 'data'), 'utf8'), 'hello everybody');
+    await assert.rejects(growing.commit(other), { reason: 'size-mismatch' });
+    assert.equal((await store.status('growing')).offset, 15);
+    assert.deepEqual(await readdir(join(root, 'trash')), []);
   });
 
   it('goes on with an ingest that containerd left', async () => {

@@ -43,6 +43,8 @@ export interface OpenIngestOptions extends AbortableOptions {
   readonly total: number | undefined;
   readonly algorithm: Algorithm;
   readonly hashing: Hashing;
+  /** When it began, for one that is not there yet; now if not said. */
+  readonly startedAt?: Timestamp | undefined;
 }
 
 /**
@@ -80,19 +82,19 @@ function continues(found: Status, { ref, total }: OpenIngestOptions): boolean {
 
 async function startIngest(paths: IngestPaths, options: OpenIngestOptions): Promise<OpenIngest> {
   const { ref, total, algorithm, hashing } = options;
-  const now = Timestamp.now();
+  const { startedAt = Timestamp.now() } = options;
   const handle = await open(paths.data, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
   try {
     await writeTotal(paths, total);
-    await writeTime(paths.startedAt, now);
-    await writeTime(paths.updatedAt, now);
+    await writeTime(paths.startedAt, startedAt);
+    await writeTime(paths.updatedAt, startedAt);
     // Last, since an ingest without it counts as not made.
     await writeFile(paths.ref, ref, { mode: 0o600 });
   } catch (error) {
     await handle.close();
     throw error;
   }
-  return { handle, hasher: hashing.hasher(algorithm, total), offset: 0, total, startedAt: now, updatedAt: now };
+  return { handle, hasher: hashing.hasher(algorithm, total), offset: 0, total, startedAt, updatedAt: startedAt };
 }
 
 /** Records when an ingest was written last, in its file and on its data. */

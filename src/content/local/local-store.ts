@@ -1,23 +1,32 @@
 import { randomUUID } from 'node:crypto';
-import { type BigIntStats, constants } from 'node:fs';
+import { type BigIntStats, constants, existsSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { because, codeOf, DrayError } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
-import { algorithmOf, algorithms, canonicalAlgorithm, type Digest, isDigest } from '../../spec/digest.ts';
+import {
+  type Algorithm,
+  algorithmOf,
+  algorithms,
+  canonicalAlgorithm,
+  type Digest,
+  isDigest,
+} from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { presentLabels, updateLabels } from '../labels.ts';
-import { infoFields, ingestExists, missing, noIngest, statusFields, takenAway } from '../outcomes.ts';
-import type { CommitOptions, ContentStore, Info, Labels, Status, Target, WriterOptions } from '../store.ts';
+import { infoFields, ingestExists, missing, noIngest, statusFields } from '../outcomes.ts';
+import type { CommitOptions, ContentStore, Info, Labels, Status, Target, Writer, WriterOptions } from '../store.ts';
 import { sizeMismatch } from '../verified.ts';
+import { BlobDirectory } from './blob-directory.ts';
 import { Durability, type DurabilityLevel, removeTree } from './durable.ts';
 import { storeFailure } from './failure.ts';
 import { Hashing } from './hashing.ts';
-import { openIngest, readStatus } from './ingest.ts';
+import { type OpenIngestOptions, openIngest, readStatus } from './ingest.ts';
 import { keyOf, Paths } from './paths.ts';
 import { LocalReader } from './reader.ts';
+import { SmallWriter, smallIngest } from './small-writer.ts';
 import { type Claim, State } from './state.ts';
-import { LocalWriter, sizeIfThere } from './writer.ts';
+import { LocalWriter, type WriterContext } from './writer.ts';
 
 /** Options of {@link LocalStore}. */
 export interface LocalStoreOptions {
@@ -32,12 +41,15 @@ export class LocalStore implements ContentStore, AsyncDisposable {
   readonly #paths: Paths;
   readonly #state: State;
   readonly #durability: Durability;
+  readonly #blobs: BlobDirectory;
   readonly #hashing = new Hashing();
+  readonly #small = new Map<string, SmallWriter>();
 
   constructor(root: string, { durability = 'full' }: LocalStoreOptions = {}) {
     this.#paths = new Paths(root);
     this.#state = new State(this.#paths);
     this.#durability = new Durability(durability);
+    this.#blobs = new BlobDirectory(this.#paths, this.#durability);
   }
 
   async reader(target: Target): Promise<LocalReader> {
@@ -59,16 +71,16 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     }
   }
 
-  writer(options: WriterOptions): Promise<LocalWriter> {
+  writer(options: WriterOptions): Promise<Writer> {
     return this.#open(options, true);
   }
 
   /** As {@link writer}, also when the blob is there: for a layer above that has its own record of who holds which blob. */
-  ingest(options: WriterOptions): Promise<LocalWriter> {
+  ingest(options: WriterOptions): Promise<Writer> {
     return this.#open(options, false);
   }
 
-  async #open({ ref, target, signal }: WriterOptions, unlessThere: boolean): Promise<LocalWriter> {
+  async #open({ ref, target, signal }: WriterOptions, unlessThere: boolean): Promise<Writer> {
     if (ref === '') throw new DrayError('invalid-argument', 'an ingest needs a ref');
     signal?.throwIfAborted();
     const algorithm = target === undefined ? canonicalAlgorithm : algorithmOf(target.digest);
@@ -76,71 +88,98 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     const claim = this.#state.claim(key, ref);
     try {
       if (unlessThere && target !== undefined && (await this.has(target))) throw ingestExists(target.digest);
-      const paths = this.#paths.ingest(key);
-      await mkdir(paths.directory, { recursive: true, mode: 0o700 });
       const total = target?.size === 0 ? undefined : target?.size;
-      const ingest = await openIngest(paths, { ref, total, algorithm, hashing: this.#hashing, signal });
-      return new LocalWriter(
-        {
-          ref,
-          paths,
-          claim,
-          hasher: (algorithm, size) => this.#hashing.hasher(algorithm, size),
-          flush: (handle) => this.#durability.file(handle),
-          publish: (digest, size, time, options) => this.#publish(key, digest, size, time, options),
-        },
-        ingest,
-      );
+      const isSmall = total !== undefined && total <= smallIngest && !existsSync(this.#paths.ingest(key).directory);
+      if (isSmall) return this.#inMemory(key, { ref, total, algorithm }, claim);
+      return await this.#onDisk(key, { ref, total, algorithm, hashing: this.#hashing, signal }, claim);
     } catch (error) {
       claim.release();
       throw storeFailure(error, `open ingest ${ref}`);
     }
   }
 
+  #inMemory(
+    key: string,
+    { ref, total, algorithm }: { ref: string; total: number; algorithm: Algorithm },
+    claim: Claim,
+  ): SmallWriter {
+    const writer = new SmallWriter({
+      ref,
+      total,
+      algorithm,
+      toDisk: async (startedAt) => {
+        const options = { ref, total, algorithm, startedAt, hashing: this.#hashing };
+        const onDisk = await this.#onDisk(key, options, claim);
+        this.#small.delete(key);
+        return onDisk;
+      },
+      publish: async (bytes, digest, options) =>
+        this.#describe(await this.#blobs.placeBytes(bytes, digest), digest, bytes.byteLength, options),
+      release: () => {
+        this.#small.delete(key);
+        claim.release();
+      },
+    });
+    this.#small.set(key, writer);
+    return writer;
+  }
+
+  async #onDisk(key: string, options: OpenIngestOptions, claim: Claim): Promise<LocalWriter> {
+    const paths = this.#paths.ingest(key);
+    await mkdir(paths.directory, { recursive: true, mode: 0o700 });
+    const context: WriterContext = {
+      ref: options.ref,
+      paths,
+      claim,
+      hasher: (algorithm, size) => this.#hashing.hasher(algorithm, size),
+      flush: (handle) => this.#durability.file(handle),
+      publish: (digest, size, time, expected) => this.#publish(key, digest, size, time, expected),
+    };
+    return new LocalWriter(context, await openIngest(paths, options));
+  }
+
   /**
    * Whether the blob is there, durably. One of another size than expected is damaged, or the expectation is wrong: then it
    * counts as missing and the bytes decide at a commit.
    */
-  async has({ digest, size = 0 }: Target): Promise<boolean> {
-    const found = await sizeIfThere(this.#paths.blob(digest));
-    if (found === undefined || (size > 0 && found !== size)) return false;
-    await this.#durability.directory(this.#paths.algorithm(algorithmOf(digest)));
-    return true;
+  has(target: Target): Promise<boolean> {
+    return this.#blobs.has(target);
   }
 
-  async #publish(key: string, digest: Digest, size: number, time: Timestamp, { labels }: CommitOptions): Promise<Info> {
-    const blob = this.#paths.blob(digest);
-    const directory = this.#paths.algorithm(algorithmOf(digest));
+  async #publish(key: string, digest: Digest, size: number, time: Timestamp, options: CommitOptions): Promise<Info> {
     const paths = this.#paths.ingest(key);
-    await this.#durability.makeDirectory(directory);
-    const found = await sizeIfThere(blob);
-    if (found !== size) {
-      await rename(paths.data, blob).catch((error: unknown) => {
-        throw codeOf(error) === 'ENOENT' ? takenAway(digest) : error;
-      });
-    }
-    await this.#durability.directory(directory);
+    const isNew = await this.#blobs.place(paths.data, digest, size);
     await this.#discard(paths.directory);
-    if (found === size) throw ingestExists(digest);
-    const present = presentLabels(labels ?? {});
+    return this.#describe(isNew ? time : undefined, digest, size, options);
+  }
+
+  #describe(time: Timestamp | undefined, digest: Digest, size: number, { labels = {} }: CommitOptions): Info {
+    if (time === undefined) throw ingestExists(digest);
+    const present = presentLabels(labels);
     if (Object.keys(present).length > 0) this.#state.changeLabels(digest, () => present);
     return { digest, size, createdAt: time, updatedAt: time, labels: present };
   }
 
   async status(ref: string): Promise<Status> {
     const key = keyOf(ref);
-    const found = await readStatus(this.#paths.ingest(key));
+    const found = await this.#statusOf(key);
     if (found === undefined || found.ref !== ref) throw noIngest(ref);
     return { ...found, active: this.#state.isOwned(key) };
   }
 
   async *statuses(...filters: string[]): AsyncGenerator<Status> {
     const filter = parseFilters(filters);
-    for (const key of await namesIn(this.#paths.ingests)) {
-      const found = await readStatus(this.#paths.ingest(key));
+    const keys = new Set([...(await namesIn(this.#paths.ingests)), ...this.#small.keys()]);
+    for (const key of [...keys].sort()) {
+      const found = await this.#statusOf(key);
       if (found === undefined || keyOf(found.ref) !== key) continue;
       if (filter(statusFields(found))) yield { ...found, active: this.#state.isOwned(key) };
     }
+  }
+
+  // One in memory is seen by its own store alone.
+  async #statusOf(key: string): Promise<Status | undefined> {
+    return this.#small.get(key)?.current ?? (await readStatus(this.#paths.ingest(key)));
   }
 
   async abort(ref: string): Promise<void> {
@@ -260,7 +299,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
   // Moved away in one step first, so that no other process meets it half-removed.
   async #discard(directory: string): Promise<boolean> {
     const away = join(this.#paths.trash, randomUUID());
-    await mkdir(this.#paths.trash, { recursive: true, mode: 0o700 });
+    await this.#blobs.makeTrash();
     try {
       await rename(directory, away);
     } catch (error) {

@@ -1,10 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
-import { stat } from 'node:fs/promises';
 import { DrayError } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkLabels } from '../labels.ts';
-import { mismatch } from '../outcomes.ts';
+import { checkExpected, checkSize, mismatch } from '../outcomes.ts';
 import { checkCut } from '../range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
 import { storeFailure } from './failure.ts';
@@ -128,9 +127,7 @@ export class LocalWriter implements Writer {
     if (size !== this.#offset) {
       throw mismatch('size-mismatch', `ingest ${this.ref} has ${size} bytes on disk, but ${this.#offset} were written`);
     }
-    if (expected !== undefined && expected !== size) {
-      throw mismatch('size-mismatch', `ingest ${this.ref} has ${size} bytes, not the expected ${expected}`);
-    }
+    checkSize(this.ref, size, expected);
   }
 
   async #digestAs({ digest: expected, signal }: CommitOptions): Promise<Digest> {
@@ -143,8 +140,8 @@ export class LocalWriter implements Writer {
       await hashFile(this.#handle, this.#hasher, this.#offset, { signal });
       actual = await this.#hasher.digest();
     }
-    if (actual === expected) return actual;
-    throw mismatch('digest-mismatch', `ingest ${this.ref} has the digest ${actual}, not the expected ${expected}`);
+    checkExpected(this.ref, actual, expected);
+    return actual;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,9 +174,4 @@ export class LocalWriter implements Writer {
       });
     }
   }
-}
-
-/** Size of the file at `path`; undefined when there is none. */
-export async function sizeIfThere(path: string): Promise<number | undefined> {
-  return (await stat(path).catch(() => undefined))?.size;
 }

@@ -11,7 +11,16 @@ import {
 } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkLabels, presentLabels, updateLabels } from '../labels.ts';
-import { infoFields, ingestExists, locked, mismatch, missing, noIngest, statusFields } from '../outcomes.ts';
+import {
+  checkExpected,
+  checkSize,
+  infoFields,
+  ingestExists,
+  locked,
+  missing,
+  noIngest,
+  statusFields,
+} from '../outcomes.ts';
 import { checkCut, checkRange } from '../range.ts';
 import type {
   AbortableOptions,
@@ -216,18 +225,11 @@ class MemoryWriter implements Writer {
       checkLabels(expected.labels ?? {});
       expected.signal?.throwIfAborted();
       const { offset, chunks, hasher } = this.#ingest;
-      if (expected.size !== undefined && expected.size !== offset) {
-        throw mismatch('size-mismatch', `ingest ${this.ref} has ${offset} bytes, not the expected ${expected.size}`);
-      }
+      checkSize(this.ref, offset, expected.size);
       const algorithm = algorithmOf(expected.digest ?? hasher.digest());
       const digest =
         algorithm === algorithmOf(hasher.digest()) ? hasher.digest() : digestOf(Buffer.concat(chunks), algorithm);
-      if (expected.digest !== undefined && digest !== expected.digest) {
-        throw mismatch(
-          'digest-mismatch',
-          `ingest ${this.ref} has the digest ${digest}, not the expected ${expected.digest}`,
-        );
-      }
+      checkExpected(this.ref, digest, expected.digest);
       return this.#publish(digest, expected);
     } finally {
       await this[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { BlobSource } from './blob-source.ts';
 import { Download } from './download.ts';
 import type { HostState } from './host-state.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
+import { smallBlob } from './upload.ts';
 
 type Kind = 'manifests' | 'blobs';
 
@@ -80,7 +81,8 @@ export class RepositoryFetcher implements Fetcher {
   async #download(source: BlobSource, kind: Kind, target: Descriptor, options: FetchOptions): Promise<Download> {
     const { offset = 0, distrust = false, transient, signal } = options;
     const { pace, context } = source.host;
-    const leave = await (kind === 'blobs' ? pace.downloads : pace.metadata).enter(signal);
+    const isSmall = kind === 'manifests' || (target.size > 0 && target.size <= smallBlob);
+    const leave = await (isSmall ? pace.metadata : pace.downloads).enter(signal);
     const policy = distrust ? { ...context.downloads, parts: 0 } : context.downloads;
     return await Download.start({ source, target, offset, policy, transient, leave, signal });
   }
