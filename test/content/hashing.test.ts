@@ -9,7 +9,7 @@ const large = 64 * 1024 * 1024;
 
 describe('digests of large blobs', () => {
   it('are those of their bytes, however they come and in whatever memory', async () => {
-    using hashing = new Hashing();
+    using hashing = new Hashing(2);
     const piece = fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.boolean());
     const property = fc.asyncProperty(
       fc.constantFrom(...algorithms),
@@ -34,7 +34,7 @@ describe('digests of large blobs', () => {
   });
 
   it('that are computed at once do not meet', async () => {
-    using hashing = new Hashing();
+    using hashing = new Hashing(2);
     const digests = await Promise.all(
       Array.from({ length: 40 }, async (_, n) => {
         const hasher = hashing.hasher('sha256', large);
@@ -47,7 +47,7 @@ describe('digests of large blobs', () => {
   });
 
   it('are not waited for without end when they are given up', async () => {
-    const hashing = new Hashing();
+    const hashing = new Hashing(2);
     const hasher = hashing.hasher('sha256', large);
     const waiting = hasher.update(new Uint8Array(new SharedArrayBuffer(1024 * 1024)));
     hashing[Symbol.dispose]();
@@ -61,7 +61,7 @@ describe('digests of large blobs', () => {
   it('do not keep a process alive that forgets them', async () => {
     const hashing = JSON.stringify(new URL('../../src/content/local/hashing.ts', import.meta.url).href);
     const script = `const { Hashing } = await import(${hashing});
-const hasher = new Hashing().hasher('sha256', ${large});
+const hasher = new Hashing(2).hasher('sha256', ${large});
 await hasher.update(Buffer.from('x'));
 console.log(await hasher.digest());`;
     const printed = await succeed(process.execPath, ['--input-type=module', '-e', script]);

@@ -7,6 +7,9 @@ import type { HashAnswer, HashTask } from './hash-thread.ts';
 /** Smaller blobs are hashed sooner than a thread is told of them; in bytes. */
 const worthwhile = 4 * 1024 * 1024;
 
+// On two processors the threads that read, write and serve fill both; there another one only costs memory.
+const idleProcessors = Math.max(0, availableParallelism() - 2);
+
 /** More threads than this wait for the disk or the network. */
 const mostThreads = 3;
 
@@ -24,8 +27,13 @@ export interface StreamHasher {
 /** Computes digests, those of large blobs on threads of its own, which do not keep the process alive. Whoever makes it ends it. */
 export class Hashing implements Disposable {
   readonly #threads: HashThread[] = [];
-  #limit = Math.min(mostThreads, availableParallelism() - 1);
+  #limit: number;
   #next = 0;
+
+  /** `threads` is how many there may be; as many as the machine has processors to spare if not said. */
+  constructor(threads: number = Math.min(mostThreads, idleProcessors)) {
+    this.#limit = threads;
+  }
 
   /** A fresh hasher. `size` is how much is going to come, as far as that is known. */
   hasher(algorithm: Algorithm, size = 0): StreamHasher {
@@ -36,7 +44,7 @@ export class Hashing implements Disposable {
   #thread(): HashThread | undefined {
     if (this.#threads.length < this.#limit) this.#begin();
     this.#next += 1;
-    const thread = this.#threads[this.#next % this.#threads.length];
+    const thread = this.#threads.at(this.#next % Math.max(1, this.#threads.length));
     return thread?.isLost === true ? undefined : thread;
   }
 
