@@ -9,6 +9,8 @@ export interface Row {
   readonly tool: string;
   readonly ours: boolean;
   readonly durable: boolean | undefined;
+  /** How much was moved, in bytes. */
+  readonly bytes: number | undefined;
   /** Seconds. */
   readonly wall: Spread | undefined;
   /** Seconds. */
@@ -31,13 +33,13 @@ export interface Results {
 }
 
 /** The figures of a case, ours with their ratios. */
-export function rowsOf({ name, subject }: Case, outcomes: readonly Outcome[]): Row[] {
+export function rowsOf({ name, subject, bytes }: Case, outcomes: readonly Outcome[]): Row[] {
   const rows = outcomes.map(({ contestant, runs, traffic }): Row => {
     const { tool, ours, durable } = contestant;
     const wall = spreadOf(runs.map((run) => run.wall));
     const cpu = spreadOf(runs.map((run) => run.cpu));
     const memory = spreadOf(runs.map((run) => run.memory));
-    return { job: name, subject, tool, ours, durable, wall, cpu, memory, traffic };
+    return { job: name, subject, tool, ours, durable, bytes, wall, cpu, memory, traffic };
   });
   return rows.map((row) => {
     if (!row.ours) return row;

@@ -23,6 +23,8 @@ export interface Case {
   readonly name: string;
   /** What it is done with: `1 GiB in 8 layers`. */
   readonly subject: string;
+  /** How much is moved, in bytes, where speed means something. */
+  readonly bytes?: number | undefined;
   readonly contestants: readonly Contestant[];
   /** What has gone through the servers so far. */
   traffic?(): Promise<Traffic>;

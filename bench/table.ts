@@ -6,6 +6,7 @@ export const heads = [
   ['tool', 22],
   ['wall', 9],
   ['from … to', 17],
+  ['MB/s', 7],
   ['cpu', 9],
   ['memory', 9],
   ['requests', 9],
@@ -36,11 +37,12 @@ export function titleOf({ tool, durable }: Pick<Row, 'tool' | 'durable'>): strin
 
 /** The cells of a row, in the order of the heads. */
 export function cellsOf(row: Row): string[] {
-  const { wall, cpu, memory, traffic, wallRatio, cpuRatio } = row;
+  const { bytes, wall, cpu, memory, traffic, wallRatio, cpuRatio } = row;
   return [
     titleOf(row),
     formatSeconds(wall?.median),
     wall === undefined ? '' : `${formatSeconds(wall.minimum)} … ${formatSeconds(wall.maximum)}`,
+    bytes === undefined || wall === undefined ? '' : (bytes / wall.median / 1e6).toFixed(0),
     formatSeconds(cpu?.median),
     memory === undefined ? '' : formatBytes(memory.maximum),
     traffic === undefined ? '' : String(traffic.requests),

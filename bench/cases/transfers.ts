@@ -50,7 +50,9 @@ export function caseOf(name: string, field: Field, trialOf: (tool: Tool) => Tria
     const trial = trialOf(tool);
     return trial === undefined ? [] : contestantsOf(tool, trial);
   });
-  return { name, subject: field.image.shape.title, contestants, traffic: () => total(field) };
+  // A warm run moves next to nothing.
+  const bytes = name.startsWith('warm') ? undefined : field.image.size;
+  return { name, subject: field.image.shape.title, bytes, contestants, traffic: () => total(field) };
 }
 
 function contestantsOf(tool: Tool, trial: Trial): Contestant[] {

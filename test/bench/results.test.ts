@@ -16,7 +16,7 @@ function outcome(tool: string, ours: boolean, durable: boolean | undefined, ...w
   return { contestant, runs: walls.map((wall) => ({ wall, cpu: wall / 2, memory: 1024 })), traffic: undefined };
 }
 
-const rows = rowsOf({ name: 'pull', subject: '<an image>', contestants: [] }, [
+const rows = rowsOf({ name: 'pull', subject: '<an image>', bytes: 50_000_000, contestants: [] }, [
   outcome('dray', true, false, 1, 9, 2),
   outcome('dray', true, true, 3),
   outcome('crane', false, false, 4),
@@ -56,7 +56,7 @@ it('a tool that writes nothing is held against both', () => {
 it('the table names the tools with their promises', () => {
   assert.match(
     tableOf(rows),
-    /^pull: <an image>\n.*\n {2}dray +2\.00 s +1\.00 s … 9\.00 s +1\.00 s +1 KiB +0\.50 +0\.50\n/,
+    /^pull: <an image>\n.*\n {2}dray +2\.00 s +1\.00 s … 9\.00 s +25 +1\.00 s +1 KiB +0\.50 +0\.50\n/,
   );
   assert.match(tableOf(rows), /\n {2}dray, flushed /);
 });
