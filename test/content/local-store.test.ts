@@ -62,8 +62,13 @@ describe('local store on disk', () => {
     assert.equal((await store.status('small')).offset, 6);
     assert.equal((await Array.fromAsync(store.statuses()))[0]?.active, true);
     await assert.rejects(store.writer({ ref: 'small', target }), { reason: 'locked' });
+    const before = await first.status();
     await first[Symbol.asyncDispose]();
     assert.equal(await readFile(join(directory, 'data'), 'utf8'), 'hello ');
+    // As it was, but for what a double loses of a time.
+    const { startedAt, updatedAt } = await store.status('small');
+    assert.equal(startedAt.nanoseconds, before.startedAt.nanoseconds);
+    assert.ok(updatedAt.nanoseconds - before.updatedAt.nanoseconds < 1000n);
     await using second = await store.writer({ ref: 'small', target });
     await second.write(Buffer.from('world'));
     assert.equal((await second.commit(target)).size, 11);

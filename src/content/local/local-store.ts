@@ -107,9 +107,15 @@ export class LocalStore implements ContentStore, AsyncDisposable {
       ref,
       total,
       algorithm,
-      toDisk: async (startedAt) => {
+      toDisk: async (bytes, { startedAt, updatedAt }) => {
         const options = { ref, total, algorithm, startedAt, hashing: this.#hashing };
         const onDisk = await this.#onDisk(key, options, claim);
+        try {
+          await onDisk.takeOver(bytes, updatedAt);
+        } catch (error) {
+          await onDisk[Symbol.asyncDispose]();
+          throw error;
+        }
         this.#small.delete(key);
         return onDisk;
       },

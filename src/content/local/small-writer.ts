@@ -16,8 +16,8 @@ export interface SmallWriterContext {
   /** What is going to be written, at most {@link smallIngest} bytes. */
   readonly total: number;
   readonly algorithm: Algorithm;
-  /** Makes an ingest on disk of it, to which the claim passes. */
-  toDisk(startedAt: Timestamp): Promise<Writer>;
+  /** Makes an ingest on disk of what was written so far, to which the claim passes. */
+  toDisk(bytes: Uint8Array, status: Status): Promise<Writer>;
   /** Makes a blob of the bytes. */
   publish(bytes: Uint8Array, digest: Digest, options: CommitOptions): Promise<Info>;
   /** Gives up the claim, when it is not to be on disk. */
@@ -109,8 +109,7 @@ export class SmallWriter implements Writer {
   }
 
   async #spill(): Promise<void> {
-    this.#onDisk = await this.#context.toDisk(this.#startedAt);
-    if (this.#offset > 0) await this.#onDisk.write(this.#written);
+    this.#onDisk = await this.#context.toDisk(this.#written, this.current);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

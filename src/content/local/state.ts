@@ -53,7 +53,13 @@ export class State implements Disposable {
       take.run(key, this.#id, Timestamp.now().nanoseconds);
     });
     this.#held.add(key);
-    return { release: () => this.#release(key) };
+    let isHeld = true;
+    return {
+      release: () => {
+        if (isHeld) this.#release(key);
+        isHeld = false;
+      },
+    };
   }
 
   /** Whether an ingest has a living owner. */

@@ -79,6 +79,12 @@ export class LocalWriter implements Writer {
     this.#updatedAt = Timestamp.now();
   }
 
+  /** Takes over bytes that were written at `time`, when there was no file for them yet. */
+  async takeOver(bytes: Uint8Array, time: Timestamp): Promise<void> {
+    if (bytes.byteLength > 0) await this.write(bytes);
+    this.#updatedAt = time;
+  }
+
   async #writeAll(chunk: Uint8Array): Promise<void> {
     let done = 0;
     while (done < chunk.byteLength) {
