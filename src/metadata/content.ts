@@ -65,15 +65,19 @@ export class NamespacedContent implements ContentStore {
     if (lease !== undefined) checkLease(database, this.#namespace, lease);
     await this.#unlessThere(target, lease);
     const ingest = await local.ingest({ ref: sharedRef(this.#namespace, ref), target, signal });
+    let token: string | undefined;
     try {
       // Whoever had the ingest until now may have committed it.
       await this.#unlessThere(target, lease);
-      const token = await this.#note(ref, target, lease);
+      token = await this.#note(ref, target, lease);
       const adopted = target === undefined ? undefined : await this.#adoptable(target);
+      // Its file is there before it lets go of the ingest, its entry perhaps only now.
+      if (adopted === undefined) await this.#unlessThere(target, lease);
       const context = { ...this.#parts, namespace: this.#namespace, ref, token, target, lease };
       return new NamespacedWriter(context, ingest, adopted);
     } catch (error) {
       await this.#giveUp(ingest);
+      if (token !== undefined) await this.#forget(ref, token);
       throw error;
     }
   }
@@ -148,8 +152,11 @@ export class NamespacedContent implements ContentStore {
     signal?.throwIfAborted();
     const record = findIngest(this.#parts.database, this.#namespace, ref);
     await this.#shared(ref, (shared) => this.#parts.local.abort(shared));
-    if (record === undefined) return;
-    await this.#parts.database.write((transaction) => removeIngest(transaction, this.#namespace, ref, record.token), {
+    if (record !== undefined) await this.#forget(ref, record.token);
+  }
+
+  async #forget(ref: string, token: string): Promise<void> {
+    await this.#parts.database.write((transaction) => removeIngest(transaction, this.#namespace, ref, token), {
       durable: false,
     });
   }
