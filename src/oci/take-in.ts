@@ -128,16 +128,24 @@ class Intake {
   }
 
   /** An ingest under a ref that a later attempt finds again; under one of its own while somebody else holds that. */
-  async #open({ name, size, digest }: Arrival): Promise<Opened> {
+  async #open(arrival: Arrival): Promise<Opened> {
+    const ref = `import-${arrival.digest ?? arrival.name}`;
+    try {
+      return await this.#openAs(ref, arrival);
+    } catch (error) {
+      if (!because(error, 'locked')) throw error;
+      return await this.#openAs(`${ref}-${randomUUID()}`, arrival);
+    }
+  }
+
+  async #openAs(ref: string, { size, digest }: Arrival): Promise<Opened> {
     const { lease, signal } = this.#options;
-    const ref = `import-${digest ?? name}`;
     const target = digest === undefined ? undefined : { digest, size };
     try {
       return { writer: await this.#content.writer({ ref, target, lease, signal }) };
     } catch (error) {
       if (is(error, 'already-exists') && digest !== undefined) return { existing: digest };
-      if (!because(error, 'locked')) throw error;
-      return { writer: await this.#content.writer({ ref: `${ref}-${randomUUID()}`, target, lease, signal }) };
+      throw error;
     }
   }
 
