@@ -25,6 +25,7 @@ export function plotOf(rows: readonly Row[]): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    '<title>How long each job took, as a multiple of the fastest other tool</title>',
     `<rect width="${width}" height="${height}" fill="white"/>`,
     `<text x="${left}" y="15">wall time, as a multiple of the fastest other tool that promises the same</text>`,
     ...lines,
