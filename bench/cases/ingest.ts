@@ -38,7 +38,7 @@ export function ingestCase({ program, count, directory, containerd }: IngestOpti
     },
   ];
   if (containerd !== undefined) contestants.push(ctrContestant(count, containerd));
-  return { name: 'ingest', subject: `${count} small blobs`, contestants };
+  return { name: 'ingest', subject: `${count} blobs of 4 KiB`, bytes: count * 4096, contestants };
 }
 
 const sample = 100;
@@ -47,7 +47,7 @@ function ctrContestant(count: number, { address, pid }: Containerd): Contestant 
   const wanted = Math.min(sample, count);
   let round = 0;
   // Blobs that no image names are gone with the next collection; those of another round have other content all the same.
-  const script = `for n in $(seq ${wanted}); do echo "$0 $n" | ctr --address ${address} content ingest "$0-$n"; done`;
+  const script = `for n in $(seq ${wanted}); do printf '%s %04080d' $0 $n | ctr --address ${address} content ingest "$0-$n"; done`;
   return {
     tool: 'ctr, one by one',
     ours: false,

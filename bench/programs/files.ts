@@ -1,4 +1,4 @@
-// A process of its own: `node files.ts DIRECTORY COUNT` writes so many small files, each flushed before it gets its name.
+// A process of its own: `node files.ts DIRECTORY COUNT` writes so many files of 4 KiB, each flushed before it gets its name.
 import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,7 +7,7 @@ await mkdir(directory, { recursive: true });
 for (let n = 0; n < Number(count); n += 1) {
   const path = join(directory, `blob-${n}`);
   await using file = await open(`${path}.tmp`, 'wx');
-  await file.writeFile(`blob ${n}`);
+  await file.writeFile(Buffer.alloc(4096, `blob ${n} `));
   await file.sync();
   await rename(`${path}.tmp`, path);
 }
