@@ -34,7 +34,7 @@ async function problemOf(
 ): Promise<string | undefined> {
   try {
     await using reader = await store.reader(target, { signal });
-    for await (const _ of reader.stream({ signal }));
+    for await (const _ of reader.stream({ transient: true, signal }));
     return undefined;
   } catch (error) {
     signal?.throwIfAborted();

@@ -43,7 +43,7 @@ async function* damagedBlobs(parts: OpenParts, { repair, signal }: FindingOption
 async function damageOf({ local }: OpenParts, digest: Digest, signal?: AbortSignal): Promise<string | undefined> {
   try {
     await using reader = await local.reader({ digest });
-    for await (const _ of reader.stream({ signal }));
+    for await (const _ of reader.stream({ transient: true, signal }));
     return undefined;
   } catch (error) {
     if (is(error, 'data-loss')) return error.message;

@@ -69,31 +69,30 @@ export class Slabs {
 /** The slab that one connection reads into. */
 export class Inlet {
   readonly #slabs: Slabs;
-  #slab: Uint8Array;
+  #slab: Uint8Array | undefined;
   #filled = 0;
 
   constructor(slabs: Slabs) {
     this.#slabs = slabs;
-    this.#slab = slabs.take();
   }
 
   /** Where the next bytes go. */
   room(): Uint8Array {
-    if (slabSize - this.#filled < leastRoom) {
-      this.#slabs.release(this.#slab);
-      this.#slab = this.#slabs.take();
-      this.#filled = 0;
-    }
+    if (slabSize - this.#filled < leastRoom) this.close();
+    this.#slab ??= this.#slabs.take();
     return this.#slab.subarray(this.#filled);
   }
 
   /** The `count` bytes that have come into the room. */
   arrived(count: number): Uint8Array {
     this.#filled += count;
-    return this.#slab.subarray(this.#filled - count, this.#filled);
+    return (this.#slab ?? new Uint8Array(0)).subarray(this.#filled - count, this.#filled);
   }
 
+  /** Lets go of the slab, once, whoever asks how often. */
   close(): void {
-    this.#slabs.release(this.#slab);
+    if (this.#slab !== undefined) this.#slabs.release(this.#slab);
+    this.#slab = undefined;
+    this.#filled = 0;
   }
 }
