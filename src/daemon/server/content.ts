@@ -6,7 +6,7 @@ import { type Routes, routesOf, type ServerCall } from '../grpc/service.ts';
 import { fromLabels, fromSize, toInfo, toStatus } from '../messages.ts';
 import type { OpenReaders } from './open-readers.ts';
 import type { Pieces } from './pieces.ts';
-import { servicesFor, type Tenants } from './tenant.ts';
+import { namespaceOf, servicesFor, type Tenants } from './tenant.ts';
 import { write } from './write.ts';
 
 /** How the content service behaves. */
@@ -41,10 +41,17 @@ export function contentService(options: ContentServiceOptions): Routes {
       for await (const batch of batches(contentFor(call).walk(...filters))) yield { info: batch.map(toInfo) };
     },
     async delete({ digest }, call) {
+      options.readers.forget({ namespace: namespaceOf(options, call), digest });
       await unlessMissing(contentFor(call).delete(parseDigest(digest), call));
       return {};
     },
     async *read({ digest, offset, size }, call) {
+      const blob = { namespace: namespaceOf(options, call), digest };
+      const ahead = options.readers.ahead(blob, Number(offset), Number(size));
+      if (ahead !== undefined) {
+        yield { offset: 0n, data: ahead };
+        return;
+      }
       const services = servicesFor(options, call);
       const info = await services.content.info(parseDigest(digest), call);
       const range = rangeOf(info, offset, size);

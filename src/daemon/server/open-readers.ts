@@ -2,8 +2,15 @@ import type { Provider } from '../../content/store.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { Pieces } from './pieces.ts';
 
+/** A blob in a namespace. */
+export interface BlobKey {
+  readonly namespace: string;
+  readonly digest: string;
+}
+
 interface Entry {
   readonly blob: Promise<Pieces>;
+  pieces: Pieces | undefined;
   users: number;
   idleSince: number;
 }
@@ -20,17 +27,28 @@ export class OpenReaders implements AsyncDisposable {
   readonly #entries = new Map<string, Entry>();
   #timer: NodeJS.Timeout | undefined;
 
+  /** Bytes that a reader has read ahead a moment ago. */
+  ahead(blob: BlobKey, offset: number, length: number): Uint8Array | undefined {
+    return this.#entries.get(keyOf(blob))?.pieces?.ahead(offset, length);
+  }
+
+  /** Nothing that was read ahead of the blob is given any more. */
+  forget(blob: BlobKey): void {
+    this.#entries.get(keyOf(blob))?.pieces?.forget();
+  }
+
   /** Runs with a reader of the blob. */
   async *with<T>(
     provider: Provider,
-    { namespace, digest }: { namespace: string; digest: Digest },
+    { namespace, digest }: BlobKey & { readonly digest: Digest },
     run: (blob: Pieces) => AsyncIterable<T>,
   ): AsyncGenerator<T> {
-    const key = `${namespace}/${digest}`;
+    const key = keyOf({ namespace, digest });
     const entry = this.#entries.get(key) ?? this.#open(key, provider, digest);
     entry.users += 1;
     try {
-      yield* run(await entry.blob);
+      entry.pieces ??= await entry.blob;
+      yield* run(entry.pieces);
     } finally {
       entry.users -= 1;
       entry.idleSince = performance.now();
@@ -40,7 +58,7 @@ export class OpenReaders implements AsyncDisposable {
 
   #open(key: string, provider: Provider, digest: Digest): Entry {
     const blob = provider.reader({ digest }).then((reader) => new Pieces(reader));
-    const entry = { blob, users: 0, idleSince: 0 };
+    const entry: Entry = { blob, pieces: undefined, users: 0, idleSince: 0 };
     this.#entries.set(key, entry);
     entry.blob.catch(() => this.#entries.delete(key));
     return entry;
@@ -68,4 +86,8 @@ export class OpenReaders implements AsyncDisposable {
     clearTimeout(this.#timer);
     await Promise.all([...this.#entries].map(([key, entry]) => this.#close(key, entry)));
   }
+}
+
+function keyOf({ namespace, digest }: BlobKey): string {
+  return `${namespace}/${digest}`;
 }

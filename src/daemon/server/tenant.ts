@@ -19,11 +19,16 @@ export interface Tenants {
 }
 
 /** The services that a call is for. @throws DrayError `failed-precondition` without a namespace; `invalid-argument`. */
-export function servicesFor({ store, only }: Tenants, call: ServerCall): Services {
+export function servicesFor(tenants: Tenants, call: ServerCall): Services {
+  return tenants.store.services(namespaceOf(tenants, call));
+}
+
+/** The namespace that a call is for. @throws DrayError `failed-precondition` without one; `invalid-argument`. */
+export function namespaceOf({ only }: Tenants, call: ServerCall): string {
   const namespace = only ?? field(call, 'containerd-namespace');
   if (namespace === undefined) throw new DrayError('failed-precondition', 'namespace is required');
   checkNamespace(namespace);
-  return store.services(namespace);
+  return namespace;
 }
 
 /** The lease that a call goes under. */
