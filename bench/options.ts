@@ -39,7 +39,7 @@ const usage = `usage: npm run bench -- [JOB...] [flags]
   --warmup N      how often each runs before that (default: 1)
   --rootfs DIR    the files of a system, made by debootstrap or the like (default: this machine's /usr/share)
   --registry DIR  where the registries keep their data (default: /dev/shm where there is one)
-  --baseline FILE another build of the command, cli/dray.js, to stand beside
+  --baseline FILE another build of the command, cli/dray.cjs, to stand beside
   --publish       writes docs/performance.md and its plot anew
 `;
 
@@ -60,7 +60,7 @@ export function parseOptions(argv: readonly string[], known: readonly string[]):
     warmup: Number(values.warmup),
     rootfs: values.rootfs,
     registryDirectory: values.registry ?? (existsSync(sharedMemory) ? sharedMemory : tmpdir()),
-    program: join(import.meta.dirname, '..', 'dist', 'cli', 'dray.js'),
+    program: join(import.meta.dirname, '..', 'dist', 'cli', 'dray.cjs'),
     baseline: values.baseline,
     publish: values.publish,
   };

@@ -1,35 +1,69 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, join, sep } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { join, sep } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
 
 const project = join(import.meta.dirname, '..');
 
-// What is CommonJS in other packages asks for modules of Node by `require`, which an ES module does not have.
-const banner =
-  "import { createRequire as requireOfBundle } from 'node:module'; const require = requireOfBundle(import.meta.url);";
-
 /**
- * Writes the command into a directory as few files with all that it needs of other packages, since most of the time that a
- * short command takes is spent on finding and reading some hundred modules. Each verb still loads only what it needs.
+ * Writes the command into a directory with all that it needs of other packages, since most of the time that a short command
+ * takes is spent on finding and reading some hundred modules. All of it is one CommonJS file: each part, Node's own modules
+ * too, begins when it is first asked for, which it does not where a file of an ES module names them. `dray.cjs` is the program.
  */
 export async function bundleCommand(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
-  const { metafile } = await build({
+  const common = {
     absWorkingDir: project,
-    entryPoints: ['src/cli/dray.ts', ...(await threads())].map((file) => ({ in: file, out: basename(file, '.ts') })),
     outdir: directory,
     bundle: true,
-    splitting: true,
     platform: 'node',
-    format: 'esm',
     target: 'node24',
-    banner: { js: banner },
-    metafile: true,
     logLevel: 'error',
+    minifyWhitespace: true,
+    legalComments: 'none',
+  } as const;
+  const commonJs = { ...common, format: 'cjs', outExtension: { '.js': '.cjs' } } as const;
+  const { metafile } = await build({
+    ...commonJs,
+    entryPoints: ['src/cli/main.ts'],
+    plugins: [partsOfUndici],
+    banner: { js: "const urlOfBundle = require('node:url').pathToFileURL(__filename).href;" },
+    // The second is how undici is told that it is bundled, and leaves out a parser on trial.
+    define: { 'import.meta.url': 'urlOfBundle', esbuildDetection: '1' },
+    minifySyntax: true,
+    metafile: true,
   });
+  // It comes first, so that what it loads comes out of the compile cache.
+  await build({
+    ...commonJs,
+    entryPoints: ['src/cli/dray.ts'],
+    plugins: [{ name: 'beside', setup: ({ onResolve }) => onResolve({ filter: /main\.ts$/ }, () => mainBeside) }],
+    supported: { 'dynamic-import': false },
+  });
+  await build({ ...common, format: 'esm', entryPoints: await threads(), outbase: 'src', entryNames: '[name]' });
   await writeFile(join(directory, 'LICENSES.txt'), await licensesOf(metafile));
 }
+
+const mainBeside = { path: './main.cjs', external: true };
+
+// The whole of undici takes longer to load than a short command runs, and most of it is fetch and what belongs to it; nor is HTTP/2
+// ever asked for. A part that moves fails the build, one that is asked for and not here too.
+const partsOfUndici: Plugin = {
+  name: 'parts of undici',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'parts' }));
+    onLoad({ filter: /.*/, namespace: 'parts' }, () => ({
+      contents: `
+        export { default as Agent } from 'undici/lib/dispatcher/agent.js';
+        export { default as ProxyAgent } from 'undici/lib/dispatcher/proxy-agent.js';
+        export { default as buildConnector } from 'undici/lib/core/connect.js';`,
+      resolveDir: project,
+    }));
+    onLoad({ filter: /undici.lib.dispatcher.client-h2\.js$/ }, () => ({
+      contents: `module.exports = () => { throw new Error('the command speaks HTTP/1.1'); };`,
+    }));
+  },
+};
 
 // A thread starts with a file of its own, which the code that starts it expects beside itself.
 async function threads(): Promise<string[]> {

@@ -5,4 +5,4 @@ import { bundleCommand } from './bundle-command.ts';
 
 const directory = join(import.meta.dirname, '..', 'dist', 'cli');
 await bundleCommand(directory);
-await chmod(join(directory, 'dray.js'), 0o755);
+await chmod(join(directory, 'dray.cjs'), 0o755);

@@ -26,7 +26,7 @@ try {
   );
   writeFileSync(join(folder, 'check.mjs'), [...imports, ...checks].join('\n'));
   run(process.execPath, ['check.mjs'], folder);
-  const command = join(folder, 'node_modules', 'dray', 'dist', 'cli', 'dray.js');
+  const command = join(folder, 'node_modules', 'dray', 'dist', 'cli', 'dray.cjs');
   const printed = run(process.execPath, [command, 'version'], folder).trim();
   if (printed !== `dray ${version}`) throw new Error(`dray version printed ${printed}`);
   run(process.execPath, [command, 'content', 'ls', '--root', join(folder, 'store')], folder);

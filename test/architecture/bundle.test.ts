@@ -15,7 +15,7 @@ it('the bundled command works, with the version of the package and the licenses 
   await copyFile(join(project, 'package.json'), directory.join('package.json'));
   await symlink(join(project, 'node_modules'), directory.join('node_modules'), 'junction');
   const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'));
-  const dray = (...args: string[]) => succeed(process.execPath, [join(bundle, 'dray.js'), ...args]);
+  const dray = (...args: string[]) => succeed(process.execPath, [join(bundle, 'dray.cjs'), ...args]);
   assert.equal(await dray('version'), `dray ${version}\n`);
   const inStore = ['--root', directory.join('store'), '--json'];
   assert.deepEqual(JSON.parse(await dray('images', 'ls', ...inStore)), []);
