@@ -38,7 +38,7 @@ export async function bench(options: BenchOptions, report: Report): Promise<Resu
     installedTools({ program, baseline, peers, containerd, directory: directory.join(name) });
   const rows: Row[] = [];
   const run = async (one: Case, rounds: Rounds = options): Promise<void> => {
-    const found = rowsOf(one, await compete(one, rounds));
+    const found = rowsOf(one, await compete(one, { ...rounds, scratch: directory.path }));
     rows.push(...found);
     report(found);
   };

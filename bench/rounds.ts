@@ -1,4 +1,5 @@
 import { succeed } from '../test/support/processes.ts';
+import { fetchMemory } from './memory.ts';
 import type { Traffic } from './servers/docker-registry.ts';
 import { type Command, measure, type Usage } from './usage.ts';
 
@@ -42,12 +43,18 @@ export interface Outcome {
 export interface Rounds {
   readonly warmup: number;
   readonly rounds: number;
+  /** A directory on the disk that the tools write to. */
+  readonly scratch?: string | undefined;
   /** Called before each run. */
   onRun?(contestant: Contestant, round: number): void;
 }
 
+/** Less than this is not noticed, in bytes. */
+const noticeable = 16 * 1024 * 1024;
+
 /** Runs all contestants in turn, so that what disturbs the machine disturbs all of them. */
-export async function compete({ contestants, traffic }: Case, { warmup, rounds, onRun }: Rounds): Promise<Outcome[]> {
+export async function compete({ contestants, bytes = 0, traffic }: Case, options: Rounds): Promise<Outcome[]> {
+  const { warmup, rounds, scratch, onRun } = options;
   const runs = new Map<Contestant, Usage[]>(contestants.map((contestant) => [contestant, []]));
   const moved = new Map<Contestant, Traffic>();
   for (let round = -warmup; round < rounds; round += 1) {
@@ -56,6 +63,7 @@ export async function compete({ contestants, traffic }: Case, { warmup, rounds, 
       await contestant.prepare();
       // What an earlier run left to be written is not this one's.
       if (process.platform !== 'win32') await succeed('sync', []);
+      if (scratch !== undefined && bytes > noticeable) await fetchMemory(scratch, bytes * 1.5);
       const before = await traffic?.();
       const usage = scaled(await measure(contestant.command), contestant.scale ?? 1);
       const after = await traffic?.();

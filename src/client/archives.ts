@@ -1,4 +1,5 @@
 import type { AbortableOptions, Labels } from '../content/store.ts';
+import type { PlanOptions } from '../oci/plan.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isSchema1 } from '../spec/media-types.ts';
@@ -103,6 +104,7 @@ export async function* exportImages(
   yield* exportArchive(services.content, await exported(services, names, options), {
     ...(await planOf(services, options)),
     format: options.format,
+    transient: options.transient,
   });
 }
 
@@ -139,7 +141,7 @@ async function exported(
   }));
 }
 
-async function planOf({ content }: Services, options: ExportImagesOptions): Promise<object> {
+async function planOf({ content }: Services, options: ExportImagesOptions): Promise<PlanOptions> {
   const { platforms, skipMissing, distributableOnly, signal } = options;
   const { referrersIn } = await import('./store-referrers.ts');
   return {

@@ -7,8 +7,8 @@ import type { HashAnswer, HashTask } from './hash-thread.ts';
 /** Smaller blobs are hashed sooner than a thread is told of them; in bytes. */
 const worthwhile = 4 * 1024 * 1024;
 
-// On two processors the threads that read, write and serve fill both; there another one only costs memory.
-const idleProcessors = Math.max(0, availableParallelism() - 2);
+// Half of what is beside the main thread; the rest reads, writes and serves.
+const idleProcessors = Math.ceil((availableParallelism() - 1) / 2);
 
 /** More threads than this wait for the disk or the network. */
 const mostThreads = 3;

@@ -1,5 +1,5 @@
 import { lookup as resolveName } from 'node:dns/promises';
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4 } from 'node:net';
 
 /**
  * Where an address is, seen from here. What a registry names may be as far away as the registry itself or farther, never
@@ -35,7 +35,7 @@ forbidden.addSubnet('2002::', 16, 'ipv6');
 
 /** Where an IP address is. */
 export function reachOfAddress(address: string): Reach {
-  const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
   if (forbidden.check(address, family)) return 'forbidden';
   if (loopback.check(address, family)) return 'loopback';
   return privateNetworks.check(address, family) ? 'private' : 'public';
