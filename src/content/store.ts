@@ -73,6 +73,11 @@ export interface RangeOptions extends AbortableOptions {
   readonly length?: number | undefined;
   /** A chunk may be good only until the next one is asked for: its memory is used again. Faster, for whoever keeps none. */
   readonly transient?: boolean | undefined;
+  /**
+   * Where the first byte goes in a file that the bytes are written to. Transient chunks may then end at multiples of 1 MiB
+   * there, which is what file systems take best.
+   */
+  readonly position?: number | undefined;
 }
 
 /** Gives the bytes of blobs. */

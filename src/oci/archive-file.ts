@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { unpacked } from '../content/compression.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
+import { writeAll } from '../content/local/write-all.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
@@ -109,9 +110,11 @@ export async function saveArchive(
   try {
     const file = await open(temporary, 'wx', 0o666);
     try {
+      let size = 0;
       for await (const chunk of stream) {
         signal?.throwIfAborted();
-        await file.writeFile(chunk);
+        await writeAll(file, chunk, size);
+        size += chunk.byteLength;
       }
       await durability.file(file);
     } finally {

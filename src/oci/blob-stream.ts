@@ -3,7 +3,7 @@ import { sizeMismatch } from '../content/verified.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 
 /** Options of {@link streamBlob}. */
-export type StreamBlobOptions = Pick<RangeOptions, 'transient' | 'signal'>;
+export type StreamBlobOptions = Pick<RangeOptions, 'transient' | 'position' | 'signal'>;
 
 /**
  * The verified bytes of a blob. The last chunk is held back until the digest is right.

@@ -72,9 +72,10 @@ function blobItem(source: Provider, target: Descriptor, options: ExportOptions):
     name: nameOfDigest(target.digest),
     mode: 0o444,
     size: target.size,
-    async *open() {
+    async *open(position) {
+      const { transient, signal } = options;
       let offset = 0;
-      for await (const chunk of streamBlob(source, target, options)) {
+      for await (const chunk of streamBlob(source, target, { transient, signal, position })) {
         yield chunk;
         offset += chunk.byteLength;
         onEvent?.({ target, state: 'active', offset, resumed: 0 });

@@ -8,8 +8,8 @@ export interface TarItem {
   readonly mode: number;
   /** Bytes; exactly as many have to come. */
   readonly size: number;
-  /** The data; nothing for a directory. */
-  open?(): AsyncIterable<Uint8Array>;
+  /** The data, which goes to `position` of the tar file; nothing for a directory. */
+  open?(position: number): AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -28,11 +28,15 @@ export async function* writeTar(
 type Pass = (stream: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 
 async function* pieces(items: Iterable<TarItem>, pass: Pass): AsyncGenerator<Uint8Array> {
+  let position = 0;
   for (const { name, mode, size, open } of items) {
-    yield encodeHeader({ name, mode, size, typeflag: open === undefined ? '5' : '0' });
+    const header = encodeHeader({ name, mode, size, typeflag: open === undefined ? '5' : '0' });
+    yield header;
+    position += header.byteLength;
     if (open === undefined) continue;
-    yield* exactly(pass(open()), name, size);
+    yield* exactly(pass(open(position)), name, size);
     yield Buffer.alloc(paddingOf(size));
+    position += size + paddingOf(size);
   }
   yield Buffer.alloc(2 * blockSize);
 }

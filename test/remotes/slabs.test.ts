@@ -54,4 +54,34 @@ describe('memory that connections read into', () => {
     const foreign = new Uint8Array([4]);
     assert.equal(slabs.own(foreign), foreign);
   });
+
+  it('ends, once a body began, where a multiple of 1 MiB of the body does', () => {
+    const size = fc.integer({ min: 1, max: 2_000_000 });
+    fc.assert(
+      fc.property(fc.array(size, { minLength: 1, maxLength: 3 }), fc.array(size, { minLength: 1 }), (heads, reads) => {
+        const slabs = new Slabs();
+        const inlet = new Inlet(slabs);
+        const read = (count: number): Uint8Array => {
+          const bytes = inlet.arrived(Math.min(count, inlet.room().byteLength));
+          slabs.hold(bytes);
+          return bytes;
+        };
+        for (const head of heads) {
+          const first = read(head + 1);
+          // The head of the answer comes with the first byte of the body.
+          const begun = first.subarray(-1);
+          slabs.begin(begun);
+          let [offset, last] = [1, begun];
+          for (const count of [...reads, ...Array.from({ length: 30 }, () => 500_000)]) {
+            const next = read(count);
+            // The slab that it began in ends where it ends.
+            if (next.buffer !== last.buffer && last.buffer !== begun.buffer) assert.equal(offset % (1024 * 1024), 0);
+            offset += next.byteLength;
+            last = next;
+          }
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
 });

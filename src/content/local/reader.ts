@@ -70,13 +70,15 @@ export class LocalReader implements BlobReader {
   }
 
   // While the caller has one buffer, the other is filled and hashed.
-  async *#inTwoBuffers(offset: number, length: number, options: AbortableOptions): AsyncGenerator<Uint8Array> {
+  async *#inTwoBuffers(offset: number, length: number, options: RangeOptions): AsyncGenerator<Uint8Array> {
+    const shift = (options.position ?? 0) - offset;
     const [end, isWhole] = [offset + length, length === this.size];
     const hasher = isWhole ? this.#hashing.hasher(algorithmOf(this.digest), this.size) : undefined;
     const buffers: Uint8Array[] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(Math.min(chunkSize, length))));
     const fill = async (position: number): Promise<Uint8Array> => {
       const [buffer = new Uint8Array(0)] = buffers.reverse();
-      const count = await this.read(buffer.subarray(0, Math.min(chunkSize, end - position)), position, options);
+      const size = Math.min(chunkSize - ((position + shift) % chunkSize), end - position);
+      const count = await this.read(buffer.subarray(0, size), position, options);
       const chunk = buffer.subarray(0, count);
       await hasher?.update(chunk);
       return chunk;

@@ -11,6 +11,7 @@ import type { StreamHasher } from './hashing.ts';
 import { hashFile, type OpenIngest, setTimes, touchIngest } from './ingest.ts';
 import type { IngestPaths } from './paths.ts';
 import type { Claim } from './state.ts';
+import { writeAll } from './write-all.ts';
 
 /** What a writer needs of its store. */
 export interface WriterContext {
@@ -68,7 +69,8 @@ export class LocalWriter implements Writer {
     this.#checkOpen('write to');
     try {
       // Both are waited for, whatever becomes of them: the chunk is the caller's again.
-      for (const outcome of await Promise.allSettled([this.#writeAll(chunk), this.#hasher.update(chunk)]))
+      const written = writeAll(this.#handle, chunk, this.#offset);
+      for (const outcome of await Promise.allSettled([written, this.#hasher.update(chunk)]))
         if (outcome.status === 'rejected') throw outcome.reason;
     } catch (error) {
       // The hash has gone past what the file holds; only opening the ingest again brings them together.
@@ -83,14 +85,6 @@ export class LocalWriter implements Writer {
   async takeOver(bytes: Uint8Array, time: Timestamp): Promise<void> {
     if (bytes.byteLength > 0) await this.write(bytes);
     this.#updatedAt = time;
-  }
-
-  async #writeAll(chunk: Uint8Array): Promise<void> {
-    let done = 0;
-    while (done < chunk.byteLength) {
-      const { bytesWritten } = await this.#handle.write(chunk, done, chunk.byteLength - done, this.#offset + done);
-      done += bytesWritten;
-    }
   }
 
   async truncate(size: number): Promise<void> {

@@ -27,6 +27,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   #controller: Dispatcher.DispatchController | undefined;
   readonly #chunks: Uint8Array[] = [];
   #queued = 0;
+  #begun = false;
   #waiting: Waiting | undefined;
   #state: 'open' | 'ended' | 'failed' = 'open';
   #error: unknown;
@@ -51,6 +52,8 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   }
 
   push(chunk: Uint8Array): void {
+    if (!this.#begun) this.#slabs.begin(chunk);
+    this.#begun = true;
     const waiting = this.#waiting;
     if (this.#discarded !== undefined) {
       this.#drop(chunk.byteLength);

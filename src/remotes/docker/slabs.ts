@@ -10,6 +10,8 @@ const kept = 16;
 interface Slab {
   readonly bytes: Uint8Array;
   holders: number;
+  /** Where the last body began that began in it. */
+  begin: number | undefined;
 }
 
 /**
@@ -25,6 +27,7 @@ export class Slabs {
   take(): Uint8Array {
     const slab = this.#free.pop() ?? this.#make();
     slab.holders = 1;
+    slab.begin = undefined;
     return slab.bytes;
   }
 
@@ -38,6 +41,17 @@ export class Slabs {
     if (slab === undefined) return;
     slab.holders -= 1;
     if (slab.holders === 0 && this.#free.length < kept) this.#free.push(slab);
+  }
+
+  /** These are the first bytes of a body. */
+  begin(bytes: Uint8Array): void {
+    const slab = this.#slabs.get(bytes.buffer);
+    if (slab !== undefined) slab.begin = bytes.byteOffset;
+  }
+
+  /** Where in a slab the last body began that began there. */
+  beginIn(bytes: Uint8Array): number | undefined {
+    return this.#slabs.get(bytes.buffer)?.begin;
   }
 
   /** Held bytes as one's own: as they are where nobody else uses their memory, else a copy, and the bytes are released. */
@@ -60,17 +74,23 @@ export class Slabs {
 
   #make(): Slab {
     // Shared, so that another thread can hash what is in it.
-    const slab = { bytes: new Uint8Array(new SharedArrayBuffer(slabSize)), holders: 1 };
+    const slab = { bytes: new Uint8Array(new SharedArrayBuffer(slabSize)), holders: 1, begin: undefined };
     this.#slabs.set(slab.bytes.buffer, slab);
     return slab;
   }
 }
 
-/** The slab that one connection reads into. */
+/**
+ * The slab that one connection reads into. Once a body began, each slab ends where a multiple of 1 MiB of the body does: files
+ * are written fastest in such pieces.
+ */
 export class Inlet {
   readonly #slabs: Slabs;
   #slab: Uint8Array | undefined;
   #filled = 0;
+  /** How much of the slab is used. */
+  #limit = slabSize;
+  #least = leastRoom;
 
   constructor(slabs: Slabs) {
     this.#slabs = slabs;
@@ -78,9 +98,16 @@ export class Inlet {
 
   /** Where the next bytes go. */
   room(): Uint8Array {
-    if (slabSize - this.#filled < leastRoom) this.close();
+    if (this.#slab !== undefined && this.#limit - this.#filled < this.#least) this.#next(this.#slab);
     this.#slab ??= this.#slabs.take();
-    return this.#slab.subarray(this.#filled);
+    return this.#slab.subarray(this.#filled, this.#limit);
+  }
+
+  #next(slab: Uint8Array): void {
+    const [begin, filled] = [this.#slabs.beginIn(slab), this.#filled];
+    this.close();
+    this.#limit = begin === undefined ? slabSize : slabSize - ((filled - begin) % slabSize);
+    if (begin !== undefined) this.#least = 1;
   }
 
   /** The `count` bytes that have come into the room. */
