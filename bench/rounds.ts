@@ -63,7 +63,7 @@ export async function compete({ contestants, bytes = 0, traffic }: Case, options
       await contestant.prepare();
       // What an earlier run left to be written is not this one's.
       if (process.platform !== 'win32') await succeed('sync', []);
-      if (scratch !== undefined && bytes > noticeable) await fetchMemory(scratch, bytes * 1.5);
+      if (scratch !== undefined && bytes > noticeable) await fetchMemory(scratch, bytes * 1.1);
       const before = await traffic?.();
       const usage = scaled(await measure(contestant.command), contestant.scale ?? 1);
       const after = await traffic?.();
