@@ -10,6 +10,9 @@ const worthwhile = 4 * 1024 * 1024;
 // Half of what is beside the main thread; the rest reads, writes and serves.
 const idleProcessors = Math.ceil((availableParallelism() - 1) / 2);
 
+// What is read is mostly sent on, by this process and often to a server beside it.
+const verifiesOnThreads = availableParallelism() > 2;
+
 /** More threads than this wait for the disk or the network. */
 const mostThreads = 3;
 
@@ -39,6 +42,11 @@ export class Hashing implements Disposable {
   hasher(algorithm: Algorithm, size = 0): StreamHasher {
     const thread = size >= worthwhile && algorithm !== 'blake3' ? this.#thread() : undefined;
     return thread === undefined ? new InlineHasher(algorithm) : thread.hasher(algorithm);
+  }
+
+  /** A fresh hasher for `size` bytes that are read to be given to somebody else. */
+  verifier(algorithm: Algorithm, size: number): StreamHasher {
+    return this.hasher(algorithm, verifiesOnThreads ? size : 0);
   }
 
   #thread(): HashThread | undefined {

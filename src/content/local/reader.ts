@@ -73,7 +73,7 @@ export class LocalReader implements BlobReader {
   async *#inTwoBuffers(offset: number, length: number, options: RangeOptions): AsyncGenerator<Uint8Array> {
     const shift = (options.position ?? 0) - offset;
     const [end, isWhole] = [offset + length, length === this.size];
-    const hasher = isWhole ? this.#hashing.hasher(algorithmOf(this.digest), this.size) : undefined;
+    const hasher = isWhole ? this.#hashing.verifier(algorithmOf(this.digest), this.size) : undefined;
     const buffers: Uint8Array[] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(Math.min(chunkSize, length))));
     const fill = async (position: number): Promise<Uint8Array> => {
       const [buffer = new Uint8Array(0)] = buffers.reverse();
