@@ -41,8 +41,9 @@ export function contentService(options: ContentServiceOptions): Routes {
       for await (const batch of batches(contentFor(call).walk(...filters))) yield { info: batch.map(toInfo) };
     },
     async delete({ digest }, call) {
-      options.readers.forget({ namespace: namespaceOf(options, call), digest });
       await unlessMissing(contentFor(call).delete(parseDigest(digest), call));
+      // Only now: until then somebody may have read ahead once more.
+      options.readers.forget({ namespace: namespaceOf(options, call), digest });
       return {};
     },
     async *read({ digest, offset, size }, call) {
