@@ -1,3 +1,5 @@
+import { isAscii } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -26,25 +28,36 @@ export async function bundleCommand(directory: string): Promise<void> {
   const { metafile } = await build({
     ...commonJs,
     entryPoints: ['src/cli/main.ts'],
-    plugins: [partsOfUndici],
+    plugins: [partsOfUndici, builtinsLater],
     banner: { js: "const urlOfBundle = require('node:url').pathToFileURL(__filename).href;" },
     // The second is how undici is told that it is bundled, and leaves out a parser on trial.
     define: { 'import.meta.url': 'urlOfBundle', esbuildDetection: '1' },
     minifySyntax: true,
     metafile: true,
   });
-  // It comes first, so that what it loads comes out of the compile cache.
+  const main = await readFile(join(directory, 'main.cjs'));
+  // The file is read as Latin-1, in half the memory and the time; esbuild does not escape the patterns of regular expressions.
+  if (!isAscii(main)) throw new Error('the bundle holds more than ASCII: write \\u… in the pattern it is in');
   await build({
     ...commonJs,
     entryPoints: ['src/cli/dray.ts'],
-    plugins: [{ name: 'beside', setup: ({ onResolve }) => onResolve({ filter: /main\.ts$/ }, () => mainBeside) }],
+    plugins: [mainBeside],
+    define: {
+      'import.meta.dirname': '__dirname',
+      hashOfMain: JSON.stringify(createHash('sha256').update(main).digest('hex').slice(0, 16)),
+    },
     supported: { 'dynamic-import': false },
   });
   await build({ ...common, format: 'esm', entryPoints: await threads(), outbase: 'src', entryNames: '[name]' });
   await writeFile(join(directory, 'LICENSES.txt'), await licensesOf(metafile));
 }
 
-const mainBeside = { path: './main.cjs', external: true };
+const mainBeside: Plugin = {
+  name: 'main beside',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path: join(project, 'src', 'cli', 'bundled.ts') }));
+  },
+};
 
 // The whole of undici takes longer to load than a short command runs, and most of it is fetch and what belongs to it; nor is HTTP/2
 // ever asked for. A part that moves fails the build, one that is asked for and not here too.
@@ -52,15 +65,41 @@ const partsOfUndici: Plugin = {
   name: 'parts of undici',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'parts' }));
-    onLoad({ filter: /.*/, namespace: 'parts' }, () => ({
+    onLoad({ filter: /^undici$/, namespace: 'parts' }, () => ({
       contents: `
         export { default as Agent } from 'undici/lib/dispatcher/agent.js';
         export { default as ProxyAgent } from 'undici/lib/dispatcher/proxy-agent.js';
         export { default as buildConnector } from 'undici/lib/core/connect.js';`,
       resolveDir: project,
     }));
+    // Of Node's HTTP it wants a limit, where none is said, and a class of streams, of which it is given none.
+    onResolve({ filter: /^node:http$/ }, ({ importer }) =>
+      importer.includes('undici') ? { path: 'node:http', namespace: 'parts' } : undefined,
+    );
+    onLoad({ filter: /^node:http$/, namespace: 'parts' }, () => ({
+      contents: 'exports.IncomingMessage = class {}; exports.maxHeaderSize = 16384;',
+    }));
     onLoad({ filter: /undici.lib.dispatcher.client-h2\.js$/ }, () => ({
       contents: `module.exports = () => { throw new Error('the command speaks HTTP/1.1'); };`,
+    }));
+  },
+};
+
+// These take a millisecond and more each, and a command names several that it does not come to use.
+const heavyBuiltins =
+  /^node:(child_process|crypto|dns|dns\/promises|http|http2|https|net|sqlite|stream|tls|worker_threads|zlib)$/;
+
+const builtinsLater: Plugin = {
+  name: 'builtins later',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: heavyBuiltins }, ({ path, kind, namespace }) =>
+      kind === 'import-statement' && namespace === 'file' ? { path, namespace: 'later' } : { path, external: true },
+    );
+    onLoad({ filter: /.*/, namespace: 'later' }, async ({ path }) => ({
+      contents: `
+        let builtin;
+        for (const name of ${JSON.stringify(Object.keys(await import(path)))})
+          Object.defineProperty(exports, name, { enumerable: true, get: () => (builtin ??= require('${path}'))[name] });`,
     }));
   },
 };

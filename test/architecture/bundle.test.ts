@@ -18,8 +18,12 @@ it('the bundled command works, with the version of the package and the licenses 
   await copyFile(join(project, 'package.json'), directory.join('package.json'));
   await symlink(join(project, 'node_modules'), directory.join('node_modules'), 'junction');
   const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'));
-  const dray = (...args: string[]) => succeed(process.execPath, [join(bundle, 'dray.cjs'), ...args]);
-  assert.equal(await dray('version'), `dray ${version}\n`);
+  const env = { ...process.env, NODE_COMPILE_CACHE: directory.join('cache') };
+  const dray = (...args: string[]) => succeed(process.execPath, [join(bundle, 'dray.cjs'), ...args], { env });
+  // Without a cache of what is compiled, with an empty one, and with one.
+  for (let time = 0; time < 3; time += 1) assert.equal(await dray('version'), `dray ${version}\n`);
+  const cached = await readdir(env.NODE_COMPILE_CACHE, { recursive: true });
+  assert.ok(cached.some((file) => /dray-[0-9a-f]{16}-version$/.test(file)));
   const inStore = ['--root', directory.join('store'), '--json'];
   assert.deepEqual(JSON.parse(await dray('images', 'ls', ...inStore)), []);
   // A filter by regular expression loads the one package that stays outside.

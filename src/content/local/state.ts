@@ -30,8 +30,8 @@ const schema = `
  */
 export class State implements Disposable {
   readonly #paths: Paths;
-  readonly #id = randomUUID();
   readonly #held = new Set<string>();
+  #id = '';
   #alive: DatabaseSync | undefined;
   #database: DatabaseSync | undefined;
   #statements: Statements | undefined;
@@ -122,6 +122,7 @@ export class State implements Disposable {
 
   #stayAlive(): void {
     if (this.#alive !== undefined) return;
+    this.#id = randomUUID();
     mkdirSync(this.#paths.owners, { recursive: true, mode: 0o700 });
     this.#sweepOwners();
     const database = new DatabaseSync(this.#paths.owner(this.#id), { timeout: 1000 });

@@ -34,7 +34,7 @@ export function backOff(policy: RetryPolicy, next: number): number {
  */
 export function parseRetryAfter(text: string | undefined, now: number = Date.now()): number | undefined {
   const value = text?.trim() ?? '';
-  const duration = /^(\d{1,9}(?:\.\d{1,9})?)\s*(ns|us|µs|μs|ms|s|m|h)?$/.exec(value);
+  const duration = /^(\d{1,9}(?:\.\d{1,9})?)\s*(ns|us|[\u00b5\u03bc]s|ms|s|m|h)?$/.exec(value);
   if (duration !== null) return Math.ceil(Number(duration[1]) * (units[duration[2] ?? 's'] ?? 1000));
   if (!/[A-Za-z]{3}/.test(value)) return undefined;
   const date = Date.parse(value);
