@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { packingBytes, packingOf, unpacked } from '../content/compression.ts';
 import { collect } from '../content/documents.ts';
 import type { AbortableOptions } from '../content/store.ts';
@@ -9,6 +9,7 @@ import { type ImageConfig, parseImageConfig } from '../spec/documents.ts';
 import { mediaTypes } from '../spec/media-types.ts';
 import { normalizePlatform, type Platform } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
+import { inEnglish, nullable } from '../spec/schemas.ts';
 import { badArchive, incomplete, shown } from './archive-error.ts';
 import type { ArchiveFile, Catalog } from './catalog.ts';
 import type { ArchiveContents, ArchiveImage, MadeDocument } from './contents.ts';
@@ -24,17 +25,15 @@ export interface DockerOptions extends AbortableOptions {
   readonly documentLimit?: number | undefined;
 }
 
-const nullable = <T extends z.ZodType>(schema: T) => z.preprocess((value) => value ?? undefined, schema.optional());
-
 const manifestsSchema = z
   .array(
     z.looseObject({
       Config: z.string(),
       RepoTags: nullable(z.array(z.string())),
-      Layers: nullable(z.array(z.string()).max(10_000)),
+      Layers: nullable(z.array(z.string()).check(z.maxLength(10_000))),
     }),
   )
-  .max(10_000);
+  .check(z.maxLength(10_000));
 
 /** What Docker 1.10 and later list in `manifest.json`: one image. */
 export interface DockerManifest {
@@ -46,7 +45,7 @@ export interface DockerManifest {
 /** Reads a `manifest.json`. @throws DrayError `invalid-argument`, reason `bad-archive`. */
 export function parseDockerManifests(bytes: Uint8Array): readonly DockerManifest[] {
   const found = parseJson(bytes, 'manifest.json');
-  const result = manifestsSchema.safeParse(found);
+  const result = manifestsSchema.safeParse(found, inEnglish);
   if (result.success) return result.data;
   if (!Array.isArray(found)) throw badArchive('manifest.json is no list of images', { hint: directoryHint });
   const issue = result.error.issues[0];

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { collect } from '../content/documents.ts';
 import type { Digest } from '../spec/digest.ts';
 import { badArchive, incomplete, shown } from './archive-error.ts';
@@ -16,11 +16,11 @@ import {
 const repositoriesSchema = z.record(z.string(), z.record(z.string(), z.string()));
 
 const layerSchema = z.looseObject({
-  parent: z.string().nullish(),
-  created: z.string().nullish(),
-  author: z.string().nullish(),
-  comment: z.string().nullish(),
-  container_config: z.looseObject({ Cmd: z.array(z.string()).nullish() }).nullish(),
+  parent: z.nullish(z.string()),
+  created: z.nullish(z.string()),
+  author: z.nullish(z.string()),
+  comment: z.nullish(z.string()),
+  container_config: z.nullish(z.looseObject({ Cmd: z.nullish(z.array(z.string())) })),
 });
 
 type Layer = z.infer<typeof layerSchema>;

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { decodeBase64Url } from '../spec/schema1.ts';
 
 /** An algorithm of JSON web signatures (RFC 7518, 3.1) that libtrust knows, and no others were ever used. */
@@ -34,9 +34,9 @@ export function algorithmFor(key: KeyObject): Algorithm | undefined {
 }
 
 const common = {
-  kid: z.string().optional(),
+  kid: z.optional(z.string()),
   // A private key has no place here.
-  d: z.never().optional(),
+  d: z.optional(z.never()),
 };
 
 const keySchema = z.discriminatedUnion('kty', [

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { checkDocumentSize } from '../content/documents.ts';
 import { type Digest, digestOf, isDigest } from '../spec/digest.ts';
 import { badDocument, fanOutLimit, parseDocument, parseObject } from '../spec/documents.ts';
@@ -49,28 +49,22 @@ const what = 'schema 1 manifest';
 
 const manifestSchema = z.looseObject({
   schemaVersion: z.literal(1),
-  name: z.string().default(''),
-  tag: z.string().default(''),
-  architecture: z.string().default(''),
-  fsLayers: z
-    .array(z.looseObject({ blobSum: z.string() }))
-    .min(1)
-    .max(fanOutLimit),
-  history: z
-    .array(z.looseObject({ v1Compatibility: z.string() }))
-    .min(1)
-    .max(fanOutLimit),
+  name: z._default(z.string(), ''),
+  tag: z._default(z.string(), ''),
+  architecture: z._default(z.string(), ''),
+  fsLayers: z.array(z.looseObject({ blobSum: z.string() })).check(z.minLength(1), z.maxLength(fanOutLimit)),
+  history: z.array(z.looseObject({ v1Compatibility: z.string() })).check(z.minLength(1), z.maxLength(fanOutLimit)),
 });
 
 const historySchema = z.looseObject({
-  id: z.string().nullish(),
-  parent: z.string().nullish(),
-  created: z.string().nullish(),
-  author: z.string().nullish(),
-  comment: z.string().nullish(),
-  container_config: z.looseObject({ Cmd: z.array(z.string()).nullish() }).nullish(),
-  throwaway: z.boolean().nullish(),
-  Size: z.int().nullish(),
+  id: z.nullish(z.string()),
+  parent: z.nullish(z.string()),
+  created: z.nullish(z.string()),
+  author: z.nullish(z.string()),
+  comment: z.nullish(z.string()),
+  container_config: z.nullish(z.looseObject({ Cmd: z.nullish(z.array(z.string())) })),
+  throwaway: z.nullish(z.boolean()),
+  Size: z.nullish(z.int()),
 });
 
 /**

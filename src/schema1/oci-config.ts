@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Digest } from '../spec/digest.ts';
 import { parseDocument } from '../spec/documents.ts';
 import { type Json, sortedByKey } from './json.ts';
@@ -22,9 +22,9 @@ export interface ConfigParts {
   readonly history: readonly HistoryItem[];
 }
 
-const text = z.string().nullish();
-const texts = z.array(z.string()).nullish();
-const set = z.record(z.string(), z.looseObject({}).nullable()).nullish();
+const text = z.nullish(z.string());
+const texts = z.nullish(z.array(z.string()));
+const set = z.nullish(z.record(z.string(), z.nullable(z.looseObject({}))));
 
 const configSchema = z.object({
   created: text,
@@ -34,8 +34,8 @@ const configSchema = z.object({
   'os.version': text,
   'os.features': texts,
   variant: text,
-  config: z
-    .object({
+  config: z.nullish(
+    z.object({
       User: text,
       ExposedPorts: set,
       Env: texts,
@@ -43,11 +43,11 @@ const configSchema = z.object({
       Cmd: texts,
       Volumes: set,
       WorkingDir: text,
-      Labels: z.record(z.string(), z.string()).nullish(),
+      Labels: z.nullish(z.record(z.string(), z.string())),
       StopSignal: text,
-      ArgsEscaped: z.boolean().nullish(),
-    })
-    .nullish(),
+      ArgsEscaped: z.nullish(z.boolean()),
+    }),
+  ),
 });
 
 /**

@@ -1,5 +1,6 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { parseDocument } from '../spec/documents.ts';
+import { nullAs, transformed } from '../spec/schemas.ts';
 import { encodeJson, type Json, sortedByKey } from './json.ts';
 import { goTime, noTime } from './time.ts';
 
@@ -15,26 +16,20 @@ export function isOldDocker(version: unknown): boolean {
 }
 
 // A key that is always written, with its value where there is none; and one that is left out then.
-const always = <T extends z.ZodType>(schema: T, zero: Json) => schema.nullish().transform((value) => value ?? zero);
-const sometimes = <T extends z.ZodType>(schema: T) =>
-  schema.nullish().transform((value) => (isZero(value) ? undefined : value));
+const always = <T extends z.ZodMiniType>(schema: T, zero: Json) =>
+  transformed(z.nullish(schema), (value) => value ?? zero);
+const sometimes = <T extends z.ZodMiniType>(schema: T) =>
+  transformed(z.nullish(schema), (value) => (isZero(value) ? undefined : value));
 
 const isZero = (value: unknown): boolean =>
   !value || (typeof value === 'object' && (value instanceof Map ? value.size : Object.keys(value).length) === 0);
 
 const sorted = (value: Readonly<Record<string, Json>>): ReadonlyMap<string, Json> => sortedByKey(Object.entries(value));
 const texts = z.array(z.string());
-const command = z.union([texts, z.string().transform((one) => [one])]);
-const labels = z.record(z.string(), z.string()).transform(sorted);
-const keys = z
-  .record(
-    z.string(),
-    z
-      .object({})
-      .nullable()
-      .transform(() => ({})),
-  )
-  .transform(sorted);
+const command = z.union([texts, transformed(z.string(), (one) => [one])]);
+const labels = transformed(z.record(z.string(), z.string()), sorted);
+const key = transformed(z.nullable(z.object({})), () => ({}));
+const keys = transformed(z.record(z.string(), key), sorted);
 
 /** The keys that Docker's own program writes, in its order. */
 const containerSchema = z.object({
@@ -64,15 +59,12 @@ const containerSchema = z.object({
 
 const imageSchema = z.object({
   comment: sometimes(z.string()),
-  created: z
-    .string()
-    .nullish()
-    .transform((time) => (typeof time === 'string' ? goTime(time) : noTime)),
+  created: transformed(z.nullish(z.string()), (time) => (typeof time === 'string' ? goTime(time) : noTime)),
   container: sometimes(z.string()),
-  container_config: z.preprocess((value) => value ?? {}, containerSchema),
+  container_config: nullAs({}, containerSchema),
   docker_version: sometimes(z.string()),
   author: sometimes(z.string()),
-  config: containerSchema.nullish().transform((value) => value ?? undefined),
+  config: transformed(z.nullish(containerSchema), (value) => value ?? undefined),
   architecture: sometimes(z.string()),
   variant: sometimes(z.string()),
   os: sometimes(z.string()),

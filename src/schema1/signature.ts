@@ -1,8 +1,9 @@
 import { constants, type KeyObject, verify } from 'node:crypto';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { DrayError } from '../errors.ts';
 import type { Schema1Signature } from '../spec/schema1.ts';
 import { decodeBase64Url } from '../spec/schema1.ts';
+import { inEnglish } from '../spec/schemas.ts';
 import { algorithmFor, algorithmParts, keyIdOf, readCertificates, readJwk } from './key.ts';
 import type { Schema1Manifest } from './manifest.ts';
 
@@ -28,8 +29,8 @@ export interface Schema1Verdict {
 
 const headerSchema = z.looseObject({
   alg: z.string(),
-  jwk: z.unknown().optional(),
-  x5c: z.array(z.string()).min(1).optional(),
+  jwk: z.optional(z.unknown()),
+  x5c: z.optional(z.array(z.string()).check(z.minLength(1))),
 });
 
 /** Looks at each signature of a manifest: ES256, ES384, ES512, RS256, RS384 or RS512 with the key that it carries. */
@@ -66,7 +67,7 @@ function verdictOn(signature: Schema1Signature, payload: string): SignatureVerdi
   try {
     const key = x5c === undefined ? readJwk(jwk) : readCertificates(x5c);
     keyId = keyIdOf(key);
-    const bytes = decodeBase64Url(z.string().parse(signature.signature));
+    const bytes = decodeBase64Url(z.string().parse(signature.signature, inEnglish));
     if (isRight(algorithm, key, Buffer.from(`${signature.protected}.${payload}`), bytes)) return { algorithm, keyId };
     return { algorithm, keyId, problem: 'the signature is wrong' };
   } catch (error) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { DrayError } from '../errors.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import { encodedOf } from '../spec/digest.ts';
@@ -38,17 +38,17 @@ export interface WrittenSchema1 {
 }
 
 const historySchema = z.object({
-  created: z.string().nullish(),
-  created_by: z.string().nullish(),
-  author: z.string().nullish(),
-  comment: z.string().nullish(),
-  empty_layer: z.boolean().nullish(),
+  created: z.nullish(z.string()),
+  created_by: z.nullish(z.string()),
+  author: z.nullish(z.string()),
+  comment: z.nullish(z.string()),
+  empty_layer: z.nullish(z.boolean()),
 });
 
 const configSchema = z.object({
-  architecture: z.string().nullish(),
-  rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(z.string()).nullish() }),
-  history: z.array(historySchema).nullish(),
+  architecture: z.nullish(z.string()),
+  rootfs: z.object({ type: z.literal('layers'), diff_ids: z.nullish(z.array(z.string())) }),
+  history: z.nullish(z.array(historySchema)),
 });
 
 type Step = z.infer<typeof historySchema> & { readonly blob: Descriptor };

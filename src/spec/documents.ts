@@ -1,9 +1,10 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { DrayError } from '../errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import { type Digest, digestPattern } from './digest.ts';
 import { isArtifact, isIndex, isManifest, mediaTypes } from './media-types.ts';
 import { repeatedKey } from './repeated-key.ts';
+import { inEnglish, nullAs, nullable, transformed } from './schemas.ts';
 
 /**
  * The JSON documents of an image. A parsed document keeps every unknown field; whoever passes a document on passes the
@@ -16,15 +17,8 @@ export const documentLimit: number = 8 * 1024 * 1024;
 /** The most children one document may name. */
 export const fanOutLimit = 10_000;
 
-const digestSchema = z
-  .string()
-  .max(1024)
-  .regex(digestPattern)
-  .transform((text) => text as Digest);
+const digestSchema = transformed(z.string().check(z.maxLength(1024), z.regex(digestPattern)), (text) => text as Digest);
 const labelsSchema = z.record(z.string(), z.string());
-
-// Go programs write an empty list or map as null.
-const nullable = <T extends z.ZodType>(schema: T) => z.preprocess((value) => value ?? undefined, schema.optional());
 
 const platformSchema = z.looseObject({
   os: z.string(),
@@ -35,9 +29,9 @@ const platformSchema = z.looseObject({
 });
 
 const descriptorSchema = z.looseObject({
-  mediaType: z.string().min(1).max(255),
+  mediaType: z.string().check(z.minLength(1), z.maxLength(255)),
   digest: digestSchema,
-  size: z.int().nonnegative(),
+  size: z.int().check(z.nonnegative()),
   urls: nullable(z.array(z.string())),
   annotations: nullable(labelsSchema),
   data: nullable(z.base64()),
@@ -45,10 +39,10 @@ const descriptorSchema = z.looseObject({
   platform: nullable(platformSchema),
 });
 
-const children = z.preprocess((value) => value ?? [], z.array(descriptorSchema).max(fanOutLimit));
+const children = nullAs([], z.array(descriptorSchema).check(z.maxLength(fanOutLimit)));
 
 const manifestSchema = z.looseObject({
-  schemaVersion: z.literal(2).optional(),
+  schemaVersion: z.optional(z.literal(2)),
   mediaType: nullable(z.string()),
   artifactType: nullable(z.string()),
   config: descriptorSchema,
@@ -58,7 +52,7 @@ const manifestSchema = z.looseObject({
 });
 
 const indexSchema = z.looseObject({
-  schemaVersion: z.literal(2).optional(),
+  schemaVersion: z.optional(z.literal(2)),
   mediaType: nullable(z.string()),
   artifactType: nullable(z.string()),
   manifests: children,
@@ -75,17 +69,15 @@ const artifactSchema = z.looseObject({
 });
 
 const configSchema = z.looseObject({
-  os: z.string().default(''),
-  architecture: z.string().default(''),
+  os: z._default(z.string(), ''),
+  architecture: z._default(z.string(), ''),
   variant: nullable(z.string()),
   'os.version': nullable(z.string()),
   'os.features': nullable(z.array(z.string())),
   created: nullable(z.string()),
   author: nullable(z.string()),
   config: nullable(z.looseObject({})),
-  rootfs: nullable(
-    z.looseObject({ type: z.string(), diff_ids: z.preprocess((value) => value ?? [], z.array(digestSchema)) }),
-  ),
+  rootfs: nullable(z.looseObject({ type: z.string(), diff_ids: nullAs([], z.array(digestSchema)) })),
   history: nullable(z.array(z.looseObject({ empty_layer: nullable(z.boolean()) }))),
 });
 
@@ -253,14 +245,14 @@ export function checkUnambiguous(document: Readonly<Record<string, unknown>>, me
  * Reads a document of a shape, after {@link checkUnambiguous} where a media type is given; `what` is it called in errors.
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */
-export function parseDocument(schema: z.ZodType, bytes: Uint8Array, what: string, checkAs?: string): unknown {
+export function parseDocument(schema: z.ZodMiniType, bytes: Uint8Array, what: string, checkAs?: string): unknown {
   const document = parseObject(bytes, what);
   if (checkAs !== undefined) {
     checkUnambiguous(document, checkAs);
     const key = repeatedKey(new TextDecoder().decode(bytes));
     if (key !== undefined) throw badDocument(what, `it has the key ${JSON.stringify(key.slice(0, 100))} twice`);
   }
-  const result = schema.safeParse(document);
+  const result = schema.safeParse(document, inEnglish);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { badDocument, parseDocument, parseObject } from './documents.ts';
 import { isSchema1 } from './media-types.ts';
 
@@ -13,12 +13,17 @@ const signatureLimit = 100;
 
 const signedSchema = z.looseObject({
   signatures: z
-    .array(z.looseObject({ protected: z.string(), signature: z.unknown().optional(), header: z.unknown().optional() }))
-    .min(1)
-    .max(signatureLimit),
+    .array(
+      z.looseObject({
+        protected: z.string(),
+        signature: z.optional(z.unknown()),
+        header: z.optional(z.unknown()),
+      }),
+    )
+    .check(z.minLength(1), z.maxLength(signatureLimit)),
 });
 
-const protectedSchema = z.looseObject({ formatLength: z.int().positive(), formatTail: z.string() });
+const protectedSchema = z.looseObject({ formatLength: z.int().check(z.positive()), formatTail: z.string() });
 
 /** One signature as it was written; nothing of it has been checked. */
 export interface Schema1Signature {

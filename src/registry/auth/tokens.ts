@@ -1,6 +1,7 @@
 import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { DrayError } from '../../errors.ts';
+import { transformed } from '../../spec/schemas.ts';
 import type { Access, Authentication, Identity } from './authentication.ts';
 
 /** How to trust the tokens of an issuer (the token specification of the distribution project). */
@@ -43,18 +44,18 @@ function scopeOf({ type, name, action }: Access): string {
   return `${type}:${name}:${action === 'push' ? 'pull,push' : action}`;
 }
 
-const headerSchema = z.looseObject({ alg: z.string(), kid: z.string().optional(), crit: z.unknown().optional() });
+const headerSchema = z.looseObject({ alg: z.string(), kid: z.optional(z.string()), crit: z.optional(z.unknown()) });
 
 const claimsSchema = z.looseObject({
   iss: z.string(),
-  sub: z.string().default(''),
+  sub: z._default(z.string(), ''),
   aud: z.union([z.string(), z.array(z.string())]),
   exp: z.number(),
-  nbf: z.number().optional(),
-  access: z
-    .array(z.looseObject({ type: z.string(), name: z.string(), actions: z.array(z.string()) }))
-    .nullish()
-    .transform((access) => access ?? []),
+  nbf: z.optional(z.number()),
+  access: transformed(
+    z.nullish(z.array(z.looseObject({ type: z.string(), name: z.string(), actions: z.array(z.string()) }))),
+    (access) => access ?? [],
+  ),
 });
 
 type Claims = z.output<typeof claimsSchema>;

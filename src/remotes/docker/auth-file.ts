@@ -1,8 +1,9 @@
 import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { codeOf, DrayError, withContext } from '../../errors.ts';
+import { nullable } from '../../spec/schemas.ts';
 import { askHelper, eraseFromHelper, storeInHelper } from './credential-helper.ts';
 import { type CredentialSource, type Credentials, canonicalRegistry, serverName } from './credentials.ts';
 import { Secret } from './secret.ts';
@@ -21,7 +22,7 @@ export interface AuthFileOptions {
   readonly environment?: Environment | undefined;
 }
 
-const text = z.preprocess((value) => value ?? undefined, z.string().optional());
+const text = nullable(z.string());
 const entrySchema = z.looseObject({
   auth: text,
   username: text,
@@ -30,9 +31,9 @@ const entrySchema = z.looseObject({
   registrytoken: text,
 });
 const fileSchema = z.looseObject({
-  auths: z.preprocess((value) => value ?? undefined, z.record(z.string(), entrySchema).optional()),
+  auths: nullable(z.record(z.string(), entrySchema)),
   credsStore: text,
-  credHelpers: z.preprocess((value) => value ?? undefined, z.record(z.string(), z.string()).optional()),
+  credHelpers: nullable(z.record(z.string(), z.string())),
 });
 
 type Entry = z.infer<typeof entrySchema>;

@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { codeOf, DrayError } from '../../errors.ts';
 import type { Credentials } from './credentials.ts';
 import { Secret } from './secret.ts';

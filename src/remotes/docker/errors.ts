@@ -1,5 +1,6 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { codeOf, DrayError, type ErrorContext, type ErrorKind, type ErrorReason } from '../../errors.ts';
+import { transformed } from '../../spec/schemas.ts';
 import { forbiddenAddress } from './guard.ts';
 import type { WireResponse } from './transport.ts';
 
@@ -26,19 +27,20 @@ export interface ErrorBody {
 }
 
 const detailSchema = z.object({
-  code: z.preprocess((value) => (value === undefined || value === null ? 'UNKNOWN' : String(value)), z.string()),
-  message: z.preprocess((value) => (typeof value === 'string' ? value : undefined), z.string().optional()),
-  detail: z.unknown().optional(),
+  code: z.transform((value: unknown) => String(value ?? 'UNKNOWN')),
+  message: z.optional(z.transform((value: unknown) => (typeof value === 'string' ? value : undefined))),
+  detail: z.optional(z.unknown()),
 });
 const bodySchema = z.union([
-  z.object({ errors: z.array(detailSchema).min(1) }).transform(({ errors }) => errors),
+  transformed(z.object({ errors: z.array(detailSchema).check(z.minLength(1)) }), ({ errors }) => errors),
   // Token servers: OAuth2 (RFC 6749 section 5.2), and Docker Hub's own.
-  z
-    .object({ error: z.string(), error_description: z.string().optional() })
-    .transform(({ error, error_description }) => [{ code: error, message: error_description, detail: undefined }]),
-  z
-    .object({ details: z.string() })
-    .transform(({ details }) => [{ code: 'UNKNOWN', message: details, detail: undefined }]),
+  transformed(
+    z.object({ error: z.string(), error_description: z.optional(z.string()) }),
+    ({ error, error_description }) => [{ code: error, message: error_description, detail: undefined }],
+  ),
+  transformed(z.object({ details: z.string() }), ({ details }) => [
+    { code: 'UNKNOWN', message: details, detail: undefined },
+  ]),
 ]);
 
 /** Reads the body of a failed answer, whatever it is; a body that breaks off is an empty one. */

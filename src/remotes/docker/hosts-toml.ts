@@ -1,6 +1,7 @@
 import { parse, TomlError } from 'smol-toml';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { DrayError } from '../../errors.ts';
+import { inEnglish, transformed } from '../../spec/schemas.ts';
 import type { Capability } from './hosts.ts';
 
 /** The `hosts.toml` of containerd's hosts directory. */
@@ -26,30 +27,34 @@ export interface HostsFile {
   readonly server: HostEntry;
 }
 
-const files = z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat());
-const certificates = z
-  .union([z.string(), z.array(z.union([z.string(), z.array(z.string()).min(1).max(2)]))])
-  .transform((value) => [value].flat().map((entry) => [entry].flat()))
-  .transform((pairs) => pairs.map(([certificate = '', key]) => ({ certificate, key: key === '' ? undefined : key })));
+const texts = transformed(z.union([z.string(), z.array(z.string())]), (value) => [value].flat());
+const pair = z.array(z.string()).check(z.minLength(1), z.maxLength(2));
+const certificates = transformed(z.union([z.string(), z.array(z.union([z.string(), pair]))]), (value) =>
+  [value]
+    .flat()
+    .map((entry) => [entry].flat())
+    .map(([certificate = '', key]) => ({ certificate, key: key === '' ? undefined : key })),
+);
 const headers = z
   .record(
     z.string(),
-    z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat().join(', ')),
+    transformed(texts, (values) => values.join(', ')),
   )
-  .refine((value) => Object.entries(value).every(isHeader), 'a header of it is none');
+  .check(z.refine((value) => Object.entries(value).every(isHeader), 'a header of it is none'));
 
 const entrySchema = z.looseObject({
-  capabilities: z.array(z.enum(['pull', 'resolve', 'push', 'referrers'])).optional(),
-  ca: files.optional(),
-  client: certificates.optional(),
-  skip_verify: z.boolean().optional(),
-  header: headers.optional(),
-  override_path: z.boolean().optional(),
-  dial_timeout: z.string().transform(parseDuration).optional(),
+  capabilities: z.optional(z.array(z.enum(['pull', 'resolve', 'push', 'referrers']))),
+  ca: z.optional(texts),
+  client: z.optional(certificates),
+  skip_verify: z.optional(z.boolean()),
+  header: z.optional(headers),
+  override_path: z.optional(z.boolean()),
+  dial_timeout: z.optional(transformed(z.string(), parseDuration)),
 });
-const fileSchema = entrySchema.extend({
-  server: z.string().min(1).optional(),
-  host: z.record(z.string().min(1), entrySchema).optional(),
+const name = z.string().check(z.minLength(1));
+const fileSchema = z.extend(entrySchema, {
+  server: z.optional(name),
+  host: z.optional(z.record(name, entrySchema)),
 });
 
 /**
@@ -57,7 +62,7 @@ const fileSchema = entrySchema.extend({
  * @throws DrayError `invalid-argument` with the path and what is wrong: a mirror that is lost in silence is worse.
  */
 export function parseHostsToml(text: string, path: string): HostsFile {
-  const parsed = fileSchema.safeParse(parseToml(text, path));
+  const parsed = fileSchema.safeParse(parseToml(text, path), inEnglish);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw malformed(path, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it has the wrong shape'}`);
@@ -109,9 +114,9 @@ function isHeader([name, value]: [string, string]): boolean {
 const unitsOfDuration: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 // A duration as Go writes it: `1m30s`.
-function parseDuration(text: string, context: z.RefinementCtx): number {
+function parseDuration(text: string, { issues }: z.core.ParsePayload): number {
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) {
-    context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is no duration` });
+    issues.push({ code: 'custom', message: `${JSON.stringify(text)} is no duration`, input: text });
     return z.NEVER;
   }
   const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);

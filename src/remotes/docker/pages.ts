@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { DrayError } from '../../errors.ts';
 import { exchange, type HostRequest } from './exchange.ts';
 import { guardUrl } from './guard.ts';
@@ -87,7 +87,7 @@ function endless(host: HostState, problem: string): DrayError {
 
 /** The list of names under a key; some registries write null for an empty one. */
 export function namesIn(host: HostState, page: unknown, key: string): readonly string[] {
-  const schema = z.object({ [key]: z.array(z.string()).nullish() });
+  const schema = z.object({ [key]: z.nullish(z.array(z.string())) });
   const parsed = schema.safeParse(page);
   if (parsed.success) return parsed.data[key] ?? [];
   throw new DrayError('invalid-argument', `${host.registry} sent a list without "${key}"`, {

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { DrayError, type ErrorContext } from '../../errors.ts';
 import type { Credentials } from './credentials.ts';
 import { errorFrom } from './errors.ts';
@@ -36,10 +36,10 @@ const clientId = 'dray';
 const shortestLifetime = 60;
 
 const grantSchema = z.object({
-  token: z.string().optional(),
-  access_token: z.string().optional(),
-  refresh_token: z.string().nullish(),
-  expires_in: z.number().nullish().catch(undefined),
+  token: z.optional(z.string()),
+  access_token: z.optional(z.string()),
+  refresh_token: z.nullish(z.string()),
+  expires_in: z.catch(z.nullish(z.number()), undefined),
 });
 
 /**

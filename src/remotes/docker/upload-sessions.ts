@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { codeOf, withContext } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 
@@ -34,7 +34,7 @@ const savedSchema = z.object({
   repository: z.string(),
   digest: z.string(),
   location: z.string(),
-  offset: z.int().nonnegative(),
+  offset: z.int().check(z.nonnegative()),
   savedAt: z.number(),
 });
 

@@ -1,0 +1,37 @@
+import { en } from 'zod/locales';
+import * as z from 'zod/mini';
+
+/** What schemas of documents from outside have in common. */
+
+/**
+ * Given along with a value to parse, it has zod say in English what is wrong. A setting of zod would do as well, but holds for
+ * all of the process.
+ */
+export const inEnglish: z.core.ParseContext<z.core.$ZodIssue> = { error: en().localeError };
+
+/** A schema and what becomes of a value that it has read. */
+export type Transformed<T extends z.ZodMiniType, Output> = z.ZodMiniPipe<T, z.ZodMiniTransform<Output, z.output<T>>>;
+
+/** Reads a value by a schema and makes something of it; it may add issues to the payload. */
+export function transformed<T extends z.ZodMiniType, Output>(
+  schema: T,
+  transform: (value: z.output<T>, payload: z.core.ParsePayload) => Output,
+): Transformed<T, Awaited<Output>> {
+  return z.pipe(schema, z.transform(transform));
+}
+
+/** A schema that is handed something else in place of null and of what is absent. */
+export type NullAs<T extends z.ZodMiniType> = z.ZodMiniPipe<z.ZodMiniTransform<unknown, unknown>, T>;
+
+/** Reads null, and what is absent, as `zero`: Go programs write an empty list or map as null. */
+export function nullAs<T extends z.ZodMiniType>(zero: unknown, schema: T): NullAs<T> {
+  return z.pipe(
+    z.transform((value: unknown): unknown => value ?? zero),
+    schema,
+  );
+}
+
+/** Reads null as absent. */
+export function nullable<T extends z.ZodMiniType>(schema: T): NullAs<z.ZodMiniOptional<T>> {
+  return nullAs(undefined, z.optional(schema));
+}
