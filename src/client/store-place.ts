@@ -59,7 +59,7 @@ export class StorePlace implements Place {
     const { name } = this;
     const { unnamed = false } = this.#options;
     const lease = await holdingLease(leases, { signal });
-    const pusher = withOrigin(pusherOf(content, { lease: lease.id }), content, source.origin);
+    const pusher = withOrigin(pusherOf(content, { lease: lease.id, relabel }), source.origin);
     return {
       pusher,
       async convertSchema1({ fetcher }, root, options) {
@@ -159,17 +159,29 @@ function documentsOf(content: Services['content']): Fetcher {
 }
 
 // Records where content came from, so that a later push to the same registry can mount it.
-function withOrigin(pusher: Pusher, content: Services['content'], origin: Origin | undefined): Pusher {
+function withOrigin(pusher: Pusher, origin: Origin | undefined): Pusher {
   if (origin === undefined) return pusher;
   const key = `${originLabel}${origin.host}`;
+  if (!fitsLabel(key, origin.repository)) return pusher;
   return {
-    async push(target, open, options = {}) {
-      const labels = { ...options.labels, ...(fitsLabel(key, origin.repository) ? { [key]: origin.repository } : {}) };
-      const known = await labelsOf(content, target);
-      const merged = known === undefined ? labels : { ...labels, ...mergedOrigin(key, known[key], origin.repository) };
-      return pusher.push(target, open, { ...options, labels: known === undefined ? labels : changed(merged, known) });
-    },
+    push: (target, open, options = {}) =>
+      pusher.push(target, open, { ...options, labels: { ...options.labels, [key]: origin.repository } }),
   };
+}
+
+// What a blob that is there already comes to lack: a repository is added to those that it was seen in.
+function relabel(known: Labels, given: Labels): Labels {
+  const wanted = Object.entries(given).map(([key, value]): [string, string] =>
+    key.startsWith(originLabel) ? [key, withRepository(key, known[key], value)] : [key, value],
+  );
+  return Object.fromEntries(wanted.filter(([key, value]) => (known[key] ?? '') !== value));
+}
+
+function withRepository(key: string, known = '', repository: string): string {
+  const repositories = new Set(known.split(',').filter((one) => one !== ''));
+  const value = [...repositories.add(repository)].sort().join(',');
+  // The label only saves work later: what does not fit is left as it was.
+  return fitsLabel(key, value) ? value : known;
 }
 
 async function labelsOf(content: Services['content'], target: Descriptor): Promise<Labels | undefined> {
@@ -179,15 +191,4 @@ async function labelsOf(content: Services['content'], target: Descriptor): Promi
     if (is(error, 'not-found')) return undefined;
     throw error;
   }
-}
-
-function mergedOrigin(key: string, known: string | undefined, repository: string): Labels {
-  const repositories = new Set((known ?? '').split(',').filter((one) => one !== ''));
-  const value = [...repositories.add(repository)].sort().join(',');
-  // The label only saves work later: what does not fit is left as it was.
-  return { [key]: fitsLabel(key, value) ? value : (known ?? '') };
-}
-
-function changed(labels: Labels, known: Labels): Labels {
-  return Object.fromEntries(Object.entries(labels).filter(([key, value]) => (known[key] ?? '') !== value));
 }

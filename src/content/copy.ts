@@ -85,19 +85,23 @@ export interface StorePusherOptions {
   readonly lease?: string | undefined;
   /** The ref of a blob's ingest; {@link refOf} if not said. */
   readonly ref?: ((target: Descriptor) => string) | undefined;
+  /** What labels to set where the blob is there already; those that are given if not said. */
+  readonly relabel?: ((known: Labels, given: Labels) => Labels) | undefined;
 }
 
 /** A content store as a target of transfers. */
 export function pusherOf(
-  store: Ingester & IngestManager & Pick<ContentStore, 'update'>,
-  { lease, ref = refOf }: StorePusherOptions = {},
+  store: Ingester & IngestManager & Pick<ContentStore, 'info' | 'update'>,
+  { lease, ref = refOf, relabel }: StorePusherOptions = {},
 ): Pusher {
   return {
     async push(target, open, { labels, onResume, signal } = {}) {
       const outcome = await writeBlob(store, ref(target), target, open, { labels, onResume, signal, lease });
-      if (outcome === 'exists' && labels !== undefined && Object.keys(labels).length > 0) {
-        await store.update({ digest: target.digest, labels }, ...Object.keys(labels).map((key) => `labels.${key}`));
-      }
+      if (outcome === 'pushed' || labels === undefined) return outcome;
+      const { digest } = target;
+      const set = relabel === undefined ? labels : relabel((await store.info(digest, { signal })).labels, labels);
+      const fieldpaths = Object.keys(set).map((key) => `labels.${key}`);
+      if (fieldpaths.length > 0) await store.update({ digest, labels: set }, ...fieldpaths);
       return outcome;
     },
   };

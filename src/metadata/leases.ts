@@ -141,18 +141,18 @@ export function letGo(
 
 /** @throws DrayError `not-found`; `failed-precondition` when the lease has expired. */
 export function checkLease(rows: Rows, namespace: string, id: string): void {
-  const { expiresAt } = findLease(rows, namespace, id);
-  if (expiresAt === undefined || expiresAt.nanoseconds >= Timestamp.now().nanoseconds) return;
-  throw new DrayError('failed-precondition', `lease ${id} has expired at ${expiresAt}`, {
+  const { expires_at: expiry } = findLease(rows, namespace, id);
+  if (expiry === null || expiry >= Timestamp.now().nanoseconds) return;
+  throw new DrayError('failed-precondition', `lease ${id} has expired at ${new Timestamp(expiry)}`, {
     side: 'store',
     hint: 'make a new lease, one that lasts longer',
   });
 }
 
-function findLease(rows: Rows, namespace: string, id: string): Lease {
+function findLease(rows: Rows, namespace: string, id: string): LeaseRow {
   const row = rows.get<LeaseRow>('SELECT * FROM lease WHERE namespace = ? AND id = ?', namespace, id);
   if (row === undefined) throw noLease(id);
-  return leaseOf(row);
+  return row;
 }
 
 function leaseOf({ id, labels, expires_at, created_at }: LeaseRow): Lease {

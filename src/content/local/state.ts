@@ -45,13 +45,15 @@ export class State implements Disposable {
    * @throws DrayError `unavailable`, reason `locked`, while it has a living owner, this one included.
    */
   claim(key: string, ref: string): Claim {
-    const { owner, take } = this.#open();
+    const { owner, claim, take } = this.#open();
     this.#stayAlive();
-    this.#transaction(() => {
-      const row = owner.get(key) as { owner: string; claimed_at: bigint } | undefined;
-      if (row !== undefined && this.#isAlive(row.owner)) throw locked(ref, new Timestamp(row.claimed_at));
-      take.run(key, this.#id, Timestamp.now().nanoseconds);
-    });
+    const isFree = Number(claim.run(key, this.#id, Timestamp.now().nanoseconds).changes) === 1;
+    if (!isFree)
+      this.#transaction(() => {
+        const row = owner.get(key) as { owner: string; claimed_at: bigint } | undefined;
+        if (row !== undefined && this.#isAlive(row.owner)) throw locked(ref, new Timestamp(row.claimed_at));
+        take.run(key, this.#id, Timestamp.now().nanoseconds);
+      });
     this.#held.add(key);
     let isHeld = true;
     return {
@@ -172,6 +174,7 @@ export interface Claim {
 
 interface Statements {
   readonly owner: StatementSync;
+  readonly claim: StatementSync;
   readonly take: StatementSync;
   readonly leave: StatementSync;
   readonly labels: StatementSync;
@@ -182,6 +185,7 @@ interface Statements {
 function prepare(database: DatabaseSync): Statements {
   return {
     owner: database.prepare('SELECT owner, claimed_at FROM ingest_owner WHERE key = ?'),
+    claim: database.prepare('INSERT OR IGNORE INTO ingest_owner VALUES (?, ?, ?)'),
     take: database.prepare('INSERT OR REPLACE INTO ingest_owner VALUES (?, ?, ?)'),
     leave: database.prepare('DELETE FROM ingest_owner WHERE key = ? AND owner = ?'),
     labels: database.prepare('SELECT labels, updated_at FROM blob_label WHERE digest = ?'),
