@@ -61,7 +61,7 @@ export class NamespacedContent implements ContentStore {
     if (ref === '' || !ref.isWellFormed()) throw new DrayError('invalid-argument', 'an ingest needs a ref');
     if (target !== undefined) parseDigest(target.digest);
     signal?.throwIfAborted();
-    const { database, local } = this.#parts;
+    const { database, local, files } = this.#parts;
     if (lease !== undefined) checkLease(database, this.#namespace, lease);
     await this.#unlessThere(target, lease);
     const ingest = await local.ingest({ ref: sharedRef(this.#namespace, ref), target, signal });
@@ -70,9 +70,10 @@ export class NamespacedContent implements ContentStore {
       // Whoever had the ingest until now may have committed it.
       await this.#unlessThere(target, lease);
       token = await this.#note(ref, target, lease);
-      const adopted = target === undefined ? undefined : await this.#adoptable(target);
+      const onDisk = target === undefined || files.size(target.digest) === undefined ? undefined : target;
+      const adopted = onDisk === undefined ? undefined : await this.#adoptable(onDisk);
       // Its file is there before it lets go of the ingest, its entry perhaps only now.
-      if (adopted === undefined) await this.#unlessThere(target, lease);
+      if (adopted === undefined) await this.#unlessThere(onDisk, lease);
       const context = { ...this.#parts, namespace: this.#namespace, ref, token, target, lease };
       return new NamespacedWriter(context, ingest, adopted);
     } catch (error) {

@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { closeSync, fstatSync, fsync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { mkdir, rename, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf, is } from '../../errors.ts';
 import { algorithmOf, type Digest } from '../../spec/digest.ts';
@@ -12,6 +10,8 @@ import type { Durability } from './durable.ts';
 import type { Paths } from './paths.ts';
 
 const flushFile = promisify(fsync);
+
+type Move = (from: string, to: string) => Promise<void> | void;
 
 /** Where blobs are files, and how files get there. */
 export class BlobDirectory {
@@ -37,24 +37,30 @@ export class BlobDirectory {
 
   /** Gives a whole, flushed file the name of its blob; false when that is there, and then the file stays where it is. */
   async place(path: string, digest: Digest, size: number): Promise<boolean> {
+    return await this.#place(path, digest, size, rename);
+  }
+
+  async #place(path: string, digest: Digest, size: number, move: Move): Promise<boolean> {
     const blob = this.#paths.blob(digest);
     const directory = this.#paths.algorithm(algorithmOf(digest));
     const isNew = sizeIfThere(blob) !== size;
-    if (isNew) await this.#rename(path, blob, directory, digest);
+    if (isNew) await this.#move(() => move(path, blob), directory, digest);
     await this.#durability.directory(directory);
     return isNew;
   }
 
-  async #rename(path: string, blob: string, directory: string, digest: Digest): Promise<void> {
+  async #move(move: () => Promise<void> | void, directory: string, digest: Digest): Promise<void> {
     try {
-      await rename(path, blob);
+      await move();
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
       // The directory is missing, the first time; or the file is.
       await this.#durability.makeDirectory(directory);
-      await rename(path, blob).catch((again: unknown) => {
+      try {
+        await move();
+      } catch (again) {
         throw codeOf(again) === 'ENOENT' ? takenAway(digest) : again;
-      });
+      }
     }
   }
 
@@ -73,18 +79,18 @@ export class BlobDirectory {
   async #placeOnce(bytes: Uint8Array, digest: Digest): Promise<Timestamp | undefined> {
     await this.makeTrash();
     // A crash leaves it where everything is going to be removed.
-    const path = join(this.#paths.trash, randomUUID());
+    const path = this.#paths.discarded();
     let isPlaced = false;
     try {
       const time = await this.#write(path, bytes);
-      isPlaced = await this.place(path, digest, bytes.byteLength);
+      isPlaced = await this.#place(path, digest, bytes.byteLength, renameSync);
       return isPlaced ? time : undefined;
     } finally {
       if (!isPlaced) await unlink(path).catch(() => {});
     }
   }
 
-  // So few bytes are sooner written than another thread is told of them; a flush is not.
+  // So few bytes are sooner written, and their file renamed, than another thread is told of them; a flush is not.
   async #write(path: string, bytes: Uint8Array): Promise<Timestamp> {
     const file = openSync(path, 'wx', 0o444);
     try {

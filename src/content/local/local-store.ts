@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { type BigIntStats, constants, existsSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -304,7 +303,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
 
   // Moved away in one step first, so that no other process meets it half-removed.
   async #discard(directory: string): Promise<boolean> {
-    const away = join(this.#paths.trash, randomUUID());
+    const away = this.#paths.discarded();
     await this.#blobs.makeTrash();
     try {
       await rename(directory, away);

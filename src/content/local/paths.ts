@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { createHash, randomUUID } from 'node:crypto';
+import { join, sep } from 'node:path';
 import { algorithmOf, type Digest, encodedOf } from '../../spec/digest.ts';
 
 /**
@@ -8,56 +8,56 @@ import { algorithmOf, type Digest, encodedOf } from '../../spec/digest.ts';
  */
 export class Paths {
   readonly root: string;
+  readonly blobs: string;
+  readonly ingests: string;
+  /** Where things go that are about to be removed, so that nobody sees them half-removed. */
+  readonly trash: string;
+  readonly owners: string;
+  readonly state: string;
 
   constructor(root: string) {
     this.root = root;
-  }
-
-  get blobs(): string {
-    return join(this.root, 'blobs');
+    this.blobs = join(root, 'blobs');
+    this.ingests = join(root, 'ingest');
+    this.trash = join(root, 'trash');
+    this.owners = join(root, 'owners');
+    this.state = join(root, 'state.db');
   }
 
   algorithm(algorithm: string): string {
-    return join(this.blobs, algorithm);
+    return below(this.blobs, algorithm);
   }
 
   /** @throws DrayError `invalid-argument` for a digest that cannot be verified; so no other text gets into a path. */
   blob(digest: Digest): string {
-    return join(this.algorithm(algorithmOf(digest)), encodedOf(digest));
-  }
-
-  get ingests(): string {
-    return join(this.root, 'ingest');
+    return below(this.algorithm(algorithmOf(digest)), encodedOf(digest));
   }
 
   ingest(key: string): IngestPaths {
-    const directory = join(this.ingests, key);
+    const directory = below(this.ingests, key);
     return {
       directory,
-      ref: join(directory, 'ref'),
-      data: join(directory, 'data'),
-      total: join(directory, 'total'),
-      startedAt: join(directory, 'startedat'),
-      updatedAt: join(directory, 'updatedat'),
+      ref: below(directory, 'ref'),
+      data: below(directory, 'data'),
+      total: below(directory, 'total'),
+      startedAt: below(directory, 'startedat'),
+      updatedAt: below(directory, 'updatedat'),
     };
   }
 
-  /** Where things go that are about to be removed, so that nobody sees them half-removed. */
-  get trash(): string {
-    return join(this.root, 'trash');
-  }
-
-  get owners(): string {
-    return join(this.root, 'owners');
+  /** A name in the trash that nobody else has. */
+  discarded(): string {
+    return below(this.trash, randomUUID());
   }
 
   owner(id: string): string {
-    return join(this.owners, `${id}.lock`);
+    return below(this.owners, `${id}.lock`);
   }
+}
 
-  get state(): string {
-    return join(this.root, 'state.db');
-  }
+// What `join` does besides, for each file of each blob anew, is for names that others chose.
+function below(directory: string, name: string): string {
+  return `${directory}${sep}${name}`;
 }
 
 /** The files of one ingest. */
