@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { unpacked } from '../content/compression.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
-import { writeAll } from '../content/local/write-all.ts';
+import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
@@ -108,18 +108,7 @@ export async function saveArchive(
   const durability = new Durability(level);
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    const file = await open(temporary, 'wx', 0o666);
-    try {
-      let size = 0;
-      for await (const chunk of stream) {
-        signal?.throwIfAborted();
-        await writeAll(file, chunk, size);
-        size += chunk.byteLength;
-      }
-      await durability.file(file);
-    } finally {
-      await file.close();
-    }
+    await writeNewFile(temporary, stream, { durability, mode: 0o666, signal });
     await rename(temporary, path);
     await durability.directory(dirname(path));
   } catch (error) {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { OpenBlob, PushOutcome } from '../content/copy.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
+import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions, Provider } from '../content/store.ts';
 import { sizeMismatch, verified } from '../content/verified.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -73,17 +74,8 @@ export class LayoutWriter {
     });
   }
 
-  async #write(path: string, stream: AsyncIterable<Uint8Array>, { signal }: AbortableOptions): Promise<void> {
-    const file = await open(path, 'wx', 0o644);
-    try {
-      for await (const chunk of stream) {
-        signal?.throwIfAborted();
-        await file.writeFile(chunk);
-      }
-      await this.#durability.file(file);
-    } finally {
-      await file.close();
-    }
+  #write(path: string, stream: AsyncIterable<Uint8Array>, { signal }: AbortableOptions): Promise<void> {
+    return writeNewFile(path, stream, { durability: this.#durability, mode: 0o644, signal });
   }
 
   // What has the name and is not a file of the right size, a link for example, is replaced.

@@ -59,6 +59,56 @@ export class Durability {
   }
 }
 
+/** In bytes. A disk has something to do from the first piece on, and none asks it to flush for less. */
+const pieceToFlush = 16 * 1024 * 1024;
+
+/**
+ * Flushes a file piece by piece beside whoever writes it, so that little is left to wait for at its end. A flush that fails is
+ * told at the end: what the kernel failed to write once, it forgets.
+ */
+export class FlushAhead {
+  readonly #durability: Durability;
+  readonly #file: FileToFlush;
+  #unflushed = 0;
+  #running: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(durability: Durability, file: FileToFlush) {
+    this.#durability = durability;
+    this.#file = file;
+  }
+
+  /** Says that so many bytes more are written. */
+  wrote(bytes: number): void {
+    this.#unflushed += bytes;
+    if (this.#unflushed < pieceToFlush || this.#running !== undefined || this.#durability.level === 'none') return;
+    this.#unflushed = 0;
+    this.#running = this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      await this.#file.datasync();
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    this.#running = undefined;
+  }
+
+  /** Flushes what is left. @throws what a flush had, this one or one before. */
+  async finish(): Promise<void> {
+    await this.#running;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    await this.#durability.file(this.#file);
+  }
+}
+
+/** What {@link FlushAhead} needs of an open file. */
+export interface FileToFlush {
+  datasync(): Promise<void>;
+  sync(): Promise<void>;
+}
+
 async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {

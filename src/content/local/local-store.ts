@@ -17,7 +17,7 @@ import { infoFields, ingestExists, missing, noIngest, statusFields } from '../ou
 import type { CommitOptions, ContentStore, Info, Labels, Status, Target, Writer, WriterOptions } from '../store.ts';
 import { sizeMismatch } from '../verified.ts';
 import { BlobDirectory } from './blob-directory.ts';
-import { Durability, type DurabilityLevel, removeTree } from './durable.ts';
+import { Durability, type DurabilityLevel, FlushAhead, removeTree } from './durable.ts';
 import { storeFailure } from './failure.ts';
 import { Hashing } from './hashing.ts';
 import { type OpenIngestOptions, openIngest, readStatus } from './ingest.ts';
@@ -137,7 +137,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
       paths,
       claim,
       hasher: (algorithm, size) => this.#hashing.hasher(algorithm, size),
-      flush: (handle) => this.#durability.file(handle),
+      flushing: (handle) => new FlushAhead(this.#durability, handle),
       publish: (digest, size, time, expected) => this.#publish(key, digest, size, time, expected),
     };
     return new LocalWriter(context, await openIngest(paths, options));

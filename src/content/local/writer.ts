@@ -6,6 +6,7 @@ import { checkLabels } from '../labels.ts';
 import { checkExpected, checkSize, mismatch } from '../outcomes.ts';
 import { checkCut } from '../range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
+import type { FlushAhead } from './durable.ts';
 import { storeFailure } from './failure.ts';
 import type { StreamHasher } from './hashing.ts';
 import { hashFile, type OpenIngest, setTimes, touchIngest } from './ingest.ts';
@@ -19,8 +20,8 @@ export interface WriterContext {
   readonly paths: IngestPaths;
   readonly claim: Claim;
   hasher(algorithm: Algorithm, size: number): StreamHasher;
-  /** Flushes the open data file. */
-  flush(handle: FileHandle): Promise<void>;
+  /** What flushes the open data file. */
+  flushing(handle: FileHandle): FlushAhead;
   /** Makes a blob of the closed and flushed data file and removes the ingest. */
   publish(digest: Digest, size: number, time: Timestamp, options: CommitOptions): Promise<Info>;
 }
@@ -30,6 +31,7 @@ export class LocalWriter implements Writer {
   readonly ref: string;
   readonly #context: WriterContext;
   readonly #handle: FileHandle;
+  readonly #flushing: FlushAhead;
   readonly #startedAt: Timestamp;
   readonly #total: number | undefined;
   #hasher: StreamHasher;
@@ -42,6 +44,7 @@ export class LocalWriter implements Writer {
     this.ref = context.ref;
     this.#context = context;
     this.#handle = ingest.handle;
+    this.#flushing = context.flushing(ingest.handle);
     this.#hasher = ingest.hasher;
     this.#offset = ingest.offset;
     this.#total = ingest.total;
@@ -77,6 +80,7 @@ export class LocalWriter implements Writer {
       this.#broken = error;
       throw storeFailure(error, `write ingest ${this.ref}`);
     }
+    this.#flushing.wrote(chunk.byteLength);
     this.#offset += chunk.byteLength;
     this.#updatedAt = Timestamp.now();
   }
@@ -108,7 +112,7 @@ export class LocalWriter implements Writer {
       checkLabels(expected.labels ?? {});
       expected.signal?.throwIfAborted();
       await setTimes(this.#handle, Timestamp.now());
-      await this.#context.flush(this.#handle);
+      await this.#flushing.finish();
       const found = await this.#handle.stat({ bigint: true });
       this.#checkSize(Number(found.size), expected.size);
       const digest = await this.#digestAs(expected);
