@@ -1,6 +1,6 @@
 /** Ours beside other tools: `npm run bench -- --help`. */
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { startContainerd, unlessContainerd } from '../test/support/containerd.ts';
@@ -11,9 +11,9 @@ import { slowPullCase } from './cases/slow.ts';
 import { startCase } from './cases/start.ts';
 import { placeAt, transfers } from './cases/transfers.ts';
 import { formatBytes, makeImage, type Shape, shapes } from './image.ts';
-import { type BenchOptions, parseOptions } from './options.ts';
+import { type BenchOptions, parseOptions, UsageError } from './options.ts';
 import { publish } from './publish.ts';
-import { type Results, type Row, rowsOf } from './results.ts';
+import { type Results, type Row, rowsOf, withRun } from './results.ts';
 import { type Case, compete, type Rounds } from './rounds.ts';
 import { countingRegistry } from './servers/docker-registry.ts';
 import { tableOf } from './table.ts';
@@ -109,10 +109,24 @@ async function main(): Promise<void> {
   const results = await bench(options, (rows) => console.log(tableOf(rows)));
   const directory = join(import.meta.dirname, 'results');
   await mkdir(directory, { recursive: true });
-  const file = join(directory, `${options.publish ? 'published' : results.date.replaceAll(':', '-')}.json`);
-  await writeFile(file, `${JSON.stringify(results, undefined, 2)}\n`);
+  const file = join(directory, `${results.date.replaceAll(':', '-')}.json`);
+  await writeFile(file, jsonOf(results));
   console.log(file);
-  if (options.publish) await publish(results, join(import.meta.dirname, '..', 'docs'));
+  if (!options.publish) return;
+  const published = join(directory, 'published.json');
+  const runs = withRun(JSON.parse(await readFile(published, 'utf8')) as readonly Results[], results);
+  await writeFile(published, jsonOf(runs));
+  await publish(runs, join(import.meta.dirname, '..', 'docs'));
 }
 
-if (import.meta.main) await main();
+function jsonOf(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+if (import.meta.main) {
+  await main().catch((error: unknown) => {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(error.message);
+    process.exitCode = 2;
+  });
+}

@@ -40,15 +40,18 @@ const usage = `usage: npm run bench -- [JOB...] [flags]
   --rootfs DIR    the files of a system, made by debootstrap or the like (default: this machine's /usr/share)
   --registry DIR  where the registries keep their data (default: /dev/shm where there is one)
   --baseline FILE another build of the command, cli/dray.cjs, to stand beside
-  --publish       writes docs/performance.md and its plot anew
+  --publish       puts the figures into docs/performance.md and its plot, in place of older ones of the same cases
 `;
 
-/** @throws Error with the usage for what is not understood. */
+/** Says how the benchmark is called, to whom asks and whoever did it otherwise. */
+export class UsageError extends Error {}
+
+/** @throws UsageError for what is not understood, and for `--help`. */
 export function parseOptions(argv: readonly string[], known: readonly string[]): BenchOptions {
   const { values, positionals } = parse(argv, known);
   const list = (text: string | undefined) => text?.split(',').filter((word) => word !== '');
   const unknown = positionals.find((job) => !known.includes(job));
-  if (unknown !== undefined || values.help === true) throw new Error(`${usage}\nJOB: ${known.join(' ')}`);
+  if (unknown !== undefined || values.help === true) throw new UsageError(`${usage}\nJOB: ${known.join(' ')}`);
   return {
     jobs: positionals.length === 0 ? known : positionals,
     images: list(values.images) ?? [],
@@ -87,7 +90,7 @@ function parse(argv: readonly string[], known: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${usage}\nJOB: ${known.join(' ')}`, { cause: error });
+    throw new UsageError(`${(error as Error).message}\n${usage}\nJOB: ${known.join(' ')}`, { cause: error });
   }
 }
 

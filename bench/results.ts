@@ -32,6 +32,18 @@ export interface Results {
   readonly rows: readonly Row[];
 }
 
+/** What a row is about: tools that did the same. */
+export function caseOf({ job, subject }: Pick<Row, 'job' | 'subject'>): string {
+  return `${job}: ${subject}`;
+}
+
+/** What is published once a run is added: of each case the last figures there are, with the run they come from. */
+export function withRun(published: readonly Results[], run: Results): readonly Results[] {
+  const again = new Set(run.rows.map(caseOf));
+  const earlier = published.map((one) => ({ ...one, rows: one.rows.filter((row) => !again.has(caseOf(row))) }));
+  return [...earlier.filter(({ rows }) => rows.length > 0), run];
+}
+
 /** The figures of a case, ours with their ratios. */
 export function rowsOf({ name, subject, bytes }: Case, outcomes: readonly Outcome[]): Row[] {
   const rows = outcomes.map(({ contestant, runs, traffic }): Row => {

@@ -5,7 +5,7 @@ import { formatBytes } from '../../bench/image.ts';
 import { parseOptions, parseSize } from '../../bench/options.ts';
 import { plotOf } from '../../bench/plot.ts';
 import { publish } from '../../bench/publish.ts';
-import { type Results, rowsOf } from '../../bench/results.ts';
+import { type Results, rowsOf, withRun } from '../../bench/results.ts';
 import type { Contestant, Outcome } from '../../bench/rounds.ts';
 import { spreadOf } from '../../bench/statistics.ts';
 import { tableOf } from '../../bench/table.ts';
@@ -61,19 +61,30 @@ it('the table names the tools with their promises', () => {
   assert.match(tableOf(rows), /\n {2}dray, flushed /);
 });
 
+const run: Results = {
+  date: '2026-01-02T03:04:05.678Z',
+  machine: { processors: '2 × fast' },
+  versions: { dray: 'dray 1' },
+  arguments: ['pull'],
+  rows,
+};
+
+it('a run takes the place of older figures of the same cases and of no others', () => {
+  const [first] = rows;
+  assert.ok(first !== undefined);
+  const push = { ...first, job: 'push' };
+  const both = { ...run, arguments: ['pull', 'push'], rows: [...rows, push] };
+  const later = { ...run, date: '2026-02-03T04:05:06.789Z', rows: [first] };
+  assert.deepEqual(withRun([both], later), [{ ...both, rows: [push] }, later]);
+  assert.deepEqual(withRun([later], both), [both]);
+});
+
 it('publishing replaces the results of the page and leaves its words', async () => {
   await using directory = await temporaryDirectory();
   await writeFile(directory.join('performance.md'), 'before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n');
-  const results: Results = {
-    date: '2026-01-02T03:04:05.678Z',
-    machine: { processors: '2 × fast' },
-    versions: { dray: 'dray 1' },
-    arguments: ['pull'],
-    rows,
-  };
-  await publish(results, directory.path);
+  await publish([run], directory.path);
   const page = await readFile(directory.join('performance.md'), 'utf8');
-  assert.match(page, /^before\n<!-- results -->\n\n`npm run bench -- pull` on 2026-01-02; 2 × fast\.\n/);
+  assert.match(page, /^before\n<!-- results -->\n\n!\[.*\n\n`npm run bench -- pull` on 2026-01-02; 2 × fast\.\n/);
   assert.match(page, /\n\| dray \| 2\.00 s \| 1\.00 s … 9\.00 s \|/);
   assert.match(page, /<!-- end of results -->\nafter\n$/);
   assert.doesNotMatch(page, /old/);
