@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { truncated } from './archive-error.ts';
 
@@ -90,50 +91,6 @@ export class StreamSource implements ByteSource {
       this.#chunk = next.value;
     }
     return true;
-  }
-}
-
-const readSize = 1024 * 1024;
-
-/** Options of {@link readFileRange}. */
-export interface FileRangeOptions extends AbortableOptions {
-  /** Where to begin; the front of the file if not said. */
-  readonly offset?: number | undefined;
-  /** How many bytes; all that are left if not said. */
-  readonly length?: number | undefined;
-  /** A piece is good only until the next one is asked for; its memory is used again. */
-  readonly transient?: boolean | undefined;
-}
-
-/** The bytes of a range of an open file; the next piece is read ahead. */
-export async function* readFileRange(
-  handle: FileHandle,
-  { offset = 0, length = Number.POSITIVE_INFINITY, transient = false, signal }: FileRangeOptions = {},
-): AsyncGenerator<Uint8Array> {
-  const end = offset + length;
-  // One is with the reader while the other is filled; shared, so that another thread can hash what is in it.
-  const shared = (): Buffer => Buffer.from(new SharedArrayBuffer(Math.min(readSize, length)));
-  const buffers = transient ? [shared(), shared()] : [];
-  const read = async (position: number): Promise<Uint8Array> => {
-    const size = Math.min(readSize, end - position);
-    const buffer = buffers.shift() ?? Buffer.allocUnsafe(size);
-    if (transient) buffers.push(buffer);
-    const { bytesRead } = size === 0 ? { bytesRead: 0 } : await handle.read(buffer, 0, size, position);
-    return buffer.subarray(0, bytesRead);
-  };
-  let next = read(offset);
-  try {
-    for (let position = offset; ; ) {
-      signal?.throwIfAborted();
-      const chunk = await next;
-      if (chunk.byteLength === 0) return;
-      position += chunk.byteLength;
-      next = read(position);
-      yield chunk;
-    }
-  } finally {
-    // The reader may have stopped early; its handle must not be closed under a read.
-    await next.catch(() => {});
   }
 }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FetchOptions } from '../content/copy.ts';
+import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { codeOf, DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -9,7 +10,7 @@ import { digestOf, encodedOf, parseDigest } from '../spec/digest.ts';
 import { detectMediaType } from '../spec/documents.ts';
 import { digestedBytes } from '../spec/schema1.ts';
 import { incomplete } from './archive-error.ts';
-import { readFileRange, streamOf } from './byte-source.ts';
+import { streamOf } from './byte-source.ts';
 import type { PlaceSource } from './layout.ts';
 import { readDocumentFile } from './layout-files.ts';
 

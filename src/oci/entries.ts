@@ -3,9 +3,10 @@ import { type FileHandle, open, readdir, readlink, stat } from 'node:fs/promises
 import { join } from 'node:path';
 import { type Packing, packingBytes, packingOf, unpacked } from '../content/compression.ts';
 import { interruptible } from '../content/interruptible.ts';
+import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { fileFailure } from './archive-error.ts';
-import { FileSource, readFileRange, StreamSource } from './byte-source.ts';
+import { FileSource, StreamSource } from './byte-source.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
 
 /** The entries of an archive or of a directory, one after another. */

@@ -1,8 +1,8 @@
 import { constants, copyFile, link, lstat, open } from 'node:fs/promises';
 import { collect } from '../content/documents.ts';
+import { readFileRange } from '../content/local/read-file.ts';
 import { codeOf } from '../errors.ts';
 import { badArchive } from './archive-error.ts';
-import { readFileRange } from './byte-source.ts';
 
 /**
  * A document of a layout; undefined when there is none. A link is not followed.

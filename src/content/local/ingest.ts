@@ -5,6 +5,7 @@ import { Timestamp } from '../../spec/timestamp.ts';
 import type { AbortableOptions, Status } from '../store.ts';
 import type { Hashing, StreamHasher } from './hashing.ts';
 import type { IngestPaths } from './paths.ts';
+import { readFileRange } from './read-file.ts';
 
 /** What the files of an ingest say. `undefined` for one that is half made or was written by nobody we know. */
 export async function readStatus(paths: IngestPaths): Promise<Status | undefined> {
@@ -109,8 +110,6 @@ export async function setTimes(handle: FileHandle, time: Timestamp): Promise<voi
   await handle.utimes(seconds, seconds);
 }
 
-const hashBufferSize = 1024 * 1024;
-
 /** Feeds the first `length` bytes of a file to a hasher; returns how many there were. */
 export async function hashFile(
   handle: FileHandle,
@@ -118,14 +117,10 @@ export async function hashFile(
   length: number,
   { signal }: AbortableOptions = {},
 ): Promise<number> {
-  const buffer = new Uint8Array(new SharedArrayBuffer(Math.min(hashBufferSize, Math.max(length, 1))));
   let position = 0;
-  while (position < length) {
-    signal?.throwIfAborted();
-    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.byteLength, length - position), position);
-    if (bytesRead === 0) break;
-    await hasher.update(buffer.subarray(0, bytesRead));
-    position += bytesRead;
+  for await (const piece of readFileRange(handle, { length, transient: true, signal })) {
+    await hasher.update(piece);
+    position += piece.byteLength;
   }
   return position;
 }

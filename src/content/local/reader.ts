@@ -5,8 +5,7 @@ import type { AbortableOptions, BlobReader, RangeOptions } from '../store.ts';
 import { checkDigest, sizeMismatch, verified } from '../verified.ts';
 import { storeFailure } from './failure.ts';
 import type { Hashing } from './hashing.ts';
-
-const chunkSize = 1024 * 1024;
+import { type FileRangeOptions, readFileRange } from './read-file.ts';
 
 /** What a {@link LocalReader} takes over. */
 export interface OpenBlobFile {
@@ -16,6 +15,8 @@ export interface OpenBlobFile {
   readonly path: string;
   readonly hashing: Hashing;
 }
+
+type Range = FileRangeOptions & { readonly offset: number; readonly length: number };
 
 /** An open blob file. */
 export class LocalReader implements BlobReader {
@@ -52,52 +53,39 @@ export class LocalReader implements BlobReader {
 
   stream(options: RangeOptions = {}): AsyncIterable<Uint8Array> {
     const { offset, length } = checkRange(this, options);
-    if (options.transient === true) return this.#inTwoBuffers(offset, length, options);
-    const chunks = this.#chunks(offset, length, options);
-    return offset === 0 && length === this.size ? verified(chunks, this) : chunks;
+    const range = { ...options, offset, length };
+    if (length < this.size) return this.#pieces(range);
+    return options.transient === true ? this.#hashedAhead(range) : verified(this.#pieces(range), this);
   }
 
-  async *#chunks(offset: number, length: number, options: AbortableOptions): AsyncGenerator<Uint8Array> {
-    const end = offset + length;
-    for (let position = offset; position < end; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(chunkSize, end - position));
-      const count = await this.read(buffer, position, options);
-      // A file that became shorter under us; the digest check names it where the whole is read.
-      if (count === 0) return;
-      yield count === buffer.byteLength ? buffer : buffer.subarray(0, count);
-      position += count;
-    }
-  }
-
-  // While the caller has one buffer, the other is filled and hashed.
-  async *#inTwoBuffers(offset: number, length: number, options: RangeOptions): AsyncGenerator<Uint8Array> {
-    const shift = (options.position ?? 0) - offset;
-    const [end, isWhole] = [offset + length, length === this.size];
-    const hasher = isWhole ? this.#hashing.verifier(algorithmOf(this.digest), this.size) : undefined;
-    const buffers: Uint8Array[] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(Math.min(chunkSize, length))));
-    const fill = async (position: number): Promise<Uint8Array> => {
-      const [buffer = new Uint8Array(0)] = buffers.reverse();
-      const size = Math.min(chunkSize - ((position + shift) % chunkSize), end - position);
-      const count = await this.read(buffer.subarray(0, size), position, options);
-      const chunk = buffer.subarray(0, count);
-      await hasher?.update(chunk);
-      return chunk;
-    };
-    let next = fill(offset);
+  async *#pieces({ offset, length, ...options }: Range): AsyncGenerator<Uint8Array> {
+    let left = length;
     try {
-      for (let position = offset; position < end; ) {
-        const chunk = await next;
-        position += chunk.byteLength;
-        if (chunk.byteLength === 0) throw sizeMismatch(this.digest, this.size, position, false);
-        if (position < end) next = fill(position);
-        else if (hasher !== undefined) checkDigest(this.digest, await hasher.digest());
-        yield chunk;
+      for await (const piece of readFileRange(this.#handle, { ...options, offset, length })) {
+        left -= piece.byteLength;
+        yield piece;
       }
-      if (length === 0 && hasher !== undefined) checkDigest(this.digest, await hasher.digest());
+    } catch (error) {
+      throw storeFailure(error, `read ${this.digest}`);
+    }
+    // The file became shorter under us.
+    if (left > 0) throw sizeMismatch(this.digest, this.size, offset + length - left, false);
+  }
+
+  // The whole blob. The last piece is given on when the digest is right.
+  async *#hashedAhead(range: Range): AsyncGenerator<Uint8Array> {
+    const hasher = this.#hashing.verifier(algorithmOf(this.digest), this.size);
+    const check = async (): Promise<void> => checkDigest(this.digest, await hasher.digest());
+    try {
+      let left = range.length;
+      for await (const piece of this.#pieces({ ...range, ahead: (next) => hasher.update(next) })) {
+        left -= piece.byteLength;
+        if (left === 0) await check();
+        yield piece;
+      }
+      if (range.length === 0) await check();
     } finally {
-      // The caller may have stopped early; neither file nor memory is let go under a read.
-      await next.catch(() => {});
-      hasher?.close();
+      hasher.close();
     }
   }
 
