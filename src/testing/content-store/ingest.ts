@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { digestOf, emptyDigest } from '../../spec/digest.ts';
+import { randomBytes } from '../random.ts';
+import { refs } from './blobs.ts';
+import type { Check } from './check.ts';
+import { assertAround, fails } from './expectations.ts';
+import { malformedDigests } from './malformed-digests.ts';
+
+/** How an ingest is opened, grows and is closed. */
+export function ingestCases(check: Check): void {
+  check('a new ingest is empty, active, and knows what was announced', async (store) => {
+    const before = Date.now();
+    await using writer = await store.writer({ ref: 'c1', target: { digest: digestOf('later'), size: 256 } });
+    const status = await writer.status();
+    assert.equal(status.ref, 'c1');
+    assert.equal(status.offset, 0);
+    assert.equal(status.total, 256);
+    assert.equal(await writer.digest(), emptyDigest());
+    assertAround(status.startedAt.milliseconds, before);
+    assertAround(status.updatedAt.milliseconds, before);
+  });
+
+  check('status, digest and times follow each write', async (store) => {
+    await using writer = await store.writer({ ref: 'c1' });
+    const bytes = randomBytes(256, 'follow');
+    const { startedAt } = await writer.status();
+    for (const [from, to] of [
+      [0, 64],
+      [64, 192],
+      [192, 256],
+    ] as const) {
+      const earlier = await writer.status();
+      await writer.write(bytes.subarray(from, to));
+      const status = await writer.status();
+      assert.equal(status.offset, to);
+      assert.equal(await writer.digest(), digestOf(bytes.subarray(0, to)));
+      assert.equal(status.startedAt.nanoseconds, startedAt.nanoseconds);
+      assert.ok(status.updatedAt.nanoseconds >= earlier.updatedAt.nanoseconds);
+    }
+    assert.equal((await store.status('c1')).offset, 256);
+  });
+
+  check('one ref has one writer, and the second is told so at once', async (store) => {
+    const first = await store.writer({ ref: 'one' });
+    await fails(store.writer({ ref: 'one' }), 'unavailable', 'locked');
+    await using _other = await store.writer({ ref: 'two' });
+    await first[Symbol.asyncDispose]();
+    const again = await store.writer({ ref: 'one' });
+    await again[Symbol.asyncDispose]();
+  });
+
+  check('a closed writer cannot be used, and closing it again is fine', async (store) => {
+    const writer = await store.writer({ ref: 'closed' });
+    await writer.write(Buffer.from('abc'));
+    await writer[Symbol.asyncDispose]();
+    await writer[Symbol.asyncDispose]();
+    await fails(writer.write(Buffer.from('d')), 'failed-precondition');
+    await fails(writer.truncate(0), 'failed-precondition');
+    await fails(writer.commit(), 'failed-precondition');
+  });
+
+  check('a closed writer does not take the ref from the one that has it now', async (store) => {
+    const stale = await store.writer({ ref: 'stolen' });
+    await stale[Symbol.asyncDispose]();
+    await using _owner = await store.writer({ ref: 'stolen' });
+    await fails(stale.commit(), 'failed-precondition');
+    await fails(store.writer({ ref: 'stolen' }), 'unavailable', 'locked');
+  });
+
+  check('an empty ref and a malformed digest are refused', async (store) => {
+    await fails(store.writer({ ref: '' }), 'invalid-argument');
+    for (const digest of malformedDigests)
+      await fails(store.writer({ ref: 'bad', target: { digest } }), 'invalid-argument');
+    assert.deepEqual(await refs(store), []);
+  });
+
+  check('refs may be any text', async (store) => {
+    const strange = ['../../escape', 'a/b:c@d', ' ', 'ünïcode \u0007', 'x'.repeat(5000), '.', 'ref\nline'];
+    for (const ref of strange) {
+      await using writer = await store.writer({ ref });
+      await writer.write(Buffer.from(ref));
+    }
+    assert.deepEqual(await refs(store), [...strange].sort());
+    for (const ref of strange) assert.equal((await store.status(ref)).offset, Buffer.byteLength(ref));
+  });
+
+  check('an aborted signal opens and writes nothing', async (store) => {
+    const reason = new Error('enough');
+    await assert.rejects(store.writer({ ref: 'gone', signal: AbortSignal.abort(reason) }), reason);
+    await using writer = await store.writer({ ref: 'gone' });
+    await assert.rejects(writer.write(Buffer.from('a'), { signal: AbortSignal.abort(reason) }), reason);
+    assert.equal((await writer.status()).offset, 0);
+  });
+}
