@@ -7,18 +7,12 @@ export type {
   Imported,
   ImportImagesOptions,
 } from './client/archives.ts';
-export {
-  Client,
-  type ClientOptions,
-  type ConnectOptions,
-  type LookOptions,
-  type OpenOptions,
-  type PullOptions,
-  type PushImageOptions,
-  type RemoteDocument,
-} from './client/client.ts';
+export { Client, type ClientOptions, type ConnectOptions, type OpenOptions } from './client/client.ts';
 export { type Copied, type CopyOptions, copyImage, type ProgressEvent } from './client/copy.ts';
+export type { LookOptions, RemoteDocument } from './client/look.ts';
 export type { Origin, Place, Source, Target, TargetOptions } from './client/place.ts';
+export type { PullOptions } from './client/pull.ts';
+export type { PushImageOptions } from './client/push.ts';
 export { RegistryPlace } from './client/registry-place.ts';
 export type { Schema1Options } from './client/schema1.ts';
 export { type PlatformSelection, selectPlatforms } from './client/select.ts';

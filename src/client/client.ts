@@ -1,22 +1,14 @@
-import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
-import { type Fetcher, fetcherOf, refOf, writeBlob } from '../content/copy.ts';
-import { readDocument } from '../content/documents.ts';
 import type { DurabilityLevel } from '../content/local/durable.ts';
 import type { AbortableOptions, Info } from '../content/store.ts';
 import type { ConnectContainerdOptions, Daemon } from '../daemon/client/daemon.ts';
-import { DrayError, is } from '../errors.ts';
-import { config, manifest } from '../images/inspect.ts';
 import type { Store } from '../metadata/open-store.ts';
 import type { RegistryClient, RegistryClientOptions } from '../remotes/docker/registry-client.ts';
 import { fileUploadSessions } from '../remotes/docker/upload-sessions.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
-import { bare, type Descriptor } from '../spec/descriptor.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
-import { isIndex, isManifestLike, mediaTypes } from '../spec/media-types.ts';
-import { formatReference, parseReference, parseRepository, pinned } from '../spec/reference.ts';
-import { referrersTag } from '../spec/referrers.ts';
 import {
   type Converted,
   type ConvertOptions,
@@ -30,13 +22,17 @@ import {
   importImages,
 } from './archives.ts';
 import { type Copied, type CopyOptions, copyImage } from './copy.ts';
-import { providerOf } from './fetcher-provider.ts';
 import { LazyResolver } from './lazy-resolver.ts';
+import { type LookOptions, type RemoteDocument, remoteConfig, remoteManifest, resolveImage } from './look.ts';
+import { fetchObject, pushObject } from './objects.ts';
 import type { Place } from './place.ts';
 import { parsePlace } from './places.ts';
+import { type PullOptions, pullImage } from './pull.ts';
+import { type PushImageOptions, pushImage } from './push.ts';
 import { RegistryPlace } from './registry-place.ts';
-import { matcherOf, type PlatformSelection } from './select.ts';
-import { canonicalName, createOrUpdate, findImage, StorePlace } from './store-place.ts';
+import { digestTags, everyTag } from './repository-tags.ts';
+import { StorePlace } from './store-place.ts';
+import { tagImage } from './tag.ts';
 
 /** What every client needs. */
 export interface ClientOptions {
@@ -57,36 +53,6 @@ export interface OpenOptions extends ClientOptions {
 
 /** How to work on a containerd daemon. */
 export interface ConnectOptions extends ClientOptions, ConnectContainerdOptions {}
-
-/** Options of {@link Client.pull}. */
-export interface PullOptions extends CopyOptions {
-  /** Whether a daemon makes snapshots of the layers, so that containers can be started; yes if not said. */
-  readonly unpack?: boolean | undefined;
-  /** The daemon's snapshotter; the one that the namespace names, else `overlayfs`. */
-  readonly snapshotter?: string | undefined;
-}
-
-/** Options of {@link Client.push}. */
-export interface PushImageOptions extends CopyOptions {
-  /** Where to; the image's own name if not said. */
-  readonly target?: string | undefined;
-  /** Sends this object, which need not have a name, and not what the name stands for. */
-  readonly object?: Descriptor | undefined;
-  /** Sends one platform as Docker schema 1, for registries that know nothing newer, signed with a key. */
-  readonly schema1?: boolean | { readonly key: KeyObject } | undefined;
-}
-
-/** Options of looking at an image in a registry. */
-export interface LookOptions extends AbortableOptions {
-  /** One platform: its manifest is meant, not the index. */
-  readonly platforms?: PlatformSelection;
-}
-
-/** A document of a registry with the bytes that its digest is over. */
-export interface RemoteDocument {
-  readonly descriptor: Descriptor;
-  readonly bytes: Uint8Array;
-}
 
 /** What a client stands on besides the services. */
 interface Backing {
@@ -186,16 +152,8 @@ export class Client implements AsyncDisposable {
    * @throws DrayError with the side and the descriptor that failed; the image is not named then, and what has arrived stays for
    * the next attempt. When unpacking fails, the image is there and named.
    */
-  async pull(reference: string, options: PullOptions = {}): Promise<Copied> {
-    const from = new RegistryPlace(this.#resolver, reference);
-    const copied = await copyImage(from, new StorePlace(this.services, from.name), options);
-    if (options.unpack !== false) await this.#unpack(copied.root, options);
-    return copied;
-  }
-
-  async #unpack(root: Descriptor, { platforms, snapshotter, signal }: PullOptions): Promise<void> {
-    const wanted = platforms === 'all' || platforms === undefined ? [platforms] : platforms.map((one) => [one]);
-    for (const one of wanted) await this.daemon?.unpack(root, { platform: matcherOf(one), snapshotter, signal });
+  pull(reference: string, options: PullOptions = {}): Promise<Copied> {
+    return pullImage({ services: this.services, resolver: this.#resolver, daemon: this.daemon }, reference, options);
   }
 
   /** As {@link pull}, but makes no name: nothing keeps the content from being collected. */
@@ -209,15 +167,8 @@ export class Client implements AsyncDisposable {
    * @throws DrayError with the side and the descriptor that failed; `not-found` when content is missing here; `not-implemented`
    * or `failed-precondition` for an image that cannot be said in schema 1.
    */
-  async push(
-    name: string,
-    { target = name, object, schema1 = false, ...options }: PushImageOptions = {},
-  ): Promise<Copied> {
-    const from = new StorePlace(this.services, name, { object });
-    const to = new RegistryPlace(this.#resolver, target);
-    if (schema1 === false) return await copyImage(from, to, { platforms: 'all', ...options });
-    const { pushSchema1 } = await import('./push-schema1.ts');
-    return await pushSchema1(this.services, from, to, { ...options, ...(schema1 === true ? {} : schema1) });
+  push(name: string, options: PushImageOptions = {}): Promise<Copied> {
+    return pushImage(this.services, this.#resolver, name, options);
   }
 
   /** Copies an image between any two places; between registries nothing touches the disk. */
@@ -237,16 +188,9 @@ export class Client implements AsyncDisposable {
     digests: readonly Digest[],
     options: CopyOptions = {},
   ): Promise<number> {
-    const [{ tag: _, digest: __, ...from }, { tag: ___, digest: ____, ...to }] = [
-      parseReference(source),
-      parseReference(target),
-    ];
-    const prefixes = digests.map((digest) => `${referrersTag(digest)}.`);
-    const registry = await this.registry();
     let count = 0;
-    for await (const tag of registry.tags(formatReference(from), options)) {
-      if (!prefixes.some((prefix) => tag.startsWith(prefix))) continue;
-      await this.copy(formatReference({ ...from, tag }), formatReference({ ...to, tag }), { ...options, tags: [] });
+    for await (const pair of digestTags(await this.registry(), source, target, digests, options)) {
+      await this.copy(pair.source, pair.target, { ...options, tags: [] });
       count += 1;
     }
     return count;
@@ -258,38 +202,15 @@ export class Client implements AsyncDisposable {
     target: string,
     options: AbortableOptions = {},
   ): Promise<{ source: string; target: string }[]> {
-    const [from, to] = [parseRepository(source), parseRepository(target)];
-    const registry = await this.registry();
-    const pairs: { source: string; target: string }[] = [];
-    for await (const tag of registry.tags(source, options)) {
-      pairs.push({ source: formatReference({ ...from, tag }), target: formatReference({ ...to, tag }) });
-    }
-    return pairs;
+    return everyTag(await this.registry(), source, target, options);
   }
 
   /**
    * Gives an image of the store another name, which is returned in its canonical spelling.
    * @throws DrayError `not-found`; `already-exists` when the name means another object and `overwrite` is not set.
    */
-  async tag(
-    name: string,
-    newName: string,
-    { overwrite = false }: { readonly overwrite?: boolean } = {},
-  ): Promise<string> {
-    const { images } = this.services;
-    const { target, labels } = await findImage(images, name);
-    const made = canonicalName(newName);
-    try {
-      await images.create({ name: made, target, labels });
-    } catch (error) {
-      if (!is(error, 'already-exists')) throw error;
-      const there = await images.get(made);
-      if (there.target.digest === target.digest) return made;
-      if (!overwrite)
-        throw new DrayError('already-exists', `${made} is another image`, { hint: 'move the name with --force' });
-      await createOrUpdate(images, made, target, labels);
-    }
-    return made;
+  tag(name: string, newName: string, options: { readonly overwrite?: boolean } = {}): Promise<string> {
+    return tagImage(this.services.images, name, newName, options);
   }
 
   /**
@@ -322,67 +243,34 @@ export class Client implements AsyncDisposable {
   }
 
   /** What a reference stands for in its registry; with one platform, the manifest for that. */
-  async resolve(reference: string, options: LookOptions = {}): Promise<{ name: string; descriptor: Descriptor }> {
-    const { name, target } = await this.#resolver.resolve(reference, options);
-    if (options.platforms === undefined || options.platforms === 'all' || !isIndex(target.mediaType))
-      return { name, descriptor: target };
-    const provider = providerOf(await this.#fetcher(reference, target, options));
-    const found = await manifest(provider, target, { platform: matcherOf(options.platforms), signal: options.signal });
-    return { name, descriptor: bare(found.descriptor) };
+  resolve(reference: string, options: LookOptions = {}): Promise<{ name: string; descriptor: Descriptor }> {
+    return resolveImage(this.#resolver, reference, options);
   }
 
   /** A manifest or index of a registry, byte for byte. */
-  async manifest(reference: string, options: LookOptions = {}): Promise<RemoteDocument> {
-    const { descriptor } = await this.resolve(reference, options);
-    const provider = providerOf(await this.#fetcher(reference, descriptor, options));
-    return { descriptor, bytes: await readDocument(provider, descriptor, options) };
+  manifest(reference: string, options: LookOptions = {}): Promise<RemoteDocument> {
+    return remoteManifest(this.#resolver, reference, options);
   }
 
   /** The config of an image in a registry, byte for byte. */
-  async config(reference: string, options: LookOptions = {}): Promise<RemoteDocument> {
-    const { target } = await this.#resolver.resolve(reference, options);
-    const provider = providerOf(await this.#fetcher(reference, target, options));
-    const platform = matcherOf(options.platforms);
-    const { descriptor, bytes } = await config(provider, target, { platform, signal: options.signal });
-    return { descriptor, bytes };
+  config(reference: string, options: LookOptions = {}): Promise<RemoteDocument> {
+    return remoteConfig(this.#resolver, reference, options);
   }
 
   /** Brings one blob of a repository into the store, without a name. Content that is there already is not fetched. */
   async fetchBlob(reference: string, digest: Digest, options: AbortableOptions = {}): Promise<Info> {
-    const { content } = this.services;
-    const registry = await this.registry();
-    const target = await registry.stat(reference, digest, options);
-    const fetcher = await this.#resolver.fetcher(reference, options);
-    const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
-      yield* await fetcher.fetch(target, { ...options, offset });
-    };
-    await writeBlob(content, refOf(target), target, open, options);
-    return content.info(digest);
+    const target = await (await this.registry()).stat(reference, digest, options);
+    return await fetchObject(this.services.content, this.#resolver, reference, target, options);
   }
 
   /** Sends one blob of the store to a repository, as a manifest when its media type is one. */
-  async pushObject(
+  pushObject(
     reference: string,
     digest: Digest,
     mediaType: string,
     options: AbortableOptions = {},
   ): Promise<Descriptor> {
-    const { content } = this.services;
-    const { size } = await content.info(digest);
-    const target: Descriptor = { mediaType: mediaType || mediaTypes.octetStream, digest, size };
-    const parsed = parseReference(reference);
-    const named = isManifestLike(mediaType) ? formatReference({ ...parsed, digest }) : pinned(parsed, digest);
-    const pusher = await this.#resolver.pusher(named, options);
-    const source = fetcherOf(content);
-    const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
-      yield* await source.fetch(target, { ...options, offset });
-    };
-    await pusher.push(target, open, options);
-    return target;
-  }
-
-  #fetcher(reference: string, target: Descriptor, options: AbortableOptions): Promise<Fetcher> {
-    return this.#resolver.fetcher(pinned(parseReference(reference), target.digest), options);
+    return pushObject(this.services.content, this.#resolver, reference, { digest, mediaType }, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,46 @@
+import type { AbortableOptions } from '../content/store.ts';
+import type { RegistryClient } from '../remotes/docker/registry-client.ts';
+import type { Digest } from '../spec/digest.ts';
+import { formatReference, parseReference, parseRepository, type Reference, repositoryOf } from '../spec/reference.ts';
+import { referrersTag } from '../spec/referrers.ts';
+
+type Registry = Pick<RegistryClient, 'tags'>;
+
+/** A reference to copy from and the one to copy it to. */
+interface Pair {
+  source: string;
+  target: string;
+}
+
+/** As `Client.everyTag` does, with any client for registries. */
+export async function everyTag(
+  registry: Registry,
+  source: string,
+  target: string,
+  options: AbortableOptions = {},
+): Promise<Pair[]> {
+  const [from, to] = [parseRepository(source), parseRepository(target)];
+  const pairs: Pair[] = [];
+  for await (const tag of registry.tags(source, options)) pairs.push(pairOf(from, to, tag));
+  return pairs;
+}
+
+/** Pairs of references for the tags that `Client.copyDigestTags` copies. */
+export async function* digestTags(
+  registry: Registry,
+  source: string,
+  target: string,
+  digests: readonly Digest[],
+  options: AbortableOptions = {},
+): AsyncGenerator<Pair> {
+  const [from, to] = [parseReference(source), parseReference(target)];
+  const prefixes = digests.map((digest) => `${referrersTag(digest)}.`);
+  for await (const tag of registry.tags(repositoryOf(from), options)) {
+    if (prefixes.some((prefix) => tag.startsWith(prefix))) yield pairOf(from, to, tag);
+  }
+}
+
+function pairOf(from: Reference, to: Reference, tag: string): Pair {
+  const named = ({ domain, path }: Reference): string => formatReference({ domain, path, tag });
+  return { source: named(from), target: named(to) };
+}
