@@ -14,19 +14,29 @@ const project = join(import.meta.dirname, '..');
 export async function bundleCommand(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
-  const common = {
-    absWorkingDir: project,
-    outdir: directory,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    logLevel: 'error',
-    minifyWhitespace: true,
-    legalComments: 'none',
-  } as const;
-  const commonJs = { ...common, format: 'cjs', outExtension: { '.js': '.cjs' } } as const;
+  const licenses = await licensesOf(await bundleMain(directory));
+  await bundleProgram(directory, await hashOfMain(directory));
+  await build({ ...common, outdir: directory, format: 'esm', entryPoints: await threads(), outbase: 'src' });
+  await writeFile(join(directory, 'LICENSES.txt'), licenses);
+}
+
+const common = {
+  absWorkingDir: project,
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  logLevel: 'error',
+  minifyWhitespace: true,
+  legalComments: 'none',
+  entryNames: '[name]',
+} as const;
+
+const commonJs = { ...common, format: 'cjs', outExtension: { '.js': '.cjs' } } as const;
+
+async function bundleMain(directory: string): Promise<Metafile> {
   const { metafile } = await build({
     ...commonJs,
+    outdir: directory,
     entryPoints: ['src/cli/main.ts'],
     plugins: [partsOfUndici, builtinsLater],
     banner: { js: "const urlOfBundle = require('node:url').pathToFileURL(__filename).href;" },
@@ -35,21 +45,25 @@ export async function bundleCommand(directory: string): Promise<void> {
     minifySyntax: true,
     metafile: true,
   });
+  return metafile;
+}
+
+async function hashOfMain(directory: string): Promise<string> {
   const main = await readFile(join(directory, 'main.cjs'));
   // The file is read as Latin-1, in half the memory and the time; esbuild does not escape the patterns of regular expressions.
   if (!isAscii(main)) throw new Error('the bundle holds more than ASCII: write \\u… in the pattern it is in');
+  return createHash('sha256').update(main).digest('hex').slice(0, 16);
+}
+
+async function bundleProgram(directory: string, hash: string): Promise<void> {
   await build({
     ...commonJs,
+    outdir: directory,
     entryPoints: ['src/cli/dray.ts'],
     plugins: [mainBeside],
-    define: {
-      'import.meta.dirname': '__dirname',
-      hashOfMain: JSON.stringify(createHash('sha256').update(main).digest('hex').slice(0, 16)),
-    },
+    define: { 'import.meta.dirname': '__dirname', hashOfMain: JSON.stringify(hash) },
     supported: { 'dynamic-import': false },
   });
-  await build({ ...common, format: 'esm', entryPoints: await threads(), outbase: 'src', entryNames: '[name]' });
-  await writeFile(join(directory, 'LICENSES.txt'), await licensesOf(metafile));
 }
 
 const mainBeside: Plugin = {
@@ -74,7 +88,7 @@ const partsOfUndici: Plugin = {
     }));
     // Of Node's HTTP it wants a limit, where none is said, and a class of streams, of which it is given none.
     onResolve({ filter: /^node:http$/ }, ({ importer }) =>
-      importer.includes('undici') ? { path: 'node:http', namespace: 'parts' } : undefined,
+      /node_modules.undici\b/.test(importer) ? { path: 'node:http', namespace: 'parts' } : undefined,
     );
     onLoad({ filter: /^node:http$/, namespace: 'parts' }, () => ({
       contents: 'exports.IncomingMessage = class {}; exports.maxHeaderSize = 16384;',
