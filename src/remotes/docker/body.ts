@@ -7,6 +7,12 @@ import type { Slabs } from './slabs.ts';
 const highWater = 1024 * 1024;
 const lowWater = 256 * 1024;
 
+/**
+ * How long a reader waits for a piece to become whole, in milliseconds. Over a slow link bytes come in small amounts, and each
+ * that is hashed and written alone costs as much as many together.
+ */
+const gatherPatience = 100;
+
 /** What is left of an unwanted body and still read, so that its connection can be used again; in bytes. */
 const discardLimit = 64 * 1024;
 
@@ -29,6 +35,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   #queued = 0;
   #begun = false;
   #waiting: Waiting | undefined;
+  #gathering: NodeJS.Timeout | undefined;
   #state: 'open' | 'ended' | 'failed' = 'open';
   #error: unknown;
   #discarded: number | undefined;
@@ -54,17 +61,13 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   push(chunk: Uint8Array): void {
     if (!this.#begun) this.#slabs.begin(chunk);
     this.#begun = true;
-    const waiting = this.#waiting;
     if (this.#discarded !== undefined) {
       this.#drop(chunk.byteLength);
-    } else if (waiting !== undefined) {
-      this.#waiting = undefined;
-      this.#slabs.hold(chunk);
-      waiting.resolve({ done: false, value: chunk });
-    } else {
-      this.#queue(chunk);
-      if (this.#queued >= highWater) this.#controller?.pause();
+      return;
     }
+    this.#queue(chunk);
+    this.#offer();
+    if (this.#queued >= highWater) this.#controller?.pause();
   }
 
   #queue(chunk: Uint8Array): void {
@@ -79,12 +82,39 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     }
   }
 
+  /** Whether the first of what has come grows no more, or is enough as it is. */
+  get #isWhole(): boolean {
+    return this.#chunks.length > 1 || this.#queued >= highWater;
+  }
+
+  /** Gives a reader that waits what there is, at once or when it has had the time to become whole. */
+  #offer(): void {
+    if (this.#waiting === undefined) return;
+    if (this.#isWhole || this.#state !== 'open') this.#serve(this.#waiting);
+    else if (this.#chunks.length > 0) this.#gathering ??= setTimeout(this.#serve, gatherPatience, this.#waiting);
+  }
+
+  readonly #serve = (waiting: Waiting): void => {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    this.#waiting = undefined;
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) waiting.resolve({ done: false, value: this.#unqueued(chunk) });
+    else if (this.#state === 'ended') waiting.resolve(finished);
+    else waiting.reject(this.#error);
+  };
+
+  #unqueued(chunk: Uint8Array): Uint8Array {
+    this.#queued -= chunk.byteLength;
+    if (this.#queued < lowWater && this.#controller?.paused === true) this.#controller.resume();
+    return chunk;
+  }
+
   end(): void {
     if (this.#state !== 'open') return;
     this.#state = 'ended';
     this.#settle();
-    this.#waiting?.resolve(finished);
-    this.#waiting = undefined;
+    this.#offer();
   }
 
   /** Ends the body with an error; returns the one that counts, which is the signal's reason when that came first. */
@@ -93,8 +123,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     this.#state = 'failed';
     this.#error = error;
     this.#settle();
-    this.#waiting?.reject(error);
-    this.#waiting = undefined;
+    this.#offer();
     return error;
   }
 
@@ -179,16 +208,9 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   }
 
   #next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    const chunk = this.#chunks.shift();
-    if (chunk !== undefined) {
-      this.#queued -= chunk.byteLength;
-      if (this.#queued < lowWater && this.#controller?.paused === true) this.#controller.resume();
-      return Promise.resolve({ done: false, value: chunk });
-    }
-    if (this.#state === 'ended') return Promise.resolve(finished);
-    if (this.#state === 'failed') return Promise.reject(this.#error);
     const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Uint8Array, undefined>>();
     this.#waiting = { resolve, reject };
+    this.#offer();
     return promise;
   }
 
