@@ -69,6 +69,7 @@ function best(spreads: readonly (Spread | undefined)[]): number | undefined {
   return medians.length === 0 ? undefined : Math.min(...medians);
 }
 
+// What is too short for the clock of the system is nothing to be held against.
 function ratio(own: Spread | undefined, other: number | undefined): number | undefined {
-  return own === undefined || other === undefined ? undefined : own.median / other;
+  return own === undefined || other === undefined || other === 0 ? undefined : own.median / other;
 }

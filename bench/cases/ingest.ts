@@ -20,7 +20,8 @@ export function ingestCase({ program, count, directory, containerd }: IngestOpti
   const prepare = () => rm(root, { recursive: true, force: true });
   const durable = true;
   const node = (file: string, ...args: string[]): string[] => [process.execPath, join(programs, file), ...args];
-  const library = join(program, '..', '..', 'metadata', `index${extname(program)}`);
+  // The command is one file of CommonJS where it is built, the library is not.
+  const library = join(program, '..', '..', 'metadata', `index${extname(program).replace('.cjs', '.js')}`);
   const contestants: Contestant[] = [
     {
       tool: 'dray',

@@ -5,7 +5,8 @@ import { Hashing } from '../../src/content/local/hashing.ts';
 import { algorithms, digestOf } from '../../src/spec/digest.ts';
 import { succeed } from '../support/processes.ts';
 
-const large = 64 * 1024 * 1024;
+// Enough for a thread to be begun.
+const large = 256 * 1024 * 1024;
 
 describe('digests of large blobs', () => {
   it('are those of their bytes, however they come and in whatever memory', async () => {

@@ -7,6 +7,9 @@ import type { HashAnswer, HashTask } from './hash-thread.ts';
 /** Smaller blobs are hashed sooner than a thread is told of them; in bytes. */
 const worthwhile = 4 * 1024 * 1024;
 
+/** As many bytes are hashed in the time that the first thread takes to begin. */
+const worthBeginning = 128 * 1024 * 1024;
+
 // Half of what is beside the main thread; the rest reads, writes and serves.
 const idleProcessors = Math.ceil((availableParallelism() - 1) / 2);
 
@@ -32,6 +35,8 @@ export class Hashing implements Disposable {
   readonly #threads: HashThread[] = [];
   #limit: number;
   #next = 0;
+  /** Bytes that were said to come, all together. */
+  #announced = 0;
 
   /** `threads` is how many there may be; as many as the machine has processors to spare if not said. */
   constructor(threads: number = Math.min(mostThreads, idleProcessors)) {
@@ -40,7 +45,9 @@ export class Hashing implements Disposable {
 
   /** A fresh hasher. `size` is how much is going to come, as far as that is known. */
   hasher(algorithm: Algorithm, size = 0): StreamHasher {
-    const thread = size >= worthwhile && algorithm !== 'blake3' ? this.#thread() : undefined;
+    this.#announced += size;
+    const isWorthwhile = size >= worthwhile && (this.#threads.length > 0 || this.#announced >= worthBeginning);
+    const thread = isWorthwhile && algorithm !== 'blake3' ? this.#thread() : undefined;
     return thread === undefined ? new InlineHasher(algorithm) : thread.hasher(algorithm);
   }
 
