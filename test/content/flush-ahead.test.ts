@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { type FileHandle, open } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { Durability, FlushAhead } from '../../src/content/local/durable.ts';
+import { LocalStore } from '../../src/content/local/local-store.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -67,4 +70,22 @@ describe('flushing ahead', () => {
     await flushing.finish();
     assert.deepEqual(file.flushes, []);
   });
+
+  for (const flush of ['sync', 'datasync'] as const) {
+    it(`that fails (${flush}) leaves nothing that somebody could go on from`, async (context) => {
+      await using directory = await temporaryDirectory();
+      await using store = new LocalStore(directory.join('content'));
+      await using handle = await open(directory.join('file'), 'w');
+      const failure = Object.assign(new Error(`EIO: i/o error, ${flush}`), { code: 'EIO' });
+      context.mock.method(Object.getPrototypeOf(handle) as FileHandle, flush, () => Promise.reject(failure));
+      await using writer = await store.writer({ ref: 'layer' });
+      for (let written = 0; written < 17; written += 1) await writer.write(Buffer.alloc(mebibyte, written));
+      await assert.rejects(writer.commit(), /commit ingest layer|EIO/);
+      context.mock.reset();
+      assert.equal((await store.status('layer')).offset, 0);
+      await using again = await store.writer({ ref: 'layer' });
+      await again.write(Buffer.from('all of it'));
+      assert.equal((await again.commit()).size, 9);
+    });
+  }
 });

@@ -95,11 +95,22 @@ export class FlushAhead {
     this.#running = undefined;
   }
 
+  /** Whether a flush failed, once none is under way. Then nobody knows what of the file is on disk. */
+  async hasFailed(): Promise<boolean> {
+    await this.#running;
+    return this.#failure !== undefined;
+  }
+
   /** Flushes what is left. @throws what a flush had, this one or one before. */
   async finish(): Promise<void> {
     await this.#running;
     if (this.#failure !== undefined) throw this.#failure.error;
-    await this.#durability.file(this.#file);
+    try {
+      await this.#durability.file(this.#file);
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
   }
 }
 

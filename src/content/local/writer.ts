@@ -153,11 +153,17 @@ export class LocalWriter implements Writer {
     this.#closed = true;
     this.#hasher.close();
     try {
-      if (!this.#fileClosed) await touchIngest(this.#context.paths, this.#handle, this.#updatedAt).catch(() => {});
+      if (!this.#fileClosed) await this.#leave().catch(() => {});
       await this.#closeFile();
     } finally {
       this.#context.claim.release();
     }
+  }
+
+  // What the kernel failed to write it shows as written all the same, so nobody may go on from it.
+  async #leave(): Promise<void> {
+    if (await this.#flushing.hasFailed()) await this.#handle.truncate(0);
+    await touchIngest(this.#context.paths, this.#handle, this.#updatedAt);
   }
 
   #fileClosed = false;
