@@ -123,7 +123,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     if (part === undefined) return undefined;
     if (chunk !== undefined) return this.#give(chunk.bytes, chunk.body);
     if (part.isEmpty) this.#parts.shift()?.close();
-    else await this.#timed(part.more());
+    else await this.#timed(() => part.more());
     return undefined;
   }
 
@@ -131,7 +131,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     const { size } = this.#request.target;
     if (size > 0 && this.#offset === size && this.#opened === undefined) return this.#close();
     const { body } = (this.#opened ?? (await this.#open())).response;
-    const bytes = await this.#timed(body.borrow());
+    const bytes = await this.#timed(() => body.borrow());
     this.#help();
     if (bytes === undefined) return this.#endOfBody();
     const limit = (this.#parts[0]?.start ?? Number.POSITIVE_INFINITY) - this.#offset + this.#skip;
@@ -163,11 +163,12 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     this.#close();
   }
 
-  async #timed<T>(promise: Promise<T>): Promise<T> {
-    const began = performance.now();
-    const result = await promise;
-    this.#meter.waited(performance.now() - began);
+  async #timed<T>(wait: () => Promise<T>): Promise<T> {
+    // Not after a wait: what it brought would be lost.
     if (this.#meter.isCrawling(this.#stallTimeout)) throw new Error(`less than ${crawl} bytes a second`);
+    const began = performance.now();
+    const result = await wait();
+    this.#meter.waited(performance.now() - began);
     return result;
   }
 
