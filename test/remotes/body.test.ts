@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Dispatcher } from 'undici';
 import { ResponseBody } from '../../src/remotes/docker/body.ts';
 import { Inlet, Slabs } from '../../src/remotes/docker/slabs.ts';
 
@@ -64,5 +65,27 @@ describe('the body of an answer', () => {
     body.fail(failure);
     assert.equal((await reading)?.byteLength, 5);
     await assert.rejects(body.borrow(), failure);
+  });
+
+  it('is not waited for while the server is held back', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] });
+    const { body } = openBody();
+    const controller = {
+      paused: false,
+      pause(): void {
+        controller.paused = true;
+      },
+      resume(): void {
+        controller.paused = false;
+      },
+      abort(): void {},
+    };
+    body.start(controller as unknown as Dispatcher.DispatchController);
+    for (const size of [700, 400]) body.push(new Uint8Array(size * 1024));
+    assert.equal(controller.paused, true);
+    assert.equal((await body.borrow())?.byteLength, 700 * 1024);
+    assert.equal((await body.borrow())?.byteLength, 400 * 1024);
+    assert.equal(controller.paused, false);
+    body.cancel();
   });
 });

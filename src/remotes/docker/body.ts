@@ -82,16 +82,17 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** Whether the first of what has come grows no more, or is enough as it is. */
+  /** Whether the first of what has come grows no more, or is enough as it is. While the server is held back, nothing comes. */
   get #isWhole(): boolean {
-    return this.#chunks.length > 1 || this.#queued >= highWater;
+    return this.#chunks.length > 1 || this.#queued >= highWater || this.#controller?.paused === true;
   }
 
   /** Gives a reader that waits what there is, at once or when it has had the time to become whole. */
   #offer(): void {
     if (this.#waiting === undefined) return;
-    if (this.#isWhole || this.#state !== 'open') this.#serve(this.#waiting);
-    else if (this.#chunks.length > 0) this.#gathering ??= setTimeout(this.#serve, gatherPatience, this.#waiting);
+    const isHere = this.#chunks.length > 0;
+    if (this.#state !== 'open' || (isHere && this.#isWhole)) this.#serve(this.#waiting);
+    else if (isHere) this.#gathering ??= setTimeout(this.#serve, gatherPatience, this.#waiting);
   }
 
   readonly #serve = (waiting: Waiting): void => {
