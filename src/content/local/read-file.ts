@@ -46,6 +46,8 @@ export async function* readFileRange(
       if (piece.byteLength === 0) return;
       position += piece.byteLength;
       next = read(position);
+      // Its failure is told when the reader comes back for it.
+      next.catch(() => {});
       yield piece;
     }
   } finally {
