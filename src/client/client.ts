@@ -98,7 +98,7 @@ export class Client implements AsyncDisposable {
     const { openStore } = await import('../metadata/open-store.ts');
     const store = await openStore({ root, durability });
     try {
-      const registry = { uploads: fileUploadSessions(join(root, 'uploads')), ...options.registry };
+      const registry = { uploads: fileUploadSessions(join(store.root, 'uploads')), ...options.registry };
       const client = new Client(store.services(namespace), { ...options, registry }, { store, durability });
       client.#resources.use(store);
       return client;

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import pLimit from 'p-limit';
 import type { NamespaceStore } from '../services/namespace-store.ts';
 import type { Services } from '../services/services.ts';
@@ -17,6 +18,7 @@ import { type Usage, usage } from './usage.ts';
 
 /** A store in a directory, shared by any number of processes. Whoever opened it closes it, after its writers and readers. */
 export interface Store extends AsyncDisposable {
+  /** The directory, as an absolute path. */
   readonly root: string;
   /** What changes go through; for a layer above that keeps tables of its own beside these. */
   readonly database: Database;
@@ -46,7 +48,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   // One at a time: they share their temporary tables.
   const turn = pLimit(1);
   const parts: StoreParts = { ...base, collect: (options) => turn(() => collect(base, options)) };
-  return new DirectoryStore(options.root, parts);
+  return new DirectoryStore(resolve(options.root), parts);
 }
 
 export type { OpenStoreOptions } from './parts.ts';

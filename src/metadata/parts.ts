@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import { storeFailure } from '../content/local/failure.ts';
 import { LocalStore } from '../content/local/local-store.ts';
@@ -58,12 +58,12 @@ export async function closeParts({ local, database }: OpenParts): Promise<void> 
   }
 }
 
-/** Where the blobs and ingests of a store are. */
+/** Where the blobs and ingests of a store are, as an absolute path. */
 export function contentPath(root: string): string {
-  return join(root, 'content');
+  return resolve(root, 'content');
 }
 
-/** Where the database of a store is. */
+/** Where the database of a store is, as an absolute path. */
 export function databasePath(root: string): string {
-  return join(root, 'metadata.db');
+  return resolve(root, 'metadata.db');
 }

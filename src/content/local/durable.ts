@@ -1,5 +1,5 @@
 import { mkdir, open, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { codeOf } from '../../errors.ts';
 
 /** `full`: what a commit reported survives a power cut. `none`: nothing is flushed, for stores that may be lost. */
@@ -55,7 +55,9 @@ export class Durability {
   async makeDirectory(path: string): Promise<void> {
     const first = await mkdir(path, { recursive: true, mode: directoryMode });
     if (first === undefined) return;
-    for (let at = path; at.length >= first.length; at = dirname(at)) await this.directory(dirname(at));
+    // Absolute, since `dirname` of a relative path ends at `.` and stays there.
+    const highest = resolve(first);
+    for (let at = resolve(path); at.length >= highest.length; at = dirname(at)) await this.directory(dirname(at));
   }
 }
 

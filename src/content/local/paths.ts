@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { join, sep } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { algorithmOf, type Digest, encodedOf } from '../../spec/digest.ts';
 
 /**
@@ -16,12 +16,13 @@ export class Paths {
   readonly state: string;
 
   constructor(root: string) {
-    this.root = root;
-    this.blobs = join(root, 'blobs');
-    this.ingests = join(root, 'ingest');
-    this.trash = join(root, 'trash');
-    this.owners = join(root, 'owners');
-    this.state = join(root, 'state.db');
+    // Absolute, so that a process may change its directory while the store is open.
+    this.root = resolve(root);
+    this.blobs = join(this.root, 'blobs');
+    this.ingests = join(this.root, 'ingest');
+    this.trash = join(this.root, 'trash');
+    this.owners = join(this.root, 'owners');
+    this.state = join(this.root, 'state.db');
   }
 
   algorithm(algorithm: string): string {
