@@ -83,7 +83,11 @@ const partsOfUndici: Plugin = {
       contents: `
         export { default as Agent } from 'undici/lib/dispatcher/agent.js';
         export { default as ProxyAgent } from 'undici/lib/dispatcher/proxy-agent.js';
-        export { default as buildConnector } from 'undici/lib/core/connect.js';`,
+        export { default as buildConnector } from 'undici/lib/core/connect.js';
+        // The index of undici adds it, and a proxy is asked by it for a way to another host.
+        import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
+        import connect from 'undici/lib/api/api-connect.js';
+        Dispatcher.prototype.connect = connect;`,
       resolveDir: project,
     }));
     // Of Node's HTTP it wants a limit, where none is said, and a class of streams, of which it is given none.

@@ -6,8 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { bundleCommand } from '../../scripts/bundle-command.ts';
+import { randomImage } from '../../src/testing/random.ts';
+import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { testAuthority } from '../support/certificates.ts';
 import { succeed } from '../support/processes.ts';
+import { testProxy } from '../support/proxy.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { unlessInstalled } from '../support/tools.ts';
 
 const project = join(import.meta.dirname, '..', '..');
 
@@ -40,6 +45,25 @@ it('the bundled command works, with the version of the package and the licenses 
   const licenses = await readFile(join(bundle, 'LICENSES.txt'), 'utf8');
   for (const name of ['undici', 'zod', '@noble/hashes', 'smol-toml'])
     assert.match(licenses, new RegExp(`^${name} \\d`, 'm'));
+});
+
+it('the bundled command reaches a registry over TLS through a proxy', {
+  skip: unlessInstalled('openssl'),
+}, async () => {
+  await using directory = await temporaryDirectory();
+  const bundle = directory.join('dist', 'cli');
+  await bundleCommand(bundle);
+  const authority = await testAuthority(directory);
+  const tls = await authority.issue('registry.example.com', 'registry.example.com');
+  await using registry = await ScriptedRegistry.start({ tls });
+  const image = randomImage({ seed: 'proxy', layers: [10] });
+  registry.add('team/app', image, '1');
+  await using proxy = await testProxy({ 'registry.example.com:443': registry.host });
+  const env = { ...process.env, HTTPS_PROXY: proxy.url.href, NO_PROXY: '', NODE_DISABLE_COMPILE_CACHE: '1' };
+  const words = ['digest', 'registry.example.com/team/app:1', '--insecure', '--root', directory.join('store')];
+  const digest = await succeed(process.execPath, [join(bundle, 'dray.cjs'), ...words], { env });
+  assert.equal(digest, `${image.root.digest}\n`);
+  assert.equal(proxy.requests[0], 'CONNECT registry.example.com:443');
 });
 
 it('a thread of the command is a file beside what starts it', async () => {
