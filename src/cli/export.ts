@@ -34,7 +34,10 @@ export async function exportTo(context: Context, names: readonly string[], targe
     }
   };
   if (target === '-') {
-    for await (const chunk of counted()) await output.write(chunk);
+    for await (const chunk of counted()) {
+      await output.write(chunk);
+      if (output.gone) return;
+    }
   } else {
     const { saveArchive } = await import('../oci/archive-file.ts');
     await saveArchive(target, counted(), {

@@ -15,6 +15,7 @@ export async function main(
   const interruption = signals();
   try {
     process.exitCode = await runCommand(argv, environment, output, interruption.signal);
+    await output.finish();
   } catch (error) {
     const code = interruption.exitCode() ?? exitCodeOf(error);
     if (code < 128) reportError(error, output);

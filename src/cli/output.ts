@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { codeOf } from '../errors.ts';
+import { codeOf, withContext } from '../errors.ts';
 
 /** A stream to a person or a program, with what is known of it when it is a terminal. */
 export interface Terminal extends Writable {
@@ -26,6 +26,7 @@ export class Output {
   beforeSaying: (() => void) | undefined;
   #mode: OutputMode = {};
   #gone = false;
+  #failure: Error | undefined;
 
   constructor(stdout: Terminal, stderr: Terminal, environment: Readonly<NodeJS.ProcessEnv>) {
     this.#stdout = stdout;
@@ -33,9 +34,11 @@ export class Output {
     this.#environment = environment;
     // A reader that has seen enough (`| head`) is no error.
     stdout.on('error', (error) => {
-      if (codeOf(error) !== 'EPIPE') throw error;
       this.#gone = true;
+      if (codeOf(error) !== 'EPIPE') this.#failure ??= error;
     });
+    // That nobody hears what is said is no reason to stop.
+    stderr.on('error', () => {});
   }
 
   configure(mode: OutputMode): void {
@@ -62,6 +65,20 @@ export class Output {
   get colour(): boolean {
     const { NO_COLOR: no, TERM: terminal } = this.#environment;
     return this.stderr.isTTY === true && (no === undefined || no === '') && terminal !== 'dumb';
+  }
+
+  /** Whether nothing that is written to stdout arrives any more, so that whoever goes on writing may stop. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /**
+   * Resolves when all that was written to stdout is out.
+   * @throws DrayError as the system error of a write that failed; `resource-exhausted`, reason `disk-full`, for one.
+   */
+  async finish(): Promise<void> {
+    await this.writeThrough(new Uint8Array());
+    if (this.#failure !== undefined) throw withContext(this.#failure, { operation: 'write to stdout', side: 'store' });
   }
 
   /** Writes to stdout as fast as it is read. */
@@ -126,10 +143,18 @@ export class Output {
     }
   }
 
-  /** A list of names: a line each as they come, with `--json` an array. */
+  /** A list of names: a line each as they come, with `--json` an array. No more are asked for than somebody reads. */
   async names(items: AsyncIterable<string>): Promise<void> {
-    if (this.json) await this.list(items, [], (name) => name);
-    else for await (const name of items) await this.line(name);
+    const wanted = this.#whileRead(items);
+    if (this.json) await this.list(wanted, [], (name) => name);
+    else for await (const name of wanted) await this.line(name);
+  }
+
+  async *#whileRead<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+    for await (const item of items) {
+      if (this.#gone) return;
+      yield item;
+    }
   }
 
   async #table<T>(rows: readonly (readonly string[])[], columns: readonly Column<T>[]): Promise<void> {

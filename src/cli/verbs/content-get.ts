@@ -10,7 +10,10 @@ export const command: Command = {
     const { parseDigest } = await import('../../spec/digest.ts');
     await using reader = await services.content.reader({ digest: parseDigest(context.arguments.at(0)) });
     const stream = reader.stream({ transient: true, signal: context.signal });
-    for await (const chunk of stream) await context.output.writeThrough(chunk);
+    for await (const chunk of stream) {
+      await context.output.writeThrough(chunk);
+      if (context.output.gone) break;
+    }
     return 0;
   },
 };

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Writable } from 'node:stream';
+import { describe, it } from 'node:test';
+import { Output } from '../../src/cli/output.ts';
+import { is } from '../../src/errors.ts';
+import { randomImage } from '../../src/testing/random.ts';
+import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { drayDone, drayStart, program } from '../support/command.ts';
+import { run } from '../support/processes.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+function failing(code: string): Writable {
+  const error = Object.assign(new Error(`${code}: no luck, write`), { code });
+  return new Writable({ write: (_chunk, _encoding, done) => done(error) });
+}
+
+const silent = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });
+
+describe('what is written to stdout', () => {
+  it('and does not arrive, is told at the end', async () => {
+    const output = new Output(failing('ENOSPC'), silent(), {});
+    await output.line('result');
+    await assert.rejects(
+      output.finish(),
+      (error) => is(error, 'resource-exhausted') && error.context.operation === 'write to stdout',
+    );
+  });
+
+  it('and is not wanted any more, is no error, and no more names are asked for', async () => {
+    const output = new Output(failing('EPIPE'), silent(), {});
+    let asked = 0;
+    await output.names(
+      (async function* () {
+        for (; asked < 100; asked += 1) yield 'name';
+      })(),
+    );
+    assert.ok(asked < 3, `${asked}`);
+    await output.finish();
+  });
+
+  it('to a full disk ends with 10 and a line that says so', {
+    skip: process.platform === 'linux' ? false : 'there is no /dev/full',
+  }, async () => {
+    const command = [process.execPath, program];
+    for (const words of [['version'], ['images', 'ls', '--json']]) {
+      await using directory = await temporaryDirectory();
+      const env = { ...process.env, DRAY_ROOT: directory.path };
+      const { code, stderr } = await run('sh', ['-c', 'exec "$0" "$@" > /dev/full', ...command, ...words], { env });
+      assert.equal(code, 10);
+      assert.match(stderr, /write to stdout failed|"operation":"write to stdout"/);
+      assert.doesNotMatch(stderr, /\n\s+at /);
+    }
+  });
+});
+
+it('a pull whose progress nobody reads any more is done to its end', async () => {
+  const image = randomImage({ seed: 'unheard', layers: [100_000] });
+  await using registry = await ScriptedRegistry.start();
+  registry.add('app', image, '1');
+  await using directory = await temporaryDirectory();
+  const environment = { DRAY_ROOT: directory.path };
+  await using running = drayStart(['pull', `${registry.host}/app:1`, '--all-platforms'], { environment });
+  running.child.stderr?.destroy();
+  const [code] = await once(running.child, 'close');
+  assert.equal(code, 0);
+  assert.equal(running.output(), `${registry.host}/app@${image.root.digest}\n`);
+  assert.equal(await drayDone(['images', 'ls', '-q'], { environment }), `${registry.host}/app:1`);
+});
