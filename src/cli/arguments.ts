@@ -116,7 +116,8 @@ function take(
     values.set(name, true);
     return;
   }
-  if (value === undefined) throw usage(grammar, `${raw} needs a value`);
+  // An empty one is a variable of a script that was not set.
+  if (value === undefined || value === '') throw usage(grammar, `${raw} needs a value`);
   set(grammar, values, raw, name, value);
 }
 
@@ -131,9 +132,15 @@ function takeFromEnvironment(
   const text = environment[variable];
   if (spec === undefined || spec.private === true || text === undefined || text === '') return;
   if (spec.type === 'string') {
-    for (const one of spec.multiple === true ? text.split(',') : [text]) set(grammar, values, variable, name, one);
-  } else if (/^(1|true|yes|on)$/i.test(text)) values.set(name, true);
+    for (const one of spec.multiple === true ? text.split(',').filter(Boolean) : [text])
+      set(grammar, values, variable, name, one);
+  } else if (isYes(text)) values.set(name, true);
   else if (!/^(0|false|no|off)$/i.test(text)) throw usage(grammar, `${variable} is neither 1 nor 0`);
+}
+
+/** Whether the text of a variable says that a flag is given. */
+export function isYes(text: string | undefined): boolean {
+  return text !== undefined && /^(1|true|yes|on)$/i.test(text);
 }
 
 function set(grammar: Grammar, values: Map<string, Value>, raw: string, name: string, value: string): void {

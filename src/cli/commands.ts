@@ -93,6 +93,7 @@ export type Found =
 /** @throws DrayError `invalid-argument` for an unknown command, with the nearest one. */
 export function findCommand(argv: readonly string[]): Found {
   const [first, second, ...others] = argv;
+  if (first === 'help' && second !== undefined) return findCommand([...argv.slice(1), '--help']);
   if (first === undefined || first === 'help' || first === '--help' || first === '-h')
     return { kind: 'help', text: overview() };
   if (first === '--version') return found('version', []);
@@ -126,6 +127,11 @@ function groups(): string[] {
 }
 
 function unknown(name: string): DrayError {
+  const flag = name.split(' ').find((word) => word.startsWith('-'));
+  if (flag !== undefined)
+    return new DrayError('invalid-argument', `${flag} is given before the command`, {
+      hint: 'flags come after it: dray images ls --root DIR',
+    });
   const near = nearest(name, [...groups(), ...Object.keys(commands)]);
   return new DrayError('invalid-argument', `unknown command ${JSON.stringify(name)}`, {
     hint: near === undefined ? 'dray --help lists the commands' : `did you mean: dray ${near}`,

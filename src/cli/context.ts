@@ -15,6 +15,9 @@ import type { Progress } from './progress/progress.ts';
 import { registryNotices } from './registry-notices.ts';
 import { parseDuration } from './units.ts';
 
+/** In milliseconds, 24 days: a longer timer goes off at once. */
+const longestTimer = 2 ** 31 - 1;
+
 /** What a verb works with: its arguments, its output, and what it opens on demand. Everything opened is closed with it. */
 export class Context implements AsyncDisposable {
   /** The verb as it was called: `images ls`. */
@@ -46,7 +49,7 @@ export class Context implements AsyncDisposable {
     const reason = new DrayError('deadline-exceeded', `not done within ${milliseconds / 1000} seconds`, {
       hint: 'give it more with --timeout',
     });
-    const timer = setTimeout(() => controller.abort(reason), milliseconds);
+    const timer = setTimeout(() => controller.abort(reason), Math.min(milliseconds, longestTimer));
     this.#resources.defer(() => clearTimeout(timer));
     return controller.signal;
   }

@@ -1,4 +1,4 @@
-import { Arguments } from './arguments.ts';
+import { Arguments, isYes } from './arguments.ts';
 import { findCommand } from './commands.ts';
 import { Context } from './context.ts';
 import { exitCodeOf, reportError } from './failures.ts';
@@ -32,7 +32,7 @@ async function runCommand(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const wantsJson = argv.includes('--json') || environment['DRAY_JSON'] === '1';
+  const wantsJson = argv.includes('--json') || isYes(environment['DRAY_JSON']);
   output.configure({ json: wantsJson, debug: argv.includes('--debug') });
   const found = findCommand(argv);
   if (found.kind === 'help') {

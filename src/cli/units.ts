@@ -25,6 +25,9 @@ export function formatDuration(milliseconds: number): string {
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** A date so far away can still be written. */
+const longest = 100 * 365 * 86_400_000;
+
 /**
  * A time as people write it, `90s`, `1h30m`, `24h`, in milliseconds.
  * @throws DrayError `invalid-argument`.
@@ -36,5 +39,10 @@ export function parseDuration(text: string): number {
       hint: 'write it as 90s, 5m or 1h30m',
     });
   }
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
+  const milliseconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
+  if (milliseconds > longest)
+    throw new DrayError('invalid-argument', `${JSON.stringify(text)} is more than a hundred years`, {
+      hint: 'write it as 90s, 5m or 1h30m',
+    });
+  return milliseconds;
 }

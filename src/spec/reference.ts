@@ -139,7 +139,8 @@ function parseDigestOf(digest: string, text: string): Digest {
 function rejectForeign(bare: string, text: string): void {
   if (bare === '') throw invalid(text, 'it is empty');
   if (bare.length > maximumLength) throw invalid(text, `it is longer than ${maximumLength} characters`);
-  if (/^https?:\/\//.test(bare)) throw invalid(text, 'it is a URL', `try ${bare.replace(/^https?:\/\//, '')}`);
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(bare)?.[0];
+  if (scheme !== undefined) throw invalid(text, 'it is a URL', `try ${bare.slice(scheme.length)}`);
   if (/[^\x21-\x7e]/.test(bare)) throw invalid(text, 'only visible ASCII characters are allowed');
 }
 

@@ -43,7 +43,7 @@ describe('arguments', () => {
   });
 
   it('are taken from the environment when they are not given', () => {
-    const environment = { DRAY_NAME: 'env', DRAY_MANY: 'a,b', DRAY_FLAG: '1', DRAY_SECRET: 'no', DRAY_LEVEL: '' };
+    const environment = { DRAY_NAME: 'env', DRAY_MANY: 'a,b,', DRAY_FLAG: '1', DRAY_SECRET: 'no', DRAY_LEVEL: '' };
     const args = parse(['x'], environment);
     assert.equal(args.string('name'), 'env');
     assert.deepEqual(args.list('many'), ['a', 'b']);
@@ -60,6 +60,8 @@ describe('arguments', () => {
     [['a', '--zzz'], {}, /unknown flag --zzz$/],
     [['a', '-x'], {}, /unknown flag -x/],
     [['a', '--name'], {}, /needs a value/],
+    [['a', '--name='], {}, /--name needs a value/],
+    [['a', '--many', ''], {}, /--many needs a value/],
     [['a', '--flag=yes'], {}, /takes no value/],
     [['a', '--level', 'mid'], {}, /one of low, high/],
     [['a', '--count', '0'], {}, /from 1 to 9/],
@@ -104,12 +106,23 @@ describe('commands', () => {
       [['images', 'tga'], 'dray images tag'],
       [['constructor'], 'dray --help'],
       [['images', '__proto__'], undefined],
+      [['--root', 'x', 'pull'], 'flags come after it'],
+      [['images', '--json'], 'flags come after it'],
+      [['help', 'pul'], 'dray pull'],
     ] as const) {
       assert.throws(
         () => findCommand(words),
         (error: unknown) => is(error, 'invalid-argument') && (error.context.hint ?? '').includes(near ?? 'dray'),
       );
     }
+  });
+
+  it('have their help behind the word help too', () => {
+    const found = findCommand(['help', 'images', 'ls']);
+    assert.ok(found.kind === 'command');
+    assert.deepEqual([found.name, found.rest], ['images ls', ['--help']]);
+    assert.equal(findCommand(['help', 'images']).kind, 'help');
+    assert.equal(findCommand(['help']).kind, 'help');
   });
 
   it('all have help that starts with worked examples', async () => {
@@ -174,6 +187,7 @@ describe('the small things of the command', () => {
     );
     for (const text of ['', '5', 's', '5x', '5 m', '-5s', '5m!'])
       assert.throws(() => parseDuration(text), /invalid time/);
+    assert.throws(() => parseDuration('99999999999d'), /more than a hundred years/);
   });
 
   it('labels are read as key=value', () => {

@@ -50,6 +50,7 @@ describe('reference', () => {
     ['Redis', /lower case/],
     ['ghcr.io/Acme/app', /lower case/],
     ['https://ghcr.io/acme/app', /URL/],
+    ['docker://ghcr.io/acme/app', /URL/],
     ['ghcr.io/acme/app:', /tag/],
     [`ghcr.io/acme/app:${'t'.repeat(129)}`, /tag/],
     ['ghcr.io/acme/app@sha256:abc', /digest/],
