@@ -3,7 +3,7 @@ import { DrayError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { formatDuration, formatSize } from './units.ts';
 
-/** Writes images to stdout (`-`), into a directory (one that is there, or a path that ends in `/`), or to a file. */
+/** Writes images to stdout (`-` or `/dev/stdout`), into a directory (one that is there, or a path that ends in `/`), or to a file. */
 export async function exportTo(context: Context, names: readonly string[], target: string): Promise<void> {
   const { arguments: args, output, signal, platforms } = context;
   const client = await context.client();
@@ -25,15 +25,16 @@ export async function exportTo(context: Context, names: readonly string[], targe
   }
   if (sharing !== undefined)
     throw new DrayError('invalid-argument', '--link needs a directory', { hint: 'end its path with /' });
+  const toStdout = target === '-' || target === '/dev/stdout';
   const started = performance.now();
   let bytes = 0;
   const counted = async function* () {
-    for await (const chunk of client.export(names, { ...options, format, transient: target !== '-' })) {
+    for await (const chunk of client.export(names, { ...options, format, transient: !toStdout })) {
       bytes += chunk.byteLength;
       yield chunk;
     }
   };
-  if (target === '-') {
+  if (toStdout) {
     for await (const chunk of counted()) {
       await output.write(chunk);
       if (output.gone) return;

@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { type FileHandle, mkdtemp, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { unpacked } from '../content/compression.ts';
+import { interruptible } from '../content/interruptible.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
+import { codeOf } from '../errors.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
-import { FileSource } from './byte-source.ts';
+import { FileSource, StreamSource } from './byte-source.ts';
 import { type ArchiveFile, type Catalog, type CatalogOptions, readCatalog } from './catalog.ts';
-import { packingOfFile } from './entries.ts';
+import { packingOfFile, unpackedTar } from './entries.ts';
 import { digestOfName } from './entry-name.ts';
+import { isPipeOrDevice, readPipe, writePipe } from './pipe.ts';
 import { readTar } from './tar-reader.ts';
 
 /** An archive that is open, so that each of its files can be read at any time. Whoever opened it closes it. */
@@ -21,19 +25,15 @@ export interface OpenArchive extends AsyncDisposable {
 }
 
 /**
- * Opens an archive in a file and looks through it without reading what it holds. A packed one is unpacked into a temporary
- * file first, which is gone when the archive is closed.
+ * Opens an archive in a file and looks through it without reading what it holds. A packed one, or what comes out of a pipe, is
+ * put into a temporary file first, which is gone when the archive is closed.
  * @throws DrayError as `importArchive` does for the form of an archive; what the file system has, with the path.
  */
 export async function openArchive(path: string, options: CatalogOptions = {}): Promise<OpenArchive> {
   await using resources = new AsyncDisposableStack();
-  const file = await open(path, 'r').catch((error: unknown) => {
+  const tar = await seekable(path, resources, options).catch((error: unknown) => {
     throw fileFailure(error, 'source', path);
   });
-  resources.defer(() => file.close());
-  const packing = await packingOfFile(file);
-  const tar =
-    packing === 'none' ? file : await spool(unpacked(readFileRange(file, options), packing, options), resources);
   const { size } = await tar.stat();
   const catalog = await readCatalog(
     readTar(new FileSource(tar, size, options)),
@@ -42,6 +42,21 @@ export async function openArchive(path: string, options: CatalogOptions = {}): P
   );
   const held = resources.move();
   return { catalog, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+// A file that can be read anywhere: the archive itself if it is one.
+async function seekable(path: string, resources: AsyncDisposableStack, options: AbortableOptions): Promise<FileHandle> {
+  const found = await stat(path);
+  if (isPipeOrDevice(found)) {
+    const pipe = await readPipe(path, found);
+    resources.defer(() => void pipe.destroy());
+    return await spool(unpackedTar(new StreamSource(interruptible(pipe, options.signal)), options), resources);
+  }
+  const file = await open(path, 'r');
+  resources.defer(() => file.close());
+  const packing = await packingOfFile(file);
+  if (packing === 'none') return file;
+  return await spool(unpacked(readFileRange(file, options), packing, options), resources);
 }
 
 async function spool(stream: AsyncIterable<Uint8Array>, resources: AsyncDisposableStack): Promise<FileHandle> {
@@ -96,24 +111,61 @@ export interface SaveOptions extends AbortableOptions {
   readonly durability?: DurabilityLevel | undefined;
 }
 
+/** Where an archive is to go. */
+export interface ArchiveTarget {
+  /** Of the file itself, where links lead to one. */
+  readonly path: string;
+  /** What is there now. */
+  readonly found: Stats | undefined;
+}
+
+/** Looks at what is at a path that an archive is to be written to. @throws what the file system has. */
+export async function archiveTarget(path: string): Promise<ArchiveTarget> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw fileFailure(error, 'target', path);
+  });
+  // A link stays one: what it leads to is replaced.
+  return { path: found?.isFile() === true ? await realpath(path) : path, found };
+}
+
 /**
  * Writes a stream to a file that comes under its name in one step, when all of it is there; a failure leaves what was there
- * before. Each chunk is written before the next one is asked for.
+ * before. A pipe or a device takes the bytes as they come instead. Each chunk is written before the next one is asked for.
  * @throws what the stream throws; DrayError of the file system, with the path.
  */
 export async function saveArchive(
   path: string,
   stream: AsyncIterable<Uint8Array>,
-  { durability: level = 'full', signal }: SaveOptions = {},
+  options: SaveOptions = {},
+): Promise<void> {
+  const target = await archiveTarget(path);
+  try {
+    if (target.found !== undefined && isPipeOrDevice(target.found))
+      await writePipe(path, target.found, stream, options);
+    else await replaceFile(target, stream, options);
+  } catch (error) {
+    throw fileFailure(error, 'target', path);
+  }
+}
+
+/** The mode of a file that is new, less what the umask takes. */
+const newMode = 0o666;
+
+async function replaceFile(
+  { path, found }: ArchiveTarget,
+  stream: AsyncIterable<Uint8Array>,
+  { durability: level = 'full', signal }: SaveOptions,
 ): Promise<void> {
   const durability = new Durability(level);
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    await writeNewFile(temporary, stream, { durability, mode: 0o666, signal });
+    // What was for its owner alone stays so.
+    await writeNewFile(temporary, stream, { durability, mode: (found?.mode ?? newMode) & newMode, signal });
     await rename(temporary, path);
     await durability.directory(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true });
-    throw fileFailure(error, 'target', path);
+    throw error;
   }
 }

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Fetcher } from '../content/copy.ts';
 import { LocalStore } from '../content/local/local-store.ts';
 import type { AbortableOptions } from '../content/store.ts';
@@ -7,7 +9,7 @@ import { DrayError } from '../errors.ts';
 import { bare, type Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { formatReference, parseReference } from '../spec/reference.ts';
-import { FileInArchive, openArchive, type SaveOptions, saveArchive } from './archive-file.ts';
+import { archiveTarget, FileInArchive, openArchive, type SaveOptions, saveArchive } from './archive-file.ts';
 import { streamOf } from './byte-source.ts';
 import type { Catalog } from './catalog.ts';
 import { type ArchiveContents, contentsOf, entryOf } from './contents.ts';
@@ -15,6 +17,7 @@ import { type ExportOptions, exportArchive } from './export.ts';
 import { checkRefName, type PlaceSource, type PlaceTarget } from './layout.ts';
 import { LayoutWriter } from './layout-writer.ts';
 import { parseWanted, pickImage } from './pick.ts';
+import { isPipeOrDevice } from './pipe.ts';
 import { referrersAmong } from './referrers.ts';
 
 /** Options of an {@link ArchivePlace}. */
@@ -28,7 +31,7 @@ export interface ArchiveOptions extends Pick<SaveOptions, 'durability'> {
 /**
  * An image in an archive file, as a source and a target of copies: `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`. A
  * source is read in place. A target gathers beside the file what arrives, since a tar file has to be written in order, and
- * the file is replaced when the image is finished.
+ * the file is replaced when the image is finished; a pipe or a device gets all of it then.
  */
 export class ArchivePlace {
   readonly kind = 'archive';
@@ -62,7 +65,7 @@ export class ArchivePlace {
     const { name } = parseWanted(this.#options.image ?? '');
     const tag = name === undefined || format === 'oci' ? undefined : formatReference(parseReference(name));
     if (name !== undefined && format === 'oci') checkRefName(name);
-    const directory = `${this.#path}.${randomUUID()}.tmp`;
+    const directory = await gatheringDirectory(this.#path);
     const writer = new LayoutWriter(directory, { durability: 'none' });
     const referrers = new Map<Digest, Descriptor[]>();
     return {
@@ -87,6 +90,12 @@ export class ArchivePlace {
       [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
     };
   }
+}
+
+async function gatheringDirectory(path: string): Promise<string> {
+  const target = await archiveTarget(path);
+  if (isPipeOrDevice(target.found)) return await mkdtemp(join(tmpdir(), 'dray-archive-'));
+  return `${target.path}.${randomUUID()}.tmp`;
 }
 
 function fetcherOf(catalog: Catalog, { documents }: ArchiveContents): Fetcher {

@@ -1,10 +1,8 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FetchOptions } from '../content/copy.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
-import { codeOf, DrayError } from '../errors.ts';
+import { DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { digestOf, encodedOf, parseDigest } from '../spec/digest.ts';
 import { detectMediaType } from '../spec/documents.ts';
@@ -12,7 +10,7 @@ import { digestedBytes } from '../spec/schema1.ts';
 import { incomplete } from './archive-error.ts';
 import { streamOf } from './byte-source.ts';
 import type { PlaceSource } from './layout.ts';
-import { readDocumentFile } from './layout-files.ts';
+import { openPlainFile, readDocumentFile } from './layout-files.ts';
 
 /**
  * The image in a directory as skopeo's `dir:` writes one, as a source of copies: `manifest.json`, every blob under the bare hex
@@ -57,21 +55,13 @@ export class DirectoryPlace {
 
   async *#read({ digest }: Descriptor, options: FetchOptions): AsyncGenerator<Uint8Array> {
     const hex = encodedOf(parseDigest(digest));
-    const handle = (await this.#open(hex)) ?? (await this.#open(`${hex}.manifest.json`));
+    const path = join(this.#directory, hex);
+    const handle = (await openPlainFile(path)) ?? (await openPlainFile(`${path}.manifest.json`));
     if (handle === undefined) throw incomplete(`${digest} is not in ${this.#directory}`);
     try {
       yield* readFileRange(handle, options);
     } finally {
       await handle.close();
-    }
-  }
-
-  async #open(name: string): Promise<FileHandle | undefined> {
-    try {
-      return await open(join(this.#directory, name), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
-      throw error;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { constants, createReadStream } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { type FileHandle, open, readdir, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Packing, packingBytes, packingOf, unpacked } from '../content/compression.ts';
@@ -7,6 +7,8 @@ import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { fileFailure } from './archive-error.ts';
 import { FileSource, StreamSource } from './byte-source.ts';
+import { plainFile } from './layout-files.ts';
+import { readPipe } from './pipe.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
 
 /** The entries of an archive or of a directory, one after another. */
@@ -30,10 +32,19 @@ async function* entriesOfPath(path: string, options: AbortableOptions): Entries 
     const found = await stat(path);
     if (found.isDirectory()) yield* entriesOfDirectory(path);
     else if (found.isFile()) yield* entriesOfFile(path, options);
-    // A pipe or a device: it has no size, and a read of it may take for ever.
-    else yield* entriesOfStream(createReadStream(path, { highWaterMark: 1024 * 1024 }), options);
+    else yield* entriesOfPipe(path, found, options);
   } catch (error) {
     throw fileFailure(error, 'source', path);
+  }
+}
+
+// It has no size, and a read of it may take for ever.
+async function* entriesOfPipe(path: string, found: Stats, options: AbortableOptions): Entries {
+  const pipe = await readPipe(path, found);
+  try {
+    yield* entriesOfStream(pipe, options);
+  } finally {
+    pipe.destroy();
   }
 }
 
@@ -66,9 +77,13 @@ export async function packingOfFile(handle: FileHandle): Promise<Packing> {
   return packingOf(start.subarray(0, bytesRead));
 }
 
+/** The bytes of an archive that may be packed, as they were before. */
+export async function* unpackedTar(source: StreamSource, options: AbortableOptions = {}): AsyncGenerator<Uint8Array> {
+  yield* unpacked(source.rest(), packingOf(await source.peek(packingBytes)), options);
+}
+
 async function* entriesOfBytes(source: StreamSource, options: AbortableOptions): Entries {
-  const packing = packingOf(await source.peek(packingBytes));
-  const tar = packing === 'none' ? source : new StreamSource(unpacked(source.rest(), packing, options));
+  const tar = new StreamSource(unpackedTar(source, options));
   yield* readTar(tar);
   await drain(tar);
 }
@@ -104,7 +119,7 @@ async function* entriesOfDirectory(root: string, directory = '', level = 1): Ent
 
 async function* fileEntry(path: string, name: string): Entries {
   // The directory may change under us, and a link must not lead anywhere.
-  const handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  const handle = await open(path, plainFile);
   try {
     const { size } = await handle.stat();
     yield { ...entry(name, 'file', size, ''), body: () => readFileRange(handle, { length: size }) };

@@ -1,18 +1,32 @@
-import { constants, copyFile, link, lstat, open } from 'node:fs/promises';
+import { constants, copyFile, type FileHandle, link, lstat, open } from 'node:fs/promises';
 import { collect } from '../content/documents.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import { codeOf } from '../errors.ts';
 import { badArchive } from './archive-error.ts';
 
+/** To open what is to be a file: a link is not followed, and a pipe is not waited for. */
+export const plainFile: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
 /**
- * A document of a layout; undefined when there is none. A link is not followed.
- * @throws DrayError `invalid-argument`, reason `bad-document`, over the limit; reason `bad-archive` when it is not a file.
+ * Opens a file of a layout; undefined when there is none. A link is not followed. The caller closes it.
+ * @throws DrayError `invalid-argument`, reason `bad-archive`, when it is not a file.
+ */
+export async function openPlainFile(path: string): Promise<FileHandle | undefined> {
+  const handle = await open(path, plainFile).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw codeOf(error) === 'ELOOP' ? badArchive('what should be a file is a link', { path }) : error;
+  });
+  if (handle === undefined || (await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw badArchive('what should be a file is none', { path });
+}
+
+/**
+ * A document of a layout; undefined when there is none.
+ * @throws DrayError `invalid-argument`, reason `bad-document`, over the limit; as {@link openPlainFile} does.
  */
 export async function readDocumentFile(path: string, limit?: number): Promise<Uint8Array | undefined> {
-  const handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw codeOf(error) === 'ELOOP' ? badArchive('a document of the layout is a link', { path }) : error;
-  });
+  const handle = await openPlainFile(path);
   if (handle === undefined) return undefined;
   try {
     return await collect(readFileRange(handle), limit);
