@@ -4,6 +4,7 @@ import { algorithmOf, type Digest, digestOf } from '../spec/digest.ts';
 import { documentLimit } from '../spec/documents.ts';
 import { isSchema1 } from '../spec/media-types.ts';
 import { splitSchema1 } from '../spec/schema1.ts';
+import { checkChunk } from './chunk.ts';
 import type { AbortableOptions, Provider, Target } from './store.ts';
 import { checkDigest, verified } from './verified.ts';
 
@@ -59,6 +60,7 @@ export async function collect(stream: AsyncIterable<Uint8Array>, limit: number =
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream) {
+    checkChunk(chunk);
     size += chunk.byteLength;
     checkDocumentSize(size, limit);
     chunks.push(chunk);

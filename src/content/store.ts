@@ -108,7 +108,7 @@ export interface CommitOptions extends AbortableOptions {
 }
 
 /**
- * An open ingest. One call at a time. Disposing it closes it and keeps what was written, so that it can be resumed;
+ * An open ingest. One call at a time: a store may refuse a second one with `failed-precondition`. Disposing it closes it and keeps what was written, so that it can be resumed;
  * `abort` of the store removes it.
  */
 export interface Writer extends AsyncDisposable {
@@ -120,6 +120,8 @@ export interface Writer extends AsyncDisposable {
   /**
    * Appends. The chunk belongs to the store until the promise settles. Others may see the bytes later, but not after the writer has
    * told its status or digest, or is closed.
+   * @throws DrayError `invalid-argument` for a chunk that is no `Uint8Array`, of a stream with an encoding for example;
+   * `failed-precondition` when the writer is closed; `resource-exhausted`, reason `disk-full`.
    */
   write(chunk: Uint8Array, options?: AbortableOptions): Promise<void>;
   /**

@@ -1,5 +1,6 @@
 import { DrayError } from '../errors.ts';
 import { algorithmOf, createHasher, type Digest } from '../spec/digest.ts';
+import { checkChunk } from './chunk.ts';
 import type { Target } from './store.ts';
 
 /**
@@ -12,6 +13,7 @@ export async function* verified(stream: AsyncIterable<Uint8Array>, target: Targe
   let size = 0;
   let held: Uint8Array | undefined;
   for await (const chunk of stream) {
+    checkChunk(chunk);
     size += chunk.byteLength;
     if (target.size !== undefined && size > target.size) throw sizeMismatch(target.digest, target.size, size, true);
     hasher.update(chunk);

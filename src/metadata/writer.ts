@@ -87,6 +87,8 @@ export class NamespacedWriter implements Writer {
 
   async commit(expected: CommitOptions = {}): Promise<Info> {
     this.#checkOpen();
+    // Also to a second call before this one has ended.
+    this.#closed = true;
     try {
       checkLabels(expected.labels ?? {});
       expected.signal?.throwIfAborted();

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { checkChunk } from '../content/chunk.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { truncated } from './archive-error.ts';
@@ -88,6 +89,7 @@ export class StreamSource implements ByteSource {
     while (this.#chunk.byteLength === 0) {
       const next = await this.#chunks.next();
       if (next.done === true) return false;
+      checkChunk(next.value);
       this.#chunk = next.value;
     }
     return true;

@@ -1,11 +1,13 @@
 import { DrayError, is } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest, digestOf } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
+import { checkChunk } from '../chunk.ts';
 import { checkLabels } from '../labels.ts';
 import { checkExpected, checkSize } from '../outcomes.ts';
 import { checkCut } from '../range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
 import { storeFailure } from './failure.ts';
+import { OneCall } from './one-call.ts';
 
 /** Ingests that are said to become no larger than this begin in memory; in bytes. */
 export const smallIngest: number = 64 * 1024;
@@ -36,6 +38,7 @@ export class SmallWriter implements Writer {
   #updatedAt = this.#startedAt;
   #offset = 0;
   #onDisk: Writer | undefined;
+  readonly #calls = new OneCall();
   #isClosed = false;
   /** Whether there is nothing left to keep. */
   #isGone = false;
@@ -67,7 +70,11 @@ export class SmallWriter implements Writer {
 
   async write(chunk: Uint8Array, options: AbortableOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
-    this.#checkOpen('write to');
+    checkChunk(chunk);
+    await this.#run('write to', () => this.#write(chunk, options));
+  }
+
+  async #write(chunk: Uint8Array, options: AbortableOptions): Promise<void> {
     if (this.#onDisk === undefined && this.#offset + chunk.byteLength > this.#bytes.byteLength) await this.#spill();
     if (this.#onDisk !== undefined) return await this.#onDisk.write(chunk, options);
     this.#bytes.set(chunk, this.#offset);
@@ -76,14 +83,20 @@ export class SmallWriter implements Writer {
   }
 
   async truncate(size: number): Promise<void> {
-    this.#checkOpen('truncate');
+    await this.#run('truncate', () => this.#truncate(size));
+  }
+
+  async #truncate(size: number): Promise<void> {
     if (this.#onDisk !== undefined) return await this.#onDisk.truncate(size);
     checkCut(this.ref, this.#offset, size);
     this.#offset = size;
   }
 
   async commit(expected: CommitOptions = {}): Promise<Info> {
-    this.#checkOpen('commit');
+    return await this.#run('commit', () => this.#commit(expected));
+  }
+
+  async #commit(expected: CommitOptions): Promise<Info> {
     try {
       return this.#onDisk === undefined ? await this.#publish(expected) : await this.#onDisk.commit(expected);
     } catch (error) {
@@ -123,8 +136,11 @@ export class SmallWriter implements Writer {
     }
   }
 
-  #checkOpen(verb: string): void {
-    if (!this.#isClosed) return;
-    throw new DrayError('failed-precondition', `cannot ${verb} ingest ${this.ref}: its writer is closed`);
+  #run<T>(verb: string, call: () => Promise<T>): Promise<T> {
+    const what = `${verb} ingest ${this.ref}`;
+    return this.#calls.run(what, async () => {
+      if (this.#isClosed) throw new DrayError('failed-precondition', `cannot ${what}: its writer is closed`);
+      return await call();
+    });
   }
 }

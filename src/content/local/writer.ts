@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { DrayError } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
+import { checkChunk } from '../chunk.ts';
 import { checkLabels } from '../labels.ts';
 import { checkExpected, checkSize, mismatch } from '../outcomes.ts';
 import { checkCut } from '../range.ts';
@@ -10,6 +11,7 @@ import type { FlushAhead } from './durable.ts';
 import { storeFailure } from './failure.ts';
 import type { StreamHasher } from './hashing.ts';
 import { hashFile, type OpenIngest, setTimes, touchIngest } from './ingest.ts';
+import { OneCall } from './one-call.ts';
 import type { IngestPaths } from './paths.ts';
 import type { Claim } from './state.ts';
 import { writeAll } from './write-all.ts';
@@ -37,6 +39,7 @@ export class LocalWriter implements Writer {
   #hasher: StreamHasher;
   #offset: number;
   #updatedAt: Timestamp;
+  readonly #calls = new OneCall();
   #closed = false;
   #broken: unknown;
 
@@ -69,7 +72,11 @@ export class LocalWriter implements Writer {
 
   async write(chunk: Uint8Array, { signal }: AbortableOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    this.#checkOpen('write to');
+    checkChunk(chunk);
+    await this.#run('write to', () => this.#write(chunk));
+  }
+
+  async #write(chunk: Uint8Array): Promise<void> {
     try {
       // Both are waited for, whatever becomes of them: the chunk is the caller's again.
       const written = writeAll(this.#handle, chunk, this.#offset);
@@ -92,7 +99,10 @@ export class LocalWriter implements Writer {
   }
 
   async truncate(size: number): Promise<void> {
-    this.#checkOpen('truncate');
+    await this.#run('truncate', () => this.#truncate(size));
+  }
+
+  async #truncate(size: number): Promise<void> {
     checkCut(this.ref, this.#offset, size);
     this.#hasher.close();
     this.#hasher = this.#context.hasher(this.#hasher.algorithm, Math.max(this.#total ?? 0, size));
@@ -107,7 +117,10 @@ export class LocalWriter implements Writer {
   }
 
   async commit(expected: CommitOptions = {}): Promise<Info> {
-    this.#checkOpen('commit');
+    return await this.#run('commit', () => this.#commit(expected));
+  }
+
+  async #commit(expected: CommitOptions): Promise<Info> {
     try {
       checkLabels(expected.labels ?? {});
       expected.signal?.throwIfAborted();
@@ -174,11 +187,18 @@ export class LocalWriter implements Writer {
     await this.#handle.close();
   }
 
-  #checkOpen(verb: string): void {
-    if (this.#closed)
-      throw new DrayError('failed-precondition', `cannot ${verb} ingest ${this.ref}: its writer is closed`);
+  #run<T>(verb: string, call: () => Promise<T>): Promise<T> {
+    const what = `${verb} ingest ${this.ref}`;
+    return this.#calls.run(what, async () => {
+      this.#checkOpen(what);
+      return await call();
+    });
+  }
+
+  #checkOpen(what: string): void {
+    if (this.#closed) throw new DrayError('failed-precondition', `cannot ${what}: its writer is closed`);
     if (this.#broken !== undefined) {
-      throw new DrayError('failed-precondition', `cannot ${verb} ingest ${this.ref}: an earlier write failed`, {
+      throw new DrayError('failed-precondition', `cannot ${what}: an earlier write failed`, {
         cause: this.#broken,
         hint: 'open it again to go on from what is on disk',
       });

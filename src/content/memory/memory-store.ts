@@ -10,6 +10,7 @@ import {
   parseDigest,
 } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
+import { checkChunk } from '../chunk.ts';
 import { checkLabels, presentLabels, updateLabels } from '../labels.ts';
 import {
   checkExpected,
@@ -199,6 +200,7 @@ class MemoryWriter implements Writer {
 
   async write(chunk: Uint8Array, { signal }: AbortableOptions = {}): Promise<void> {
     signal?.throwIfAborted();
+    checkChunk(chunk);
     this.#checkOpen('write to');
     // A copy: the caller may use its buffer again.
     const copy = Buffer.from(chunk);

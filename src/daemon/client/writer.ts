@@ -1,4 +1,5 @@
 import { unlessAborted } from '../../content/abort.ts';
+import { checkChunk } from '../../content/chunk.ts';
 import { checkLabels } from '../../content/labels.ts';
 import { mismatch } from '../../content/outcomes.ts';
 import { checkCut } from '../../content/range.ts';
@@ -77,6 +78,7 @@ export class DaemonWriter implements Writer {
 
   async write(chunk: Uint8Array, { signal }: AbortableOptions = {}): Promise<void> {
     signal?.throwIfAborted();
+    checkChunk(chunk);
     this.#checkOpen('write to');
     for (let at = 0; at < chunk.byteLength; ) {
       const part = chunk.subarray(at, at + this.#buffer.byteLength - this.#filled);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { digestOf, emptyDigest } from '../../spec/digest.ts';
 import { randomBytes } from '../random.ts';
-import { refs } from './blobs.ts';
+import { readAll, refs } from './blobs.ts';
 import type { Check } from './check.ts';
 import { assertAround, fails } from './expectations.ts';
 import { malformedDigests } from './malformed-digests.ts';
@@ -47,6 +47,33 @@ export function ingestCases(check: Check): void {
     await first[Symbol.asyncDispose]();
     const again = await store.writer({ ref: 'one' });
     await again[Symbol.asyncDispose]();
+  });
+
+  check('what is no bytes is refused, and nothing of it is taken', async (store) => {
+    const chunks: readonly unknown[] = ['text', new Uint16Array(2), new ArrayBuffer(2), [1, 2], 7, null, undefined];
+    for (const [text, target] of [
+      ['ab', undefined],
+      ['cd', { digest: digestOf('cd'), size: 2 }],
+    ] as const) {
+      await using writer = await store.writer({ ref: 'no bytes', target });
+      for (const chunk of chunks) await fails(writer.write(chunk as Uint8Array), 'invalid-argument');
+      assert.equal((await writer.status()).offset, 0);
+      await writer.write(Buffer.from(text));
+      assert.equal((await writer.commit()).digest, digestOf(text));
+    }
+  });
+
+  check('calls that do not wait for each other make no blob with other bytes than its digest says', async (store) => {
+    const [one, two, three] = [1, 2, 3].map((part) => randomBytes(100_000, `part ${part}`));
+    assert.ok(one && two && three);
+    const writer = await store.writer({ ref: 'at once' });
+    const outcomes = await Promise.allSettled([writer.write(one), writer.write(two)]);
+    const written = [one, two].filter((_, index) => outcomes[index]?.status === 'fulfilled');
+    await writer.write(three);
+    const commits = await Promise.allSettled([writer.commit(), writer.commit()]);
+    assert.deepEqual(commits.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+    const expected = Buffer.concat([...written, three]);
+    assert.deepEqual(await readAll(store, digestOf(expected)), expected);
   });
 
   check('a closed writer cannot be used, and closing it again is fine', async (store) => {
