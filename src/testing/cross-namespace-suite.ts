@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ContentStore, Info } from '../content/store.ts';
+import type { ContentStore } from '../content/store.ts';
 import { is } from '../errors.ts';
 import type { Services } from '../services/services.ts';
-import { type Digest, digestOf, emptyDigest } from '../spec/digest.ts';
+import { digestOf, emptyDigest } from '../spec/digest.ts';
+import { listed, put, readAll } from './content-store/blobs.ts';
 import { randomBytes } from './random.ts';
 
 /** An empty store of many namespaces for one test. */
@@ -79,8 +80,8 @@ function apartCases(check: Check): void {
 
   check('labels belong to the namespace', async (fixture) => {
     const [one, two] = contents(fixture);
-    const { digest } = await put(one, 'a', Buffer.from('both'), { side: 'one' });
-    await put(two, 'b', Buffer.from('both'), { side: 'two' });
+    const { digest } = await put(one, 'a', Buffer.from('both'), { labels: { side: 'one' } });
+    await put(two, 'b', Buffer.from('both'), { labels: { side: 'two' } });
     await one.update({ digest, labels: { side: 'changed' } }, 'labels.side');
     assert.deepEqual({ ...(await one.info(digest)).labels }, { side: 'changed' });
     assert.deepEqual({ ...(await two.info(digest)).labels }, { side: 'two' });
@@ -210,26 +211,6 @@ function isolatedCases(check: Check, shareable: boolean): void {
 
 function contents(fixture: NamespacesFixture): [ContentStore, ContentStore] {
   return [fixture.services('one').content, fixture.services('two').content];
-}
-
-async function put(
-  store: ContentStore,
-  ref: string,
-  bytes: Uint8Array,
-  labels: Record<string, string> = {},
-): Promise<Info> {
-  await using writer = await store.writer({ ref });
-  await writer.write(bytes);
-  return await writer.commit({ labels });
-}
-
-async function readAll(store: ContentStore, digest: Digest): Promise<Buffer> {
-  await using reader = await store.reader({ digest });
-  return Buffer.concat(await listed(reader.stream()));
-}
-
-function listed<T>(items: AsyncIterable<T>): Promise<T[]> {
-  return Array.fromAsync(items);
 }
 
 function missing(promise: Promise<unknown>): Promise<void> {
