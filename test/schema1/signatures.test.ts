@@ -84,6 +84,18 @@ describe('signatures of schema 1', () => {
     assert.notEqual(problemOf({ algorithm: 'ES256', header: { x5c: ['bm8gY2VydGlmaWNhdGU='] } }), '');
   });
 
+  it('are refused in a line of text when they are none', () => {
+    for (const signature of [undefined, 7, ['x'], { a: 1 }]) {
+      const manifest = JSON.parse(signedByHand(payload, { algorithm: 'ES256', key: ec }).toString());
+      const signatures = manifest.signatures.map((one: object) => ({ ...one, signature }));
+      const bytes = Buffer.from(payload)
+        .toString()
+        .replace(/\s*\}\s*$/, `,"signatures":${JSON.stringify(signatures)}}`);
+      const { state, signatures: verdicts } = verdictOn(Buffer.from(bytes));
+      assert.deepEqual([state, verdicts[0]?.problem], ['invalid', 'the signature is no text']);
+    }
+  });
+
   it('may carry certificates in place of a key', { skip: unlessInstalled('openssl') }, async () => {
     await using directory = await temporaryDirectory();
     const { certificate, key } = await testAuthority(directory);
