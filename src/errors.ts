@@ -174,6 +174,8 @@ const systemKinds: Readonly<Record<string, { kind: ErrorKind; reason?: ErrorReas
   EACCES: forbidden,
   EPERM: forbidden,
   EROFS: { kind: 'permission-denied', hint: 'the file system is mounted read-only' },
+  EIO: { kind: 'unavailable', hint: 'the disk failed: look at the log of the system' },
+  ENAMETOOLONG: { kind: 'invalid-argument', hint: 'use a shorter name' },
   EMFILE: tooManyFiles,
   ENFILE: tooManyFiles,
   ENOENT: { kind: 'not-found' },

@@ -15,7 +15,9 @@ describe('errors', () => {
       ['EACCES', 'permission-denied', undefined],
       ['EROFS', 'permission-denied', undefined],
       ['ENOENT', 'not-found', undefined],
-      ['EIO', 'unknown', undefined],
+      ['EIO', 'unavailable', undefined],
+      ['ENAMETOOLONG', 'invalid-argument', undefined],
+      ['EUNHEARDOF', 'unknown', undefined],
     ];
     for (const [code, kind, reason] of table) {
       const error = toDrayError(system(code));

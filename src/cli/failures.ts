@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { type DrayError, type ErrorKind, type ErrorReason, toDrayError } from '../errors.ts';
+import { codeOf, type DrayError, type ErrorKind, type ErrorReason, toDrayError } from '../errors.ts';
 import type { Output } from './output.ts';
 
 const byReason: Readonly<Record<ErrorReason, number>> = {
@@ -36,9 +36,16 @@ const byKind: Readonly<Record<ErrorKind, number>> = {
 export function exitCodeOf(error: unknown): number {
   const known = toDrayError(error);
   if (known.reason !== undefined) return byReason[known.reason];
-  // What a registry forbids is a matter of credentials; what the disk forbids is one of this machine.
-  if (known.kind === 'permission-denied' && known.context.side === 'store') return 10;
-  return byKind[known.kind];
+  return isOfMachine(known) ? 10 : byKind[known.kind];
+}
+
+/** What says that a file of this machine cannot be reached, whichever end of a movement it is at. */
+const codesOfFiles: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'EIO', 'ERR_SQLITE_ERROR']);
+
+// What a registry forbids is a matter of credentials, and that it does not answer one of the network.
+function isOfMachine({ kind, context: { side, registry, cause } }: DrayError): boolean {
+  if (kind !== 'permission-denied' && kind !== 'unavailable') return false;
+  return side === 'store' || (registry === undefined && codesOfFiles.has(codeOf(cause)));
 }
 
 /** Tells a person, or with `--json` a program, what went wrong and what to do next. */

@@ -41,7 +41,7 @@ export interface Store extends AsyncDisposable {
 /**
  * Opens the store in a directory: blobs and ingests in `content/`, all else in `metadata.db`.
  * @throws DrayError `failed-precondition` when a newer dray has used it; `data-loss` when the database is damaged;
- * `permission-denied`; `resource-exhausted`; `unavailable`, reason `locked`.
+ * `invalid-argument` when there can be no directory at the root; `permission-denied`; `resource-exhausted`; `unavailable`, reason `locked`.
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const base = await openParts(options);

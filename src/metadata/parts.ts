@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import { storeFailure } from '../content/local/failure.ts';
 import { LocalStore } from '../content/local/local-store.ts';
+import { codeOf, DrayError } from '../errors.ts';
 import { BlobFiles } from './blob-files.ts';
 import type { CollectOptions, CollectSummary } from './collect.ts';
 import { Database } from './database.ts';
@@ -43,11 +44,23 @@ export async function openParts({
   sharing = 'shared',
 }: OpenStoreOptions): Promise<OpenParts> {
   await new Durability(durability).makeDirectory(root).catch((error: unknown) => {
-    throw storeFailure(error, `open store ${root}`);
+    throw rootFailure(error, root);
   });
   const database = await Database.open(databasePath(root), durability);
   const content = contentPath(root);
   return { database, local: new LocalStore(content, { durability }), files: new BlobFiles(content), sharing };
+}
+
+/** A file where the directory should be, a link to nowhere, a name that no file system takes, a place where nobody can make one. */
+const inTheWay: ReadonlySet<string | undefined> = new Set(['EEXIST', 'ENOTDIR', 'ENOENT', 'ELOOP', 'ENAMETOOLONG']);
+
+function rootFailure(error: unknown, root: string): unknown {
+  if (!inTheWay.has(codeOf(error))) return storeFailure(error, `open store ${root}`);
+  return new DrayError('invalid-argument', `there can be no store at ${root}: ${(error as Error).message}`, {
+    hint: 'name another directory for it',
+    side: 'store',
+    cause: error,
+  });
 }
 
 export async function closeParts({ local, database }: OpenParts): Promise<void> {

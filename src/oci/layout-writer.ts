@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { OpenBlob, PushOutcome } from '../content/copy.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
@@ -22,6 +22,9 @@ export interface LayoutWriterOptions {
   readonly durability?: DurabilityLevel | undefined;
 }
 
+/** Less what the umask takes away: a layout is for others too. */
+const modeForAll = 0o777;
+
 /**
  * Writes an image layout that others may read and write at the same time. A blob comes under its name in one step, verified;
  * `index.json` is changed under a lock and replaced in one step. Nothing is removed.
@@ -39,7 +42,7 @@ export class LayoutWriter {
   /** Makes the layout if there is none. @throws DrayError `invalid-argument`, reason `bad-archive`, for another version. */
   async begin(): Promise<void> {
     this.#begun ??= this.#guard(async () => {
-      await mkdir(join(this.#directory, 'blobs'), { recursive: true });
+      await this.#durability.makeDirectory(join(this.#directory, 'blobs'), modeForAll);
       const layout = await readDocumentFile(join(this.#directory, 'oci-layout'));
       checkLayout(layout);
       if (layout === undefined) await this.#replace('oci-layout', encodeLayout());
@@ -85,7 +88,7 @@ export class LayoutWriter {
     if (await isFileOf(path, target.size)) return 'exists';
     const temporary = `${path}.${randomUUID()}.tmp`;
     await this.#guard(async () => {
-      await mkdir(dirname(path), { recursive: true });
+      await this.#durability.makeDirectory(dirname(path), modeForAll);
       try {
         await make(temporary);
         await rename(temporary, path);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
+import { is } from '../../src/errors.ts';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { blobFile, put, readAll } from './support.ts';
@@ -32,4 +33,24 @@ describe('a store at a relative path', () => {
       assert.ok(existsSync(blobFile(join(here, root), digest)));
       assert.equal(store.root, resolve(here, root));
     });
+});
+
+describe('there is no store', () => {
+  const asked = (error: unknown): boolean => is(error, 'invalid-argument') && /no store at/.test(error.message);
+
+  it('where something else is', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(directory.join('file'), '');
+    await symlink('nowhere', directory.join('link'));
+    for (const root of ['file', 'file/below', 'link', 'l'.repeat(300)])
+      await assert.rejects(openStore({ root: directory.join(root) }), asked);
+  });
+
+  // Node's mkdir with `recursive` asks for ever.
+  it('where nobody can make a directory, which is told at once', {
+    skip: process.platform === 'linux' ? false : 'there is no /proc',
+    timeout: 60_000,
+  }, async () => {
+    await assert.rejects(openStore({ root: '/proc/none/below' }), asked);
+  });
 });

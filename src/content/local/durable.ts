@@ -1,4 +1,4 @@
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { codeOf } from '../../errors.ts';
 
@@ -51,13 +51,35 @@ export class Durability {
     await flush.request();
   }
 
-  /** Creates a directory and what is missing above it, each entry flushed. */
-  async makeDirectory(path: string): Promise<void> {
-    const first = await mkdir(path, { recursive: true, mode: directoryMode });
-    if (first === undefined) return;
+  /** Creates a directory and what is missing above it, each entry flushed; for the owner alone, if no mode is said. */
+  async makeDirectory(path: string, mode: number = directoryMode): Promise<void> {
     // Absolute, since `dirname` of a relative path ends at `.` and stays there.
-    const highest = resolve(first);
-    for (let at = resolve(path); at.length >= highest.length; at = dirname(at)) await this.directory(dirname(at));
+    const whole = resolve(path);
+    const missing: string[] = [];
+    for (let at = whole; !(await isDirectory(at)); at = dirname(at)) missing.unshift(at);
+    // One by one: Node's own `recursive` never ends in /proc, and of a file system that is read-only says that it is not there.
+    for (const directory of missing) {
+      await makeOne(directory, mode);
+      await this.directory(dirname(directory));
+    }
+  }
+}
+
+async function makeOne(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    // Another process may have made it.
+    if (codeOf(error) !== 'EEXIST' || !(await isDirectory(path))) throw error;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
+    return false;
   }
 }
 

@@ -1,7 +1,7 @@
 import { chmodSync, statSync } from 'node:fs';
 import { DrayError, type ErrorKind, type ErrorReason } from '../../errors.ts';
 
-/** What a code of SQLite means to a caller (sqlite.org/rescode.html); the low byte of an extended code. */
+/** What a code of SQLite means to a caller (sqlite.org/rescode.html): an extended code, or the low byte of all others. */
 const kinds: Readonly<Record<number, { kind: ErrorKind; reason?: ErrorReason; hint?: string }>> = {
   5: { kind: 'unavailable', reason: 'locked', hint: 'another process is at work on the store: try again' },
   6: { kind: 'unavailable', reason: 'locked', hint: 'another process is at work on the store: try again' },
@@ -10,8 +10,13 @@ const kinds: Readonly<Record<number, { kind: ErrorKind; reason?: ErrorReason; hi
   10: { kind: 'unavailable', hint: 'the disk failed: look at the log of the system, then run dray doctor' },
   11: { kind: 'data-loss', hint: 'the database is damaged: run dray doctor, or put back a backup' },
   13: { kind: 'resource-exhausted', reason: 'disk-full', hint: 'free some space, then run it again' },
-  14: { kind: 'permission-denied', hint: 'the database cannot be opened: check owner and mode of its directory' },
+  14: {
+    kind: 'permission-denied',
+    hint: 'the database cannot be opened: check owner and mode of its directory, and whether it is mounted read-only',
+  },
   19: { kind: 'failed-precondition' },
+  // SQLITE_IOERR_SHMSIZE: no room for what the processes at a database share.
+  4874: { kind: 'resource-exhausted', reason: 'disk-full', hint: 'free some space, then run it again' },
   26: { kind: 'data-loss', hint: 'the file is no database: run dray doctor, or put back a backup' },
 };
 
@@ -19,7 +24,7 @@ const kinds: Readonly<Record<number, { kind: ErrorKind; reason?: ErrorReason; hi
 export function databaseFailure(error: unknown, path: string): unknown {
   const code = sqliteCode(error);
   if (code === undefined) return error;
-  const known = kinds[code];
+  const known = kinds[code] ?? kinds[code & 0xff];
   const message = error instanceof Error ? error.message : String(error);
   return new DrayError(known?.kind ?? 'internal', `database of the store: ${message}`, {
     reason: known?.reason,
@@ -32,13 +37,13 @@ export function databaseFailure(error: unknown, path: string): unknown {
 
 /** Whether another connection has the lock that was asked for. */
 export function isBusy(error: unknown): boolean {
-  const code = sqliteCode(error);
+  const code = (sqliteCode(error) ?? 0) & 0xff;
   return code === 5 || code === 6;
 }
 
 function sqliteCode(error: unknown): number | undefined {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
-  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined;
+  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode : undefined;
 }
 
 /**
