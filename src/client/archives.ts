@@ -4,7 +4,7 @@ import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isSchema1 } from '../spec/media-types.ts';
 import { allPlatforms } from '../spec/platform.ts';
-import { holdingLease } from './lease.ts';
+import { withLease } from './lease.ts';
 import { convertedLabel, convertStored, type Schema1Options, schema1Options } from './schema1.ts';
 import { matcherOf, type PlatformSelection } from './select.ts';
 import { canonicalName, createOrUpdate, findImage } from './store-place.ts';
@@ -63,18 +63,19 @@ export async function importImages(
   { platforms, skipMissing, ...options }: ImportImagesOptions,
 ): Promise<Imported> {
   const { importArchive } = await import('../oci/import.ts');
-  await using lease = await holdingLease(services.leases, options);
   const { signal } = options;
   const schema1 = schema1Options(options.convertSchema1);
-  const { images, unnamed } = await importArchive(services, source, {
-    ...options,
-    lease: lease.id,
-    convertSchema1: schema1 && ((target) => convertStored(services, target, { ...schema1, lease: lease.id, signal })),
-    platforms: platforms === undefined ? undefined : platforms === 'all' ? allPlatforms : matcherOf(platforms),
-    missing: skipMissing === true ? 'skip' : 'error',
-    onEvent: options.onProgress,
+  return await withLease(services.leases, { signal }, async (lease) => {
+    const { images, unnamed } = await importArchive(services, source, {
+      ...options,
+      lease,
+      convertSchema1: schema1 && ((target) => convertStored(services, target, { ...schema1, lease, signal })),
+      platforms: platforms === undefined ? undefined : platforms === 'all' ? allPlatforms : matcherOf(platforms),
+      missing: skipMissing === true ? 'skip' : 'error',
+      onEvent: options.onProgress,
+    });
+    return { images, unnamed: unnamed.map((image) => image.target) };
   });
-  return { images, unnamed: unnamed.map((image) => image.target) };
 }
 
 /** Options of an export from a store. */
@@ -180,19 +181,20 @@ export async function convertImage(
 ): Promise<Converted> {
   const { convertMediaTypes } = await import('../oci/translate.ts');
   const image = await findImage(services.images, name, { signal });
-  await using lease = await holdingLease(services.leases, { signal });
-  if (isSchema1(image.target.mediaType)) {
-    const target = await convertStored(services, image.target, { ...schema1, family, lease: lease.id, signal });
-    const labels = { ...image.labels, [convertedLabel]: image.target.digest };
-    return await nameConverted(services, newName, target, labels);
-  }
-  const { target, losses } = await convertMediaTypes(services.content, image.target, family, {
-    lease: lease.id,
-    platforms: platforms === undefined || platforms === 'all' ? undefined : matcherOf(platforms),
-    missing: skipMissing === true ? 'skip' : 'error',
-    signal,
+  return await withLease(services.leases, { signal }, async (lease) => {
+    if (isSchema1(image.target.mediaType)) {
+      const target = await convertStored(services, image.target, { ...schema1, family, lease, signal });
+      const labels = { ...image.labels, [convertedLabel]: image.target.digest };
+      return await nameConverted(services, newName, target, labels);
+    }
+    const { target, losses } = await convertMediaTypes(services.content, image.target, family, {
+      lease,
+      platforms: platforms === undefined || platforms === 'all' ? undefined : matcherOf(platforms),
+      missing: skipMissing === true ? 'skip' : 'error',
+      signal,
+    });
+    return { ...(await nameConverted(services, newName, target, image.labels)), losses };
   });
-  return { ...(await nameConverted(services, newName, target, image.labels)), losses };
 }
 
 async function nameConverted(

@@ -157,9 +157,9 @@ export class Client implements AsyncDisposable {
   }
 
   /** As {@link pull}, but makes no name: nothing keeps the content from being collected. */
-  fetch(reference: string, options: CopyOptions = {}): Promise<Copied> {
+  async fetch(reference: string, options: CopyOptions = {}): Promise<Copied> {
     const from = new RegistryPlace(this.#resolver, reference);
-    return copyImage(from, new StorePlace(this.services, from.name, { unnamed: true }), options);
+    return await copyImage(from, new StorePlace(this.services, from.name, { unnamed: true }), options);
   }
 
   /**
@@ -172,10 +172,10 @@ export class Client implements AsyncDisposable {
   }
 
   /** Copies an image between any two places; between registries nothing touches the disk. */
-  copy(source: string | Place, target: string | Place, options: CopyOptions = {}): Promise<Copied> {
+  async copy(source: string | Place, target: string | Place, options: CopyOptions = {}): Promise<Copied> {
     const from = typeof source === 'string' ? this.place(source) : source;
     const to = typeof target === 'string' ? this.place(target) : target;
-    return copyImage(from, to, { platforms: 'all', ...options });
+    return await copyImage(from, to, { platforms: 'all', ...options });
   }
 
   /**

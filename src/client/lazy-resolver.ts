@@ -1,5 +1,6 @@
 import type { Fetcher, Pusher } from '../content/copy.ts';
 import type { AbortableOptions } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
 import type { RegistryClient, RegistryClientOptions } from '../remotes/docker/registry-client.ts';
 import type { PusherOptions, Resolved, Resolver } from '../remotes/remote.ts';
 
@@ -22,6 +23,7 @@ export class LazyResolver implements Resolver {
 
   async #load(): Promise<RegistryClient> {
     const { RegistryClient } = await import('../remotes/docker/registry-client.ts');
+    if (this.#resources.disposed) throw new DrayError('failed-precondition', 'the client is closed');
     return this.#resources.use(new RegistryClient(this.#options));
   }
 

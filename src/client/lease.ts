@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../content/store.ts';
+import { firstFailure } from '../errors.ts';
 import type { LeaseManager } from '../services/lease-manager.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 
@@ -15,4 +16,18 @@ export async function holdingLease(leases: LeaseManager, { signal }: AbortableOp
   const expiresAt = new Timestamp(Timestamp.now().nanoseconds + duration);
   const { id } = await leases.create({ expiresAt }, { signal });
   return { id, [Symbol.asyncDispose]: () => leases.delete(id) };
+}
+
+/** Does something under a lease of its own. When it fails, its failure is told, and not that the lease could not be ended. */
+export async function withLease<T>(
+  leases: LeaseManager,
+  options: AbortableOptions,
+  run: (lease: string) => Promise<T>,
+): Promise<T> {
+  try {
+    await using lease = await holdingLease(leases, options);
+    return await run(lease.id);
+  } catch (error) {
+    throw firstFailure(error);
+  }
 }

@@ -1,4 +1,4 @@
-import { fetcherOf, refOf, writeBlob } from '../content/copy.ts';
+import { fetcherOf, type OpenOptions, refOf, writeBlob } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore, Info } from '../content/store.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -14,8 +14,8 @@ export async function fetchObject(
   options: AbortableOptions = {},
 ): Promise<Info> {
   const fetcher = await resolver.fetcher(reference, options);
-  const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
-    yield* await fetcher.fetch(target, { ...options, offset });
+  const open = async function* (offset = 0, hint: OpenOptions = {}): AsyncGenerator<Uint8Array> {
+    yield* await fetcher.fetch(target, { ...options, ...hint, offset });
   };
   await writeBlob(content, refOf(target), target, open, options);
   return content.info(target.digest);
@@ -35,8 +35,8 @@ export async function pushObject(
   const named = isManifestLike(mediaType) ? formatReference({ ...parsed, digest }) : pinned(parsed, digest);
   const pusher = await resolver.pusher(named, options);
   const source = fetcherOf(content);
-  const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
-    yield* await source.fetch(target, { ...options, offset });
+  const open = async function* (offset = 0, hint: OpenOptions = {}): AsyncGenerator<Uint8Array> {
+    yield* await source.fetch(target, { ...options, ...hint, offset });
   };
   await pusher.push(target, open, options);
   return target;

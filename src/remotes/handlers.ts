@@ -59,7 +59,7 @@ export function pushHandler(
 ): Handler {
   const source = fetcherOf(provider);
   return async (target, { signal }) => {
-    const open: OpenBlob = (offset) => opened(source, target, { offset, signal });
+    const open: OpenBlob = (offset, hint) => opened(source, target, { ...hint, offset, signal });
     const options: PushOptions = { labels: labels?.(target), signal };
     onPushed?.(target, await pusher.push(target, open, options));
     return [];

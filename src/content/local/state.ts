@@ -35,6 +35,7 @@ export class State implements Disposable {
   #alive: DatabaseSync | undefined;
   #database: DatabaseSync | undefined;
   #statements: Statements | undefined;
+  #isClosed = false;
 
   constructor(paths: Paths) {
     this.#paths = paths;
@@ -92,6 +93,7 @@ export class State implements Disposable {
 
   [Symbol.dispose](): void {
     for (const key of [...this.#held]) this.#release(key);
+    this.#isClosed = true;
     this.#database?.close();
     this.#database = undefined;
     this.#statements = undefined;
@@ -107,6 +109,8 @@ export class State implements Disposable {
 
   #open(): Statements {
     if (this.#statements !== undefined) return this.#statements;
+    // Whoever comes late would hold its files until the process ends.
+    if (this.#isClosed) throw closed();
     mkdirSync(this.#paths.root, { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(this.#paths.state, { timeout: 10_000, readBigInts: true });
     try {
@@ -153,7 +157,7 @@ export class State implements Disposable {
 
   #transaction<T>(run: () => T): T {
     const database = this.#database;
-    if (database === undefined) throw new DrayError('failed-precondition', 'the content store is closed');
+    if (database === undefined) throw closed();
     database.exec('BEGIN IMMEDIATE');
     try {
       const result = run();
@@ -192,6 +196,10 @@ function prepare(database: DatabaseSync): Statements {
     label: database.prepare('INSERT OR REPLACE INTO blob_label VALUES (?, ?, ?)'),
     unlabel: database.prepare('DELETE FROM blob_label WHERE digest = ?'),
   };
+}
+
+function closed(): DrayError {
+  return new DrayError('failed-precondition', 'the content store is closed', { side: 'store' });
 }
 
 const youngMilliseconds = 60 * 60 * 1000;

@@ -1,5 +1,6 @@
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { DrayError } from '../../errors.ts';
 import type { Reach } from './addresses.ts';
 import { ResponseBody } from './body.ts';
 import { guardedLookup } from './guard.ts';
@@ -85,6 +86,7 @@ export class Transport implements AsyncDisposable {
   readonly #proxyFor: (url: URL) => URL | undefined;
   readonly #slabs = new Slabs();
   readonly #agents = new Map<Connection, Map<string, Dispatcher>>();
+  #isClosed = false;
 
   constructor({ proxyFor = () => undefined }: TransportOptions = {}) {
     this.#proxyFor = proxyFor;
@@ -92,14 +94,16 @@ export class Transport implements AsyncDisposable {
 
   /**
    * Sends a request and waits for the head of its answer.
-   * @throws what undici and the sockets throw; the signal's reason.
+   * @throws what undici and the sockets throw; the signal's reason; DrayError `failed-precondition` when it is closed.
    */
-  send(request: WireRequest, connection: Connection): Promise<WireResponse> {
+  async send(request: WireRequest, connection: Connection): Promise<WireResponse> {
     request.signal?.throwIfAborted();
-    return exchangeOnce(this.#agentFor(connection, request.url), request, this.#slabs);
+    if (this.#isClosed) throw new DrayError('failed-precondition', 'the client for registries is closed');
+    return await exchangeOnce(this.#agentFor(connection, request.url), request, this.#slabs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     const agents = [...this.#agents.values()].flatMap((byProxy) => [...byProxy.values()]);
     this.#agents.clear();
     await Promise.all(agents.map((agent) => agent.destroy()));
