@@ -4,9 +4,11 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Durability, type DurabilityLevel, SharedFlush } from '../content/local/durable.ts';
 import { databaseFailure, makePrivate } from '../content/local/sqlite.ts';
+import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { checkSchema, migrate } from './schema/migrate.ts';
-import { busyMilliseconds, Transactions, untilFree } from './transactions.ts';
+import { inTurns, type Steps } from './steps.ts';
+import { busyMilliseconds, type Change, Transactions, untilFree } from './transactions.ts';
 
 /** Reads rows. Integers come as `bigint`. */
 export interface Rows {
@@ -105,9 +107,25 @@ export class Database implements Rows, AsyncDisposable {
    * @throws DrayError as the change does; `unavailable`, reason `locked`; `resource-exhausted`, reason `disk-full`.
    */
   write<T>(run: (transaction: Transaction) => T, { durable = true }: WriteOptions = {}): Promise<T> {
+    return this.#add<T>({ run, isLong: false, durable });
+  }
+
+  /**
+   * Runs a long change in a transaction of its own, while this process goes on with other things between its steps: what reads
+   * here meanwhile sees what the steps have done, what writes waits for their end. When a step throws, all are taken back.
+   * @throws DrayError as {@link write}; the reason of the signal.
+   */
+  writeInSteps<T>(
+    run: (transaction: Transaction) => Steps<T>,
+    { durable = true, signal }: WriteOptions & AbortableOptions = {},
+  ): Promise<T> {
+    return this.#add<T>({ run: (transaction) => inTurns(run(transaction), signal), isLong: true, durable });
+  }
+
+  #add<T>(change: Change<Transaction>): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(closed());
     return new Promise<T>((resolve, reject) => {
-      this.#transactions.add({ run, durable, resolve: resolve as (value: unknown) => void, reject });
+      this.#transactions.add({ ...change, resolve: resolve as (value: unknown) => void, reject });
     });
   }
 
@@ -130,7 +148,7 @@ export class Database implements Rows, AsyncDisposable {
   #prepare(sql: string): StatementSync {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
-    if (this.#closed !== undefined) throw closed();
+    if (!this.#connection.isOpen) throw closed();
     const statement = this.#connection.prepare(sql);
     if (this.#statements.size >= statementLimit) this.#statements.clear();
     this.#statements.set(sql, statement);

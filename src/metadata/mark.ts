@@ -1,6 +1,7 @@
 import { contentReferenceLabel } from '../images/labels.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
 import type { Transaction } from './database.ts';
+import type { Steps } from './steps.ts';
 
 type CollectionLabel = 'root' | 'flat' | 'content' | 'image' | 'backContent' | 'backImage';
 
@@ -115,17 +116,30 @@ export interface MarkOptions {
  * Fills the temporary table `reachable` with everything that an image, a lease, an ingest or a root label keeps; references
  * never leave a namespace. It is valid until the end of the transaction.
  */
-export function mark(transaction: Transaction, { now, without }: MarkOptions): void {
-  for (const statement of setUp) transaction.run(statement);
+export function* mark(transaction: Transaction, { now, without }: MarkOptions): Steps {
+  for (const statement of setUp) {
+    transaction.run(statement);
+    yield;
+  }
   transaction.run(imageRoots, now.nanoseconds, without?.namespace ?? '', without?.name ?? '');
   transaction.run(leaseRoots, now.nanoseconds);
-  for (const statement of roots) transaction.run(statement);
-  for (let after = 0n, upto = last(transaction); upto > after; after = upto, upto = last(transaction))
+  for (const statement of roots) {
+    transaction.run(statement);
+    yield;
+  }
+  for (let after = 0n, upto = end(transaction, after); upto > after; after = upto, upto = end(transaction, after)) {
     for (const statement of references) transaction.run(statement, after, upto);
+    yield;
+  }
 }
 
-function last(transaction: Transaction): bigint {
-  return transaction.get<{ last: bigint | null }>('SELECT max(position) AS last FROM temp.reachable')?.last ?? 0n;
+/** A manifest may refer to some twenty objects each. */
+const objectsOfStep = 100;
+
+/** The last position that the step takes that begins behind a position. */
+function end(transaction: Transaction, after: bigint): bigint {
+  const sql = `SELECT min(max(position), ? + ${objectsOfStep}) AS upto FROM temp.reachable`;
+  return transaction.get<{ upto: bigint | null }>(sql, after)?.upto ?? after;
 }
 
 /** Fills the temporary table `label_reference` with what every label names, so that it can be asked the other way round. */

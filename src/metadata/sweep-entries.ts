@@ -1,10 +1,11 @@
 import type { Timestamp } from '../spec/timestamp.ts';
 import type { CollectOptions, Removed } from './collect.ts';
-import type { Database, Transaction } from './database.ts';
+import type { Database, Rows, Transaction } from './database.ts';
 import { pruneEvents } from './events.ts';
 import { mark, unreached } from './mark.ts';
 import { pages } from './pages.ts';
 import type { OpenParts } from './parts.ts';
+import type { Steps } from './steps.ts';
 
 /** What is going to be removed, kept apart so that it can be told after the lock was given back. */
 const garbage = `CREATE TEMP TABLE IF NOT EXISTS garbage (
@@ -26,19 +27,21 @@ export async function sweepEntries(
   { dryRun, signal }: CollectOptions,
   report: (removed: Removed) => void,
 ): Promise<void> {
-  signal?.throwIfAborted();
-  await database.write((transaction) => {
-    mark(transaction, { now });
-    listGarbage(transaction, now);
-    if (dryRun) listFreedFiles(transaction);
-    else remove(transaction, now);
-  });
+  await database.writeInSteps(
+    function* (transaction) {
+      yield* mark(transaction, { now });
+      yield* listGarbage(transaction, now);
+      if (dryRun) listFreedFiles(transaction);
+      else yield* remove(transaction, now);
+    },
+    { signal },
+  );
   for await (const { type, namespace, id, size } of garbageOf(database)) {
     report({ type, namespace: namespace ?? undefined, id, size: size === null ? undefined : Number(size) });
   }
 }
 
-function listGarbage(transaction: Transaction, now: Timestamp): void {
+function* listGarbage(transaction: Transaction, now: Timestamp): Steps {
   transaction.run(garbage);
   transaction.run('DELETE FROM temp.garbage');
   const columns = 'INSERT INTO temp.garbage (type, namespace, id, size)';
@@ -46,16 +49,43 @@ function listGarbage(transaction: Transaction, now: Timestamp): void {
   transaction.run(
     `${columns} SELECT 'image', namespace, name, NULL FROM image WHERE ${unreached('image', 'images', 'name')}`,
   );
-  transaction.run(
-    `${columns} SELECT 'content', namespace, digest, size FROM blob WHERE ${unreached('blob', 'content', 'digest')}`,
-  );
+  for (let key: BlobKey | undefined = beforeAll; key !== undefined; key = lastOfStep(transaction, key)) {
+    yield;
+    transaction.run(
+      `${columns} SELECT 'content', namespace, digest, size FROM (SELECT * ${rowsOfStep}) blob
+       WHERE ${unreached('blob', 'content', 'digest')}`,
+      key.namespace,
+      key.digest,
+    );
+  }
 }
 
-function remove(transaction: Transaction, now: Timestamp): void {
+interface BlobKey {
+  readonly namespace: string;
+  readonly digest: string;
+}
+
+const beforeAll: BlobKey = { namespace: '', digest: '' };
+
+/** Takes the key that they come after. */
+const rowsOfStep = 'FROM blob WHERE (namespace, digest) > (?, ?) ORDER BY namespace, digest LIMIT 1000';
+
+function lastOfStep(rows: Rows, { namespace, digest }: BlobKey): BlobKey | undefined {
+  const sql = `SELECT * FROM (SELECT namespace, digest ${rowsOfStep}) ORDER BY namespace DESC, digest DESC LIMIT 1`;
+  return rows.get<BlobKey>(sql, namespace, digest);
+}
+
+function* remove(transaction: Transaction, now: Timestamp): Steps {
   transaction.run('DELETE FROM lease WHERE expires_at < ?', now.nanoseconds);
-  const listed = (type: string): string => `(SELECT namespace, id FROM temp.garbage WHERE type = '${type}')`;
-  transaction.run(`DELETE FROM image WHERE (namespace, name) IN ${listed('image')}`);
-  transaction.run(`DELETE FROM blob WHERE (namespace, digest) IN ${listed('content')}`);
+  const listed = (type: string): string => `SELECT namespace, id FROM temp.garbage WHERE type = '${type}'`;
+  transaction.run(`DELETE FROM image WHERE (namespace, name) IN (${listed('image')})`);
+  const { count } = transaction.get<{ count: bigint }>('SELECT count(*) AS count FROM temp.garbage') ?? { count: 0n };
+  for (let after = 0n; after < count; after += 500n) {
+    yield;
+    const sql = `DELETE FROM blob WHERE (namespace, digest) IN (${listed('content')} AND position > ? AND position <= ?)`;
+    transaction.run(sql, after, after + 500n);
+  }
+  yield;
   transaction.run(
     `INSERT INTO event (timestamp, namespace, topic, fields)
      SELECT ?, namespace,

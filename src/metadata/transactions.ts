@@ -4,12 +4,18 @@ import type { SharedFlush } from '../content/local/durable.ts';
 import { databaseFailure, isBusy } from '../content/local/sqlite.ts';
 import { DrayError, toDrayError } from '../errors.ts';
 
-/** What is to be done in a transaction, and who waits for it. */
-export interface Job<Context> {
-  /** Must not wait for anything. */
+/** What is to be done in a transaction. */
+export interface Change<Context> {
+  /** One that is long may return a promise; others must not wait for anything. */
   readonly run: (context: Context) => unknown;
+  /** Has a transaction of its own, and others their turn while it lasts. */
+  readonly isLong: boolean;
   /** Whether it is done only when it has been flushed. */
   readonly durable: boolean;
+}
+
+/** A change, and who waits for it. */
+export interface Job<Context> extends Change<Context> {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -60,8 +66,8 @@ export class Transactions<Context> {
     while (this.#jobs.length > 0) {
       // Whoever asks in the same turn shares the transaction.
       await new Promise(setImmediate);
-      const batch = this.#jobs.slice(0, batchLimit);
-      this.#jobs = this.#jobs.slice(batchLimit);
+      const batch = this.#jobs.slice(0, this.#sizeOfBatch());
+      this.#jobs = this.#jobs.slice(batch.length);
       try {
         await this.#transact(batch);
       } catch (error) {
@@ -71,9 +77,14 @@ export class Transactions<Context> {
     this.#pumping = undefined;
   }
 
+  #sizeOfBatch(): number {
+    const long = this.#jobs.findIndex(({ isLong }) => isLong);
+    return long === -1 ? batchLimit : Math.min(Math.max(long, 1), batchLimit);
+  }
+
   async #transact(batch: readonly Job<Context>[]): Promise<void> {
     await untilFree(() => this.#begin());
-    const outcomes = this.#runAll(batch);
+    const outcomes = batch[0]?.isLong ? await this.#runLong(batch[0]) : this.#runAll(batch);
     if (outcomes !== undefined) return this.#settle(batch, outcomes);
     for (const job of batch) await this.#transact([job]).catch(job.reject);
   }
@@ -96,10 +107,25 @@ export class Transactions<Context> {
       this.#options.connection.exec('COMMIT');
       return outcomes;
     } catch (error) {
-      if (this.#options.connection.isTransaction) this.#options.connection.exec('ROLLBACK');
+      this.#takeBack();
       if (batch.length > 1) return undefined;
       throw databaseFailure(error, this.#options.path);
     }
+  }
+
+  async #runLong({ run, resolve }: Job<Context>): Promise<(() => void)[]> {
+    try {
+      const value = await run(this.#options.context);
+      this.#options.connection.exec('COMMIT');
+      return [() => resolve(value)];
+    } catch (error) {
+      this.#takeBack();
+      throw error;
+    }
+  }
+
+  #takeBack(): void {
+    if (this.#options.connection.isTransaction) this.#options.connection.exec('ROLLBACK');
   }
 
   #runOne({ run, resolve, reject }: Job<Context>, shared: boolean): () => void {

@@ -21,10 +21,10 @@ export interface Usage {
  * @throws DrayError `not-found`.
  */
 export function usage(database: Database, namespace: string, name: string): Promise<Usage> {
-  return database.write(
-    (transaction) => {
+  return database.writeInSteps(
+    function* (transaction) {
       const image = findImage(transaction, namespace, name);
-      mark(transaction, { now: Timestamp.now(), without: { namespace, name } });
+      yield* mark(transaction, { now: Timestamp.now(), without: { namespace, name } });
       const tally = { blobs: 0, bytes: 0, exclusiveBlobs: 0, exclusiveBytes: 0 };
       for (const { digest, size } of below(transaction, namespace, [image.target.digest, ...named(image.labels)])) {
         tally.blobs += 1;
