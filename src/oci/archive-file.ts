@@ -9,7 +9,7 @@ import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
-import { codeOf } from '../errors.ts';
+import { codeOf, DrayError } from '../errors.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
 import { FileSource, StreamSource } from './byte-source.ts';
@@ -119,12 +119,22 @@ export interface ArchiveTarget {
   readonly found: Stats | undefined;
 }
 
-/** Looks at what is at a path that an archive is to be written to. @throws what the file system has. */
+/**
+ * Looks at what is at a path that an archive is to be written to.
+ * @throws DrayError `failed-precondition` for a directory; what the file system has.
+ */
 export async function archiveTarget(path: string): Promise<ArchiveTarget> {
   const found = await stat(path).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw fileFailure(error, 'target', path);
   });
+  if (found?.isDirectory() === true) {
+    throw new DrayError('failed-precondition', `${path} is a directory`, {
+      side: 'target',
+      path,
+      hint: 'an archive is a file; an image layout in a directory is oci:DIR',
+    });
+  }
   // A link stays one: what it leads to is replaced.
   return { path: found?.isFile() === true ? await realpath(path) : path, found };
 }

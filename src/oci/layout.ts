@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { type Fetcher, fetcherOf, type Pusher } from '../content/copy.ts';
 import { LocalStore } from '../content/local/local-store.ts';
-import type { AbortableOptions } from '../content/store.ts';
-import { DrayError } from '../errors.ts';
+import type { AbortableOptions, Provider } from '../content/store.ts';
+import { DrayError, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
+import { incomplete } from './archive-error.ts';
 import { type ArchiveImage, checkLayout, entryOf, imagesOfIndex } from './contents.ts';
 import { readDocumentFile } from './layout-files.ts';
 import { LayoutWriter, type LayoutWriterOptions } from './layout-writer.ts';
@@ -76,7 +77,7 @@ export class LayoutPlace {
     const root = pickImage(images, parseWanted(this.#image));
     // A layout keeps its blobs as a store does, and no link is followed.
     const store = new LocalStore(this.#directory);
-    const fetcher = fetcherOf(store);
+    const fetcher = fetcherOf(blobsOf(store, this.#directory));
     return {
       root,
       name: this.name,
@@ -104,6 +105,19 @@ export class LayoutPlace {
       async [Symbol.asyncDispose]() {},
     };
   }
+}
+
+// What a store says of a blob that it lacks is meant for a store.
+function blobsOf(store: Provider, directory: string): Provider {
+  return {
+    async reader(target, options) {
+      try {
+        return await store.reader(target, options);
+      } catch (error) {
+        throw is(error, 'not-found') ? incomplete(`${target.digest} is not in ${directory}`, { cause: error }) : error;
+      }
+    },
+  };
 }
 
 /** @throws DrayError `invalid-argument` for a name that an entry of a layout cannot have. */

@@ -28,14 +28,20 @@ export interface NamingOptions {
 /**
  * The names of an image in an archive, by these rules: the whole name that containerd or Docker wrote, as it is; else the
  * annotation for a name, when it is a whole name or when there is a prefix for a tag; and a name by digest when that is
- * asked for. A referrer gets no name.
+ * asked for. A referrer gets no name, and a name with the digest of another object is none.
  */
 export function namesOf(image: ArchiveImage, options: NamingOptions): string[] {
   if (image.subject !== undefined) return [];
-  const own = ownName(image, options);
+  const own = unlessOfAnother(ownName(image, options), image);
   const { digests } = options;
   const wantsDigest = digests === 'all' || (digests === 'unnamed' && own === undefined);
   return [own, wantsDigest ? digestName(image, options) : undefined].filter((name) => name !== undefined);
+}
+
+// A name with a digest is believed to stand for that one.
+function unlessOfAnother(name: string | undefined, { target }: ArchiveImage): string | undefined {
+  const digest = name === undefined ? undefined : tryReference(name)?.digest;
+  return digest === undefined || digest === target.digest ? name : undefined;
 }
 
 function ownName({ imageName, refName }: ArchiveImage, options: NamingOptions): string | undefined {

@@ -37,7 +37,7 @@ export function pickImage(images: readonly ArchiveImage[], { name, digest }: Wan
     `${name === undefined ? 'several images' : `several images ${name}`} are in it`,
     {
       side: 'source',
-      hint: `say which: ${listed(found)}`,
+      hint: `say which: ${name === undefined ? listed(found) : digestsOf(found)}`,
     },
   );
 }
@@ -55,9 +55,27 @@ function notThere(images: readonly ArchiveImage[], wanted: string): DrayError {
   });
 }
 
+// By name, where each has one of its own.
+function listed(images: readonly ArchiveImage[]): string {
+  const digests = new Map<string, Set<string>>();
+  for (const image of images) {
+    const name = nameOf(image);
+    digests.set(name, (digests.get(name) ?? new Set()).add(image.target.digest));
+  }
+  return someOf(images.map((image) => (digests.get(nameOf(image))?.size === 1 ? nameOf(image) : image.target.digest)));
+}
+
+function nameOf({ imageName, refName, target }: ArchiveImage): string {
+  return imageName ?? refName ?? target.digest;
+}
+
+function digestsOf(images: readonly ArchiveImage[]): string {
+  return someOf(images.map(({ target }) => target.digest));
+}
+
 const shownNames = 10;
 
-function listed(images: readonly ArchiveImage[]): string {
-  const names = [...new Set(images.map(({ imageName, refName, target }) => imageName ?? refName ?? target.digest))];
+function someOf(all: readonly string[]): string {
+  const names = [...new Set(all)];
   return [...names.slice(0, shownNames), ...(names.length > shownNames ? ['…'] : [])].join(', ');
 }

@@ -183,9 +183,12 @@ class Intake {
   }
 
   async #discard(writer: Writer): Promise<void> {
-    await writer[Symbol.asyncDispose]();
-    // The failure that led here is the one to tell.
-    await this.#content.abort(writer.ref).catch(() => {});
+    // The failure that led here is the one to tell: on a full disk, for example, all of this fails as well.
+    const drop = async (): Promise<void> => {
+      await writer[Symbol.asyncDispose]();
+      await this.#content.abort(writer.ref);
+    };
+    await drop().catch(() => {});
   }
 
   #report({ name, size }: Arrival, state: TakeInEvent['state'], offset: number, digest: Digest | undefined): void {

@@ -75,13 +75,10 @@ describe('import of a docker-archive', () => {
   });
 
   it('canonicalises tags, and one image may have several or none', async () => {
+    // The last has the digest of another manifest than the one that is made.
     const RepoTags = ['app', 'localhost:5000/x:2', 'docker.io/library/y@sha256:'.concat('a'.repeat(64))];
     const { services } = await importEntries([config, a, b, manifests({ RepoTags })]);
-    assert.deepEqual(Object.keys(await namesIn(services)), [
-      'docker.io/library/app:latest',
-      `docker.io/library/y@sha256:${'a'.repeat(64)}`,
-      'localhost:5000/x:2',
-    ]);
+    assert.deepEqual(Object.keys(await namesIn(services)), ['docker.io/library/app:latest', 'localhost:5000/x:2']);
     for (const none of [null, []]) {
       const { result } = await importEntries([config, a, b, manifests({ RepoTags: none })]);
       assert.deepEqual(result.images, []);

@@ -34,6 +34,16 @@ describe('names of imported images', () => {
     assert.deepEqual(namesOf(image({ imageName: 'Any Text', refName: 'v1' }), {}), ['Any Text']);
   });
 
+  it('a name with the digest of another object is none', () => {
+    const forged = `docker.io/lab/app@${two.root.digest}`;
+    for (const called of [{ imageName: forged }, { refName: forged }]) {
+      assert.deepEqual(namesOf(image(called), {}), []);
+      const byDigest = [`docker.io/lab/app@${digest}`];
+      assert.deepEqual(namesOf(image(called), { prefix: 'lab/app', digests: 'unnamed' }), byDigest);
+    }
+    assert.deepEqual(namesOf(image({ imageName: digest }), {}), [digest]);
+  });
+
   it('with a prefix nothing outside of it is named, unless that is allowed', () => {
     const prefix = 'r.example/team/app';
     const inside = [

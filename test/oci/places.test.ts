@@ -7,6 +7,7 @@ import type { Place } from '../../src/client/place.ts';
 import { fetcherOf, pusherOf } from '../../src/content/copy.ts';
 import { LocalStore } from '../../src/content/local/local-store.ts';
 import type { ContentStore } from '../../src/content/store.ts';
+import type { DrayError } from '../../src/errors.ts';
 import { transfer } from '../../src/images/transfer.ts';
 import { ArchivePlace } from '../../src/oci/archive.ts';
 import { saveArchive } from '../../src/oci/archive-file.ts';
@@ -178,6 +179,32 @@ describe('a layout directory as a place', () => {
       'invalid-argument',
       undefined,
       /several images v1/,
+    );
+    // One name says nothing: what tells them apart is their digests.
+    for (const wanted of ['v1', undefined]) {
+      await assert.rejects(new LayoutPlace(directory.path, { image: wanted }).source(), (error: DrayError) => {
+        for (const { root } of [image, other]) assert.ok(error.context.hint?.includes(root.digest));
+        return true;
+      });
+    }
+  });
+
+  it('content that a layout lacks is missing there, and in no store', async () => {
+    await using directory = await temporaryDirectory();
+    await copyTo(new LayoutPlace(directory.path), image.root);
+    await rm(directory.join('blobs'), { recursive: true });
+    await using source = await new LayoutPlace(directory.path).source();
+    const reading = source.fetcher.fetch(source.root).then((stream) => Array.fromAsync(stream));
+    await fails(reading, 'not-found', 'bad-archive', new RegExp(directory.path));
+  });
+
+  it('an archive is not written over a directory, and that is told before anything travels', async () => {
+    await using directory = await temporaryDirectory();
+    await fails(
+      new ArchivePlace(directory.path, { format: 'oci' }).target(),
+      'failed-precondition',
+      undefined,
+      /directory/,
     );
   });
 
@@ -362,10 +389,26 @@ describe('how places are written', () => {
     ['docker-archive:C:\\images\\a.tar:lab/app:v1', 'docker-archive:C:\\images\\a.tar:lab/app:v1'],
     ['docker-archive:file.tar:', 'docker-archive:file.tar'],
     ['docker.io/library/redis:7', undefined],
-    ['oci:', undefined],
+    [`oci:dir@${image.root.digest}`, `oci:dir:${image.root.digest}`],
+    [`oci:dir:v1@${image.root.digest}`, `oci:dir:v1@${image.root.digest}`],
+    [`oci-archive:file@1.tar@${image.root.digest}`, `oci-archive:file@1.tar:${image.root.digest}`],
     ['ocix:dir', undefined],
   ];
   for (const [text, name] of cases) it(`${text}`, () => assert.equal(parsePlace(text)?.name, name));
+
+  it('what a copy prints is a place', async () => {
+    await using directory = await temporaryDirectory();
+    await copyTo(new LayoutPlace(directory.path, { image: 'v1' }), image.root);
+    const reference = await copyTo(new LayoutPlace(directory.path, { image: 'v2' }), other.root);
+    const place = parsePlace(reference);
+    await using source = await place?.source();
+    assert.equal(source?.root.digest, other.root.digest);
+  });
+
+  it('a place without a path is refused', () => {
+    for (const text of ['oci:', 'oci-archive:', 'docker-archive::v1'])
+      assert.throws(() => parsePlace(text), /names no path/);
+  });
 });
 
 async function canLink(directory: string): Promise<boolean> {
