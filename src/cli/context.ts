@@ -112,9 +112,22 @@ export class Context implements AsyncDisposable {
   async store(): Promise<Store> {
     const { store } = await this.client();
     if (store !== undefined) return store;
-    throw new DrayError('not-implemented', `${this.name} works on a store in a directory only`, {
+    throw this.#noDirectory();
+  }
+
+  #noDirectory(): DrayError {
+    return new DrayError('not-implemented', `${this.name} works on a store in a directory only`, {
       hint: 'leave --containerd away; a daemon looks after its store itself',
     });
+  }
+
+  /**
+   * Where the store is, for what works on its directory and opens no store.
+   * @throws DrayError `not-implemented` when the command works on something else.
+   */
+  get directory(): string {
+    if (this.arguments.string('containerd') !== undefined) throw this.#noDirectory();
+    return this.root;
   }
 
   /** Where the store is. */

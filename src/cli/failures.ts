@@ -42,10 +42,11 @@ export function exitCodeOf(error: unknown): number {
 /** What says that a file of this machine cannot be reached, whichever end of a movement it is at. */
 const codesOfFiles: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'EIO', 'ERR_SQLITE_ERROR']);
 
-// What a registry forbids is a matter of credentials, and that it does not answer one of the network.
+// What a registry forbids is a matter of credentials; that it, or a daemon, does not answer is one of the network.
 function isOfMachine({ kind, context: { side, registry, cause } }: DrayError): boolean {
   if (kind !== 'permission-denied' && kind !== 'unavailable') return false;
-  return side === 'store' || (registry === undefined && codesOfFiles.has(codeOf(cause)));
+  if (kind === 'permission-denied' && side === 'store') return true;
+  return registry === undefined && codesOfFiles.has(codeOf(cause));
 }
 
 /** Tells a person, or with `--json` a program, what went wrong and what to do next. */

@@ -25,9 +25,11 @@ describe('dray --containerd', () => {
     const nowhere = await dray(['images', 'ls', '--containerd', socketIn(directory.path)]);
     assert.equal(nowhere.code, 7);
     assert.match(nowhere.stderr, /there is no such socket[\s\S]*hint:/);
-    const collected = await dray(['gc', '--containerd', served.address]);
-    assert.equal(collected.code, 2);
-    assert.match(collected.stderr, /store in a directory only[\s\S]*hint:/);
+    for (const command of [['gc'], ['doctor', '--repair'], ['images', 'usage', 'x']]) {
+      const refused = await dray([...command, '--containerd', served.address]);
+      assert.equal(refused.code, 2);
+      assert.match(refused.stderr, /store in a directory only[\s\S]*hint:/);
+    }
     const plugins = await dray(['plugins', '--root', directory.join('store')]);
     assert.equal(plugins.code, 2);
     assert.match(plugins.stderr, /--containerd/);

@@ -13,13 +13,14 @@ export const command: Command = {
   positionals: { minimum: 0, maximum: 0, what: '' },
   async run(context) {
     const { arguments: args, output, signal } = context;
+    const { directory: root } = context;
     const { doctor } = await import('../../metadata/doctor.ts');
     const backup = args.string('backup');
     if (backup !== undefined) await (await context.store()).backup(backup);
     let wrong = 0;
     const findings = async function* () {
       for await (const finding of doctor({
-        root: context.root,
+        root,
         repair: args.flag('repair'),
         verify: args.flag('verify'),
         signal,
