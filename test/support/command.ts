@@ -1,8 +1,10 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Finished, type Running, run, start } from './processes.ts';
 
-/** The command's entry. */
-export const program: string = join(import.meta.dirname, '..', '..', 'src', 'cli', 'dray.ts');
+/** The command's entry: that of the sources, or the file that `TEST_PROGRAM` names, such as the built one. */
+export const program: string = resolve(
+  process.env['TEST_PROGRAM'] ?? join(import.meta.dirname, '..', '..', 'src', 'cli', 'dray.ts'),
+);
 
 /** How to call the command. */
 export interface CommandOptions {
