@@ -1,5 +1,6 @@
 import { DrayError } from '../../errors.ts';
 import type { NewImage } from '../../services/image-store.ts';
+import type { Descriptor } from '../../spec/descriptor.ts';
 import { type Image, Images } from '../gen/images_pb.ts';
 import { type Routes, routesOf, type ServerCall } from '../grpc/service.ts';
 import { fromDescriptor, fromLabels, toImage } from '../messages.ts';
@@ -21,12 +22,11 @@ export function imagesService(tenants: Tenants): Routes {
     async update({ image, updateMask }, call) {
       const paths = updateMask?.paths ?? [];
       const images = imagesFor(call);
-      const name = named(image).name;
-      // Who changes labels alone need not say the target.
-      const target = image?.target === undefined ? (await images.get(name, call)).target : fromDescriptor(image.target);
-      return {
-        image: toImage(await images.update({ name, target, labels: fromLabels(image?.labels ?? {}) }, ...paths)),
-      };
+      const { name, labels, target: said } = named(image);
+      const target = changesTarget(said, paths)
+        ? fromDescriptor(said)
+        : withAnnotations((await images.get(name, call)).target, said);
+      return { image: toImage(await images.update({ name, target, labels: fromLabels(labels) }, ...paths)) };
     },
     async delete({ name, sync, target }, call) {
       const wanted = target === undefined ? undefined : fromDescriptor(target);
@@ -34,6 +34,15 @@ export function imagesService(tenants: Tenants): Routes {
       return {};
     },
   });
+}
+
+// Who changes labels alone need not say the target; clients in Go send one without a digest then.
+function changesTarget(said: Image['target'], paths: readonly string[]): boolean {
+  return said !== undefined && (paths.length === 0 || paths.includes('target'));
+}
+
+function withAnnotations(target: Descriptor, said: Image['target']): Descriptor {
+  return said === undefined ? target : { ...target, annotations: fromLabels(said.annotations) };
 }
 
 function newImage(message: Image | undefined): NewImage {
