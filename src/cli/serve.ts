@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { DrayError } from '../errors.ts';
 import type { RegistryOptions } from '../registry/registry.ts';
+import { parseRegistry } from '../spec/reference.ts';
 import type { Arguments } from './arguments.ts';
 import type { Context } from './context.ts';
 import { parseDuration } from './units.ts';
@@ -64,7 +65,7 @@ async function serveRegistry(context: Context): Promise<AsyncDisposable> {
     upstream:
       upstream === undefined
         ? undefined
-        : { resolver: await client.registry(), host: upstream, freshness: freshnessOf(args) },
+        : { resolver: await client.registry(), host: parseRegistry(upstream), freshness: freshnessOf(args) },
     onRequest: (record) => output.note(formatRequest(record)),
     onError: (error) => output.say(`error: ${error instanceof Error ? error.message : String(error)}`),
   });

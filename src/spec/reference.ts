@@ -45,6 +45,27 @@ export function parseRepository(text: string): Reference {
   return reference;
 }
 
+/**
+ * Checks what a registry is called: its host, with a port if need be.
+ * @throws DrayError `invalid-argument`, for a URL with the host in it as the next thing to try.
+ */
+export function parseRegistry(text: string): string {
+  if (isDomain(text)) return text;
+  const host = text.replace(/^[a-z][a-z0-9+.-]*:\/\//i, '').replace(/\/.*$/s, '');
+  throw new DrayError('invalid-argument', `${JSON.stringify(text)} is not a registry`, {
+    hint: isDomain(host) ? `try ${host}` : 'a registry is a host, such as registry.example.com:5000',
+  });
+}
+
+function isDomain(text: string): boolean {
+  const match = domainPattern.exec(text);
+  return match !== null && isPort(match[1]);
+}
+
+function isPort(text: string | undefined): boolean {
+  return text === undefined || (Number(text) > 0 && Number(text) <= 65535);
+}
+
 function parseName(text: string): Reference {
   const bare = text.startsWith('oci://') ? text.slice('oci://'.length) : text;
   rejectForeign(bare, text);
@@ -147,9 +168,7 @@ function rejectForeign(bare: string, text: string): void {
 function checkDomain(domain: string, text: string): void {
   const match = domainPattern.exec(domain);
   if (match === null) throw invalid(text, `${JSON.stringify(domain)} is not a host name`);
-  if (match[1] !== undefined && (Number(match[1]) > 65535 || Number(match[1]) === 0)) {
-    throw invalid(text, `${match[1]} is not a port`);
-  }
+  if (!isPort(match[1])) throw invalid(text, `${match[1]} is not a port`);
 }
 
 function checkPath(path: string, text: string): void {

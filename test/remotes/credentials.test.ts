@@ -13,6 +13,7 @@ import {
   storeCredentials,
 } from '../../src/remotes/docker/auth-file.ts';
 import {
+  type CredentialSource,
   type Credentials,
   chainedCredentials,
   environmentCredentials,
@@ -20,7 +21,10 @@ import {
   passwordCredentials,
   staticCredentials,
 } from '../../src/remotes/docker/credentials.ts';
+import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
+import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { quickClient } from '../support/registry-client.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
 
 function auth(username: string, password: string): { auth: string } {
@@ -352,4 +356,38 @@ describe('secrets', () => {
     }
     assert.equal(credentials.password?.reveal(), 'canary');
   });
+});
+
+it('credentials are not waited for once the client is closed', async () => {
+  const asked = Promise.withResolvers<AbortSignal | undefined>();
+  const credentials: CredentialSource = {
+    get(_registry, _repository, signal) {
+      asked.resolve(signal);
+      return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    },
+  };
+  await using registry = await ScriptedRegistry.start();
+  const stop = new AbortController();
+  const events: RegistryEvent[] = [];
+  await using client = quickClient({ credentials, onEvent: (event) => events.push(event) });
+  const pinged = client.ping(registry.host, { signal: stop.signal });
+  const closed = await asked.promise;
+  stop.abort(new Error('enough'));
+  await assert.rejects(pinged, /enough/);
+  assert.equal(closed?.aborted, false);
+  await client[Symbol.asyncDispose]();
+  assert.equal(closed?.aborted, true);
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'fallback'),
+    [],
+  );
+});
+
+it('credentials are kept for a registry only', async () => {
+  await using directory = await temporaryDirectory();
+  const file = directory.join('config.json');
+  for (const name of ['https://r.io', 'r.io/app', '', 'x y']) {
+    await assert.rejects(storeCredentials(name, passwordCredentials('u', 'p'), { file }), /is not a registry/);
+    await assert.rejects(eraseCredentials(name, { file }), /is not a registry/);
+  }
 });

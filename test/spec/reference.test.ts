@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { DrayError } from '../../src/errors.ts';
+import { DrayError, is } from '../../src/errors.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import {
   familiarReference,
   formatReference,
   parseReference,
+  parseRegistry,
   parseRepository,
   type Reference,
 } from '../../src/spec/reference.ts';
@@ -151,5 +152,23 @@ describe('reference', () => {
       assert.equal(formatReference(parseReference(shown)), formatReference(parseReference(text ?? '')));
       assert.ok(shown.length <= (short ?? '').length, shown);
     }
+  });
+});
+
+describe('a registry', () => {
+  it('is a host with or without a port', () => {
+    for (const text of ['r.io', 'localhost:5000', '[::1]:5000', 'HUB.example', 'nas'])
+      assert.equal(parseRegistry(text), text);
+  });
+
+  it('is no URL, no repository and no text, and the host in it is told', () => {
+    for (const text of ['https://r.io', 'https://r.io/v1/', 'docker://r.io/app', 'r.io/', 'r.io/app'])
+      assert.throws(
+        () => parseRegistry(text),
+        (error) => is(error, 'invalid-argument') && error.context.hint === 'try r.io',
+        text,
+      );
+    for (const text of ['', 'x y', 'r.io:0', 'r.io:99999', 'user:pass@r.io', '-r.io'])
+      assert.throws(() => parseRegistry(text), /is not a registry/, text);
   });
 });

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
 import { codeOf, DrayError, withContext } from '../../errors.ts';
+import { parseRegistry } from '../../spec/reference.ts';
 import { nullable } from '../../spec/schemas.ts';
 import { askHelper, eraseFromHelper, storeInHelper } from './credential-helper.ts';
 import { type CredentialSource, type Credentials, canonicalRegistry, serverName } from './credentials.ts';
@@ -81,13 +82,15 @@ export function containersAuthCredentials({ file, environment = process.env }: A
 /**
  * Writes credentials to a config file, or to the helper that the file names for the registry. The rest of the file stays as
  * it is; a new one is readable by its owner alone.
- * @throws DrayError `invalid-argument` when the file is malformed; `permission-denied`, `failed-precondition`.
+ * @throws DrayError `invalid-argument` when the name of the registry or the file is malformed; `permission-denied`,
+ * `failed-precondition`.
  */
 export async function storeCredentials(
   registry: string,
   credentials: Credentials,
   { file, environment = process.env }: AuthFileOptions = {},
 ): Promise<void> {
+  parseRegistry(registry);
   const path = file ?? dockerConfigPath(environment);
   const config = (await read(path)) ?? {};
   const server = serverName(registry);
@@ -97,11 +100,15 @@ export async function storeCredentials(
   await write(path, { ...config, auths: { ...config.auths, [server]: entry } });
 }
 
-/** Removes the credentials of a registry from a config file and its helper; whether there were some. */
+/**
+ * Removes the credentials of a registry from a config file and its helper; whether there were some.
+ * @throws DrayError as {@link storeCredentials} does.
+ */
 export async function eraseCredentials(
   registry: string,
   { file, environment = process.env }: AuthFileOptions = {},
 ): Promise<boolean> {
+  parseRegistry(registry);
   const path = file ?? dockerConfigPath(environment);
   const config = await read(path);
   if (config === undefined) return false;

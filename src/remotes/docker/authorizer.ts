@@ -41,6 +41,8 @@ export interface AuthorizerOptions {
   readonly realmUrl: (realm: string, base: URL) => Promise<URL>;
   /** Credentials that are refused are an error for readers as well. */
   readonly strict?: boolean | undefined;
+  /** Aborted when nobody waits for credentials any more. */
+  readonly closed: AbortSignal;
   /** Something usual did not work. */
   readonly tell: (text: string) => void;
 }
@@ -114,8 +116,9 @@ export class Authorizer {
   }
 
   #lookUp(repository: string | undefined, now: number): CachedCredentials {
-    const found = this.#options.source.get(this.#options.registry, repository).catch((error: unknown) => {
-      this.#options.tell(`no credentials: ${error instanceof Error ? error.message : error}`);
+    const { source, registry, closed, tell } = this.#options;
+    const found = source.get(registry, repository, closed).catch((error: unknown) => {
+      if (!closed.aborted) tell(`no credentials: ${error instanceof Error ? error.message : error}`);
       return new Unreadable(error);
     });
     return { found, at: now };

@@ -104,6 +104,7 @@ export class HostState {
       registry: config.registry,
       source: context.credentials,
       strict: context.strictCredentials,
+      closed: context.transport.closed,
       realmUrl: (realm, base) => this.guard(realm, base, 'token realm'),
       send: async (request) => {
         const realm = await this.at(request.url);

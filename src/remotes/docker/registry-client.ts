@@ -8,6 +8,7 @@ import {
   isRepositoryPath,
   isTag,
   parseReference,
+  parseRegistry,
   parseRepository,
   type Reference,
 } from '../../spec/reference.ts';
@@ -100,9 +101,9 @@ export class RegistryClient implements Resolver, AsyncDisposable {
     return listTags(this.#repository(parseRepository(repository)), signal);
   }
 
-  /** The repositories of a registry; few public registries tell. @throws DrayError as {@link resolve} does. */
+  /** The repositories of a registry; few public registries tell. @throws DrayError `invalid-argument`, and as {@link resolve} does. */
   async *catalog(registry: string, { signal }: AbortableOptions = {}): AsyncGenerator<string> {
-    yield* listRepositories(await this.#registries.host(registry), signal);
+    yield* listRepositories(await this.#registries.host(parseRegistry(registry)), signal);
   }
 
   /**
@@ -187,7 +188,7 @@ export class RegistryClient implements Resolver, AsyncDisposable {
 
   /** Whether a registry is there and lets us in. @throws DrayError `unauthenticated`, `unavailable`, `not-found`. */
   async ping(registry: string, { signal }: AbortableOptions = {}): Promise<void> {
-    const host = await this.#registries.host(registry);
+    const host = await this.#registries.host(parseRegistry(registry));
     await ping(host, signal);
   }
 
@@ -197,7 +198,7 @@ export class RegistryClient implements Resolver, AsyncDisposable {
    */
   async verifyLogin(registry: string, credentials: Credentials, { signal }: AbortableOptions = {}): Promise<boolean> {
     return await verifyLogin(
-      await this.#registries.hostFor(registry, { get: async () => credentials }),
+      await this.#registries.hostFor(parseRegistry(registry), { get: async () => credentials }),
       credentials,
       signal,
     );

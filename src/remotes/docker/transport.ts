@@ -86,10 +86,15 @@ export class Transport implements AsyncDisposable {
   readonly #proxyFor: (url: URL) => URL | undefined;
   readonly #slabs = new Slabs();
   readonly #agents = new Map<Connection, Map<string, Dispatcher>>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor({ proxyFor = () => undefined }: TransportOptions = {}) {
     this.#proxyFor = proxyFor;
+  }
+
+  /** Aborted when it is closed, for what is under way on behalf of nobody in particular. */
+  get closed(): AbortSignal {
+    return this.#closing.signal;
   }
 
   /**
@@ -98,12 +103,12 @@ export class Transport implements AsyncDisposable {
    */
   async send(request: WireRequest, connection: Connection): Promise<WireResponse> {
     request.signal?.throwIfAborted();
-    if (this.#isClosed) throw new DrayError('failed-precondition', 'the client for registries is closed');
+    if (this.closed.aborted) throw new DrayError('failed-precondition', 'the client for registries is closed');
     return await exchangeOnce(this.#agentFor(connection, request.url), request, this.#slabs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     const agents = [...this.#agents.values()].flatMap((byProxy) => [...byProxy.values()]);
     this.#agents.clear();
     await Promise.all(agents.map((agent) => agent.destroy()));
