@@ -32,6 +32,13 @@ export {
 export type { TransferEvent, TransferSummary } from './images/transfer.ts';
 export type { EventSource, StoreEvent } from './services/events.ts';
 export type { Image, ImageStore, NewImage } from './services/image-store.ts';
-export type { Lease, LeaseManager, LeaseResource, NewLease } from './services/lease-manager.ts';
+export type {
+  DeleteLeaseOptions,
+  Lease,
+  LeaseManager,
+  LeaseOptions,
+  LeaseResource,
+  NewLease,
+} from './services/lease-manager.ts';
 export type { Namespace, NamespaceStore } from './services/namespace-store.ts';
 export type { Services } from './services/services.ts';

@@ -14,8 +14,8 @@ export interface HeldLease extends AsyncDisposable {
 /** A lease for one movement: it holds what arrives until that has a name. The caller disposes of it. */
 export async function holdingLease(leases: LeaseManager, { signal }: AbortableOptions = {}): Promise<HeldLease> {
   const expiresAt = new Timestamp(Timestamp.now().nanoseconds + duration);
-  const { id } = await leases.create({ expiresAt }, { signal });
-  return { id, [Symbol.asyncDispose]: () => leases.delete(id) };
+  const { id } = await leases.create({ expiresAt }, { durable: false, signal });
+  return { id, [Symbol.asyncDispose]: () => leases.delete(id, { durable: false }) };
 }
 
 /** Does something under a lease of its own. When it fails, its failure is told, and not that the lease could not be ended. */

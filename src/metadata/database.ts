@@ -59,7 +59,12 @@ export class Database implements Rows, AsyncDisposable {
       all: (sql, ...values) => this.all(sql, ...values),
       run: (sql, ...values) => this.#guard(() => Number(this.#prepare(sql).run(...values).changes)),
     };
-    const flush = new SharedFlush(() => durability.file(log));
+    // The first time with the entry of the database, which may be new. Who only reads flushes nothing.
+    let entry = (): Promise<void> => durability.directory(dirname(path));
+    const flush = new SharedFlush(async () => {
+      await Promise.all([durability.file(log), entry()]);
+      entry = async () => {};
+    });
     const onCommit = (): void => {
       for (const wake of [...this.#watchers]) wake();
     };
@@ -84,8 +89,6 @@ export class Database implements Rows, AsyncDisposable {
         migrate(connection);
       });
       const log = await open(`${path}-wal`, 'r+');
-      await durability.file(log);
-      await durability.directory(dirname(path));
       return new Database(path, connection, log, durability);
     } catch (error) {
       connection.close();

@@ -3,7 +3,14 @@ import { checkLabels, expireLabel, expiryOf, presentLabels } from '../content/la
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { fieldsOf, parseFilters } from '../filters/filter.ts';
-import type { DeleteLeaseOptions, Lease, LeaseManager, LeaseResource, NewLease } from '../services/lease-manager.ts';
+import type {
+  DeleteLeaseOptions,
+  Lease,
+  LeaseManager,
+  LeaseOptions,
+  LeaseResource,
+  NewLease,
+} from '../services/lease-manager.ts';
 import { parseDigest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import type { Rows, Transaction } from './database.ts';
@@ -30,7 +37,8 @@ export class Leases implements LeaseManager {
     this.#namespace = namespace;
   }
 
-  async create({ id, labels = {}, expiresAt }: NewLease = {}, { signal }: AbortableOptions = {}): Promise<Lease> {
+  async create({ id, labels = {}, expiresAt }: NewLease = {}, options: LeaseOptions = {}): Promise<Lease> {
+    const { durable, signal } = options;
     signal?.throwIfAborted();
     if (id === '' || id?.isWellFormed() === false) throw new DrayError('invalid-argument', 'a lease needs an id');
     const all = presentLabels({ ...labels, ...(expiresAt === undefined ? {} : { [expireLabel]: `${expiresAt}` }) });
@@ -42,20 +50,23 @@ export class Leases implements LeaseManager {
       expiresAt: expiryOf(all),
     };
     const namespace = this.#namespace;
-    return await this.#parts.database.write((transaction) => {
-      ensureNamespace(transaction, namespace);
-      const added = transaction.run(
-        'INSERT OR IGNORE INTO lease VALUES (?, ?, ?, ?, ?)',
-        namespace,
-        lease.id,
-        JSON.stringify(all),
-        lease.expiresAt?.nanoseconds ?? null,
-        lease.createdAt.nanoseconds,
-      );
-      if (added === 0) throw new DrayError('already-exists', `lease ${lease.id} exists`, { side: 'store' });
-      publish(transaction, namespace, '/leases/create', { id: lease.id, labels: all });
-      return lease;
-    });
+    return await this.#parts.database.write(
+      (transaction) => {
+        ensureNamespace(transaction, namespace);
+        const added = transaction.run(
+          'INSERT OR IGNORE INTO lease VALUES (?, ?, ?, ?, ?)',
+          namespace,
+          lease.id,
+          JSON.stringify(all),
+          lease.expiresAt?.nanoseconds ?? null,
+          lease.createdAt.nanoseconds,
+        );
+        if (added === 0) throw new DrayError('already-exists', `lease ${lease.id} exists`, { side: 'store' });
+        publish(transaction, namespace, '/leases/create', { id: lease.id, labels: all });
+        return lease;
+      },
+      { durable },
+    );
   }
 
   async *list(...filters: string[]): AsyncGenerator<Lease> {
@@ -74,13 +85,16 @@ export class Leases implements LeaseManager {
     }
   }
 
-  async delete(id: string, { synchronous, signal }: DeleteLeaseOptions = {}): Promise<void> {
+  async delete(id: string, { synchronous, durable, signal }: DeleteLeaseOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    await this.#parts.database.write((transaction) => {
-      if (transaction.run('DELETE FROM lease WHERE namespace = ? AND id = ?', this.#namespace, id) === 0)
-        throw noLease(id);
-      publish(transaction, this.#namespace, '/leases/delete', { id });
-    });
+    await this.#parts.database.write(
+      (transaction) => {
+        if (transaction.run('DELETE FROM lease WHERE namespace = ? AND id = ?', this.#namespace, id) === 0)
+          throw noLease(id);
+        publish(transaction, this.#namespace, '/leases/delete', { id });
+      },
+      { durable },
+    );
     if (synchronous) await this.#parts.collect({ signal });
   }
 

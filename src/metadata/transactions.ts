@@ -58,8 +58,8 @@ export class Transactions<Context> {
   /** Resolves when nothing is waiting any more. */
   async finish(): Promise<void> {
     await this.#pumping;
-    // Who waited for a flush that failed has been told.
-    if (this.#broken === undefined) await this.#options.flush.request();
+    // Who waited for one that failed has been told.
+    await this.#options.flush.ended();
   }
 
   async #pump(): Promise<void> {

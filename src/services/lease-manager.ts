@@ -24,8 +24,17 @@ export interface NewLease {
   readonly expiresAt?: Timestamp | undefined;
 }
 
+/** Options of what makes and ends leases. */
+export interface LeaseOptions extends AbortableOptions {
+  /**
+   * Whether the change survives a power cut once the promise has resolved; yes if not said. No is for a lease that means nothing
+   * without the process that made it. What is promised later covers it either way.
+   */
+  readonly durable?: boolean | undefined;
+}
+
 /** Options of {@link LeaseManager.delete}. */
-export interface DeleteLeaseOptions extends AbortableOptions {
+export interface DeleteLeaseOptions extends LeaseOptions {
   /** Return when what nobody needs any more has been collected. */
   readonly synchronous?: boolean | undefined;
 }
@@ -33,7 +42,7 @@ export interface DeleteLeaseOptions extends AbortableOptions {
 /** The leases of one namespace. */
 export interface LeaseManager {
   /** @throws DrayError `already-exists`; `invalid-argument`. */
-  create(lease?: NewLease, options?: AbortableOptions): Promise<Lease>;
+  create(lease?: NewLease, options?: LeaseOptions): Promise<Lease>;
   /** Every lease that any filter matches (fields `id`, `labels.KEY`), by id. */
   list(...filters: string[]): AsyncIterable<Lease>;
   /** @throws DrayError `not-found`. */

@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { is } from '../../src/errors.ts';
+import { openStore } from '../../src/metadata/open-store.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { put, type TemporaryStore, temporaryStore } from './support.ts';
 
@@ -61,6 +62,29 @@ describe('what a store promises', { skip: elsewhere }, () => {
       Promise.all(Array.from({ length: 100 }, (_, n) => images.create({ name: `app ${n}`, target }))),
     );
     assert.ok(many.length <= 2, `${many.length} flushes`);
+  });
+
+  it('who only reads flushes nothing; the first change flushes the entry of the database too', async () => {
+    await using fixture = await temporaryStore();
+    const paths = await flushed(fixture, async () => {
+      await using store = await openStore({ root: fixture.root });
+      assert.deepEqual(await Array.fromAsync(store.services('default').images.list()), []);
+    });
+    assert.deepEqual(paths, []);
+    const changed = await flushed(fixture, () => fixture.store.namespaces.create({ name: 'new' }));
+    assert.deepEqual(changed.sort(), ['', 'metadata.db-wal']);
+  });
+
+  it('a lease that means nothing without its process is not waited for, and what comes next covers it', async () => {
+    await using fixture = await temporaryStore();
+    const { content, leases } = fixture.services;
+    await put(content, 'first', 'makes the directories');
+    const made = await flushed(fixture, () => leases.create({ id: 'process' }, { durable: false }));
+    assert.deepEqual(made, []);
+    const paths = await flushed(fixture, () => put(content, 'r', 'blob', { lease: 'process' }));
+    assert.equal(paths.at(-1), 'metadata.db-wal');
+    assert.deepEqual(await flushed(fixture, () => leases.delete('process', { durable: false })), []);
+    assert.deepEqual(await flushed(fixture, () => leases.create({ id: 'asked for' })), ['metadata.db-wal']);
   });
 
   it('nothing is flushed without durability', async () => {

@@ -17,6 +17,12 @@ export class SharedFlush {
     this.#flush = flush;
   }
 
+  /** Resolves when those that were asked for have ended, whether they failed or not. */
+  async ended(): Promise<void> {
+    await this.#waiting?.catch(() => {});
+    await this.#running;
+  }
+
   /** Resolves when a flush that began after the call has ended; rejects as it did. */
   request(): Promise<void> {
     this.#waiting ??= this.#running.then(() => {
