@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { SharedFlush } from '../content/local/durable.ts';
 import { databaseFailure, isBusy } from '../content/local/sqlite.ts';
 import { DrayError, toDrayError } from '../errors.ts';
@@ -65,7 +65,7 @@ export class Transactions<Context> {
   async #pump(): Promise<void> {
     while (this.#jobs.length > 0) {
       // Whoever asks in the same turn shares the transaction.
-      await new Promise(setImmediate);
+      await turn();
       const batch = this.#jobs.slice(0, this.#sizeOfBatch());
       this.#jobs = this.#jobs.slice(batch.length);
       try {
