@@ -8,7 +8,7 @@ export type ListenAddress = { readonly host: string; readonly port: number } | {
 
 /**
  * Makes a server listen. The socket that a killed server left is replaced.
- * @throws DrayError `unavailable` when the address is in use; `permission-denied`, `not-found` and the like for the path.
+ * @throws DrayError `unavailable` when the address is in use; `invalid-argument` when it is none of this machine; `permission-denied`, `not-found` and the like for the path.
  */
 export async function listenAt(server: Server, address: ListenAddress): Promise<void> {
   const at = 'path' in address ? address.path : `${address.host}:${address.port}`;
@@ -18,15 +18,31 @@ export async function listenAt(server: Server, address: ListenAddress): Promise<
     await once(server, 'listening');
     if ('path' in address && process.platform !== 'win32') await chmod(address.path, 0o600);
   } catch (error) {
-    if (error instanceof DrayError) throw error;
-    if (codeOf(error) === 'EADDRINUSE') {
-      throw new DrayError('unavailable', `something listens at ${at} already`, {
-        hint: 'choose another address, or port 0 for any that is free',
-        cause: error,
+    throw failure(error, at, 'path' in address);
+  }
+}
+
+function failure(error: unknown, at: string, isPath: boolean): DrayError {
+  const known = toDrayError(error);
+  const context = { ...known.context, side: 'store', cause: error } as const;
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return new DrayError(
+        'unavailable',
+        isPath ? `something is at ${at} already` : `something listens at ${at} already`,
+        {
+          ...context,
+          hint: isPath ? 'choose another path' : 'choose another address, or port 0 for any that is free',
+        },
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new DrayError('invalid-argument', `${at} is no address of this machine`, {
+        ...context,
+        hint: 'listen at 127.0.0.1, or at 0.0.0.0 for all',
       });
-    }
-    const known = toDrayError(error);
-    throw new DrayError(known.kind, `cannot listen at ${at}: ${known.message}`, { cause: error });
+    default:
+      return new DrayError(known.kind, `cannot listen at ${at}: ${known.message}`, context);
   }
 }
 
@@ -37,12 +53,11 @@ async function removeStale(path: string): Promise<void> {
   if (!found?.isSocket()) return;
   const probe = connect({ path });
   try {
+    // Whoever answers is in the way as well.
     await once(probe, 'connect');
   } catch (error) {
     if (codeOf(error) === 'ECONNREFUSED') await unlink(path);
-    return;
   } finally {
     probe.destroy();
   }
-  throw new DrayError('unavailable', `something listens at ${path} already`, { hint: 'choose another path' });
 }

@@ -35,18 +35,27 @@ const byKind: Readonly<Record<ErrorKind, number>> = {
 /** The exit code that the contract of the command gives an error. */
 export function exitCodeOf(error: unknown): number {
   const known = toDrayError(error);
+  // A registry has a disk of its own.
+  if (known.reason === 'disk-full' && known.context.registry !== undefined) return 7;
   if (known.reason !== undefined) return byReason[known.reason];
   return isOfMachine(known) ? 10 : byKind[known.kind];
 }
 
-/** What says that a file of this machine cannot be reached, whichever end of a movement it is at. */
-const codesOfFiles: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'EIO', 'ERR_SQLITE_ERROR']);
+/** What says that a file or an address of this machine cannot be had, whichever end of a movement it is at. */
+const codesOfMachine: ReadonlySet<string | undefined> = new Set([
+  'EACCES',
+  'EADDRINUSE',
+  'EIO',
+  'EPERM',
+  'EROFS',
+  'ERR_SQLITE_ERROR',
+]);
 
 // What a registry forbids is a matter of credentials; that it, or a daemon, does not answer is one of the network.
 function isOfMachine({ kind, context: { side, registry, cause } }: DrayError): boolean {
   if (kind !== 'permission-denied' && kind !== 'unavailable') return false;
   if (kind === 'permission-denied' && side === 'store') return true;
-  return registry === undefined && codesOfFiles.has(codeOf(cause));
+  return registry === undefined && codesOfMachine.has(codeOf(cause));
 }
 
 /** Tells a person, or with `--json` a program, what went wrong and what to do next. */

@@ -79,6 +79,8 @@ async function optionsOf(args: Arguments): Promise<Omit<RegistryOptions, 'servic
   if ((certificate === undefined) !== (key === undefined)) {
     throw new DrayError('invalid-argument', '--tls-cert and --tls-key go together');
   }
+  if (authorities !== undefined && certificate === undefined)
+    throw new DrayError('invalid-argument', '--tls-client-ca needs --tls-cert and --tls-key');
   const socketPath = args.string('socket');
   return {
     ...(socketPath === undefined ? addressOf(args.string('addr') ?? '127.0.0.1:5000') : { socketPath }),

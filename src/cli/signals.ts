@@ -6,14 +6,15 @@ import { DrayError } from '../errors.ts';
  */
 export interface Interruption extends Disposable {
   readonly signal: AbortSignal;
-  /** 130 or 143 after a signal. */
+  /** 129, 130 or 143 after a signal. */
   exitCode(): number | undefined;
 }
 
 /** What comes within this time after a signal, in milliseconds, nobody has sent because it was not heeded. */
 const sameSignal = 300;
 
-const codes = { SIGINT: 130, SIGTERM: 143 } as const;
+// A terminal that is closed hangs up.
+const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 export function signals(): Interruption {
   const controller = new AbortController();

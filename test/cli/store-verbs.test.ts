@@ -184,6 +184,7 @@ describe('the command, on a store', () => {
     skip: process.platform === 'win32',
   }, async (t) => {
     for (const [signal, code] of [
+      ['SIGHUP', 129],
       ['SIGINT', 130],
       ['SIGTERM', 143],
     ] as const) {

@@ -36,6 +36,11 @@ export const command: Command = {
     'token-key': { type: 'string', value: 'FILE', description: "the issuer's public keys: PEM or JWKS" },
     'tls-cert': { type: 'string', value: 'FILE', description: 'certificate chain, PEM' },
     'tls-key': { type: 'string', value: 'FILE', description: 'private key, PEM' },
+    'tls-client-ca': {
+      type: 'string',
+      value: 'FILE',
+      description: 'authorities, PEM; only clients with a certificate of one of them come in',
+    },
     host: {
       type: 'string',
       value: 'NAME',
