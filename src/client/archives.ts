@@ -11,7 +11,7 @@ import { canonicalName, createOrUpdate, findImage } from './store-place.ts';
 
 /** Options of an import into a store. */
 export interface ImportImagesOptions extends AbortableOptions {
-  /** Takes one image under this name and no other. */
+  /** Takes one image under this name and no other; a reference in its canonical spelling, any other text as it is. */
   readonly name?: string | undefined;
   /** Which image `name` stands for: a tag, a whole name or a digest. The tag of `name` itself if not said. */
   readonly object?: string | undefined;
@@ -21,7 +21,7 @@ export interface ImportImagesOptions extends AbortableOptions {
   readonly foreign?: boolean | undefined;
   /** Names images by digest: all, or those without another name. */
   readonly digests?: 'all' | 'unnamed' | undefined;
-  /** Also names the whole index of a layout. */
+  /** Also names the whole index of a layout; spelled as `name` is. */
   readonly indexName?: string | undefined;
   /** Lets names move that stand for something else so far. */
   readonly overwrite?: boolean | undefined;
@@ -60,7 +60,7 @@ export interface Imported {
 export async function importImages(
   services: Services,
   source: AsyncIterable<Uint8Array> | string,
-  { platforms, skipMissing, ...options }: ImportImagesOptions,
+  { platforms, skipMissing, name, indexName, ...options }: ImportImagesOptions,
 ): Promise<Imported> {
   const { importArchive } = await import('../oci/import.ts');
   const { signal } = options;
@@ -68,6 +68,8 @@ export async function importImages(
   return await withLease(services.leases, { signal }, async (lease) => {
     const { images, unnamed } = await importArchive(services, source, {
       ...options,
+      name: name === undefined ? undefined : canonicalName(name),
+      indexName: indexName === undefined ? undefined : canonicalName(indexName),
       lease,
       convertSchema1: schema1 && ((target) => convertStored(services, target, { ...schema1, lease, signal })),
       platforms: platforms === undefined ? undefined : platforms === 'all' ? allPlatforms : matcherOf(platforms),

@@ -5,7 +5,7 @@ import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
 import type { Place } from './place.ts';
 import { type ListReferrers, RegistryPlace } from './registry-place.ts';
-import { canonicalName, StorePlace } from './store-place.ts';
+import { StorePlace } from './store-place.ts';
 
 /** What places are made from. */
 export interface PlaceContext {
@@ -17,7 +17,7 @@ export interface PlaceContext {
 }
 
 const schemes: Readonly<Record<string, (rest: string, context: PlaceContext) => Place>> = {
-  store: (rest, { services }) => new StorePlace(services, canonicalName(rest)),
+  store: (rest, { services }) => new StorePlace(services, rest),
   docker: (rest, { resolver, referrers }) => new RegistryPlace(resolver, rest.replace(/^\/\//, ''), referrers),
 };
 

@@ -22,7 +22,7 @@ export interface StorePlaceOptions {
   readonly object?: Descriptor | undefined;
 }
 
-/** An image name in a store. */
+/** An image name in a store, as a user writes it: what it reads is found as {@link findImage} does, what it writes is canonical. */
 export class StorePlace implements Place {
   readonly kind = 'store';
   readonly name: string;
@@ -56,7 +56,7 @@ export class StorePlace implements Place {
 
   async target({ source, labels = {}, signal }: TargetOptions): Promise<Target> {
     const { content, images, leases } = this.#services;
-    const { name } = this;
+    const name = canonicalName(this.name);
     const { unnamed = false } = this.#options;
     const lease = await holdingLease(leases, { signal });
     const pusher = withOrigin(pusherOf(content, { lease: lease.id, relabel }), source.origin);
