@@ -178,6 +178,12 @@ const systemKinds: Readonly<Record<string, { kind: ErrorKind; reason?: ErrorReas
   ENAMETOOLONG: { kind: 'invalid-argument', hint: 'use a shorter name' },
   EMFILE: tooManyFiles,
   ENFILE: tooManyFiles,
+  // Node's own: its permission model, and a path that no system takes.
+  ERR_ACCESS_DENIED: {
+    kind: 'permission-denied',
+    hint: 'allow it to the process with the options of node --permission',
+  },
+  ERR_INVALID_ARG_VALUE: { kind: 'invalid-argument' },
   ENOENT: { kind: 'not-found' },
   EEXIST: { kind: 'already-exists' },
   ENOTDIR: { kind: 'failed-precondition' },

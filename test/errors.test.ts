@@ -13,6 +13,8 @@ describe('errors', () => {
       ['EDQUOT', 'resource-exhausted', 'disk-full'],
       ['EMFILE', 'resource-exhausted', undefined],
       ['EACCES', 'permission-denied', undefined],
+      ['ERR_ACCESS_DENIED', 'permission-denied', undefined],
+      ['ERR_INVALID_ARG_VALUE', 'invalid-argument', undefined],
       ['EROFS', 'permission-denied', undefined],
       ['ENOENT', 'not-found', undefined],
       ['EIO', 'unavailable', undefined],

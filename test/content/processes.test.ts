@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { LocalStore } from '../../src/content/local/local-store.ts';
@@ -43,6 +43,15 @@ describe('local store, many processes', () => {
     } finally {
       for (const one of processes) await one.kill();
     }
+  });
+
+  it('a process that Node lets write to the store and to nothing else can write to it', async () => {
+    await using directory = await temporaryDirectory();
+    const root = await realpath(directory.path);
+    const permissions = ['--permission', '--allow-fs-read=*', `--allow-fs-write=${root}`];
+    await using one = start(process.execPath, [...permissions, program, 'bring', root, 'ref']);
+    const [, outcome] = await one.printed(/^(pushed|\w*Error) /m);
+    assert.equal(outcome, 'pushed', one.output());
   });
 
   it('several processes that bring the same blob make one, and each has it', async () => {

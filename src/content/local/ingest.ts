@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import type { Algorithm } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import type { AbortableOptions, Status } from '../store.ts';
@@ -99,15 +99,18 @@ async function startIngest(paths: IngestPaths, options: OpenIngestOptions): Prom
 }
 
 /** Records when an ingest was written last, in its file and on its data. */
-export async function touchIngest(paths: IngestPaths, handle: FileHandle, time: Timestamp): Promise<void> {
-  await setTimes(handle, time);
+export async function touchIngest(paths: IngestPaths, time: Timestamp): Promise<void> {
+  await setTimes(paths.data, time);
   await writeTime(paths.updatedAt, time);
 }
 
-/** Sets both times of a file; a double keeps them to a quarter of a microsecond. */
-export async function setTimes(handle: FileHandle, time: Timestamp): Promise<void> {
+/**
+ * Sets both times of a file; a double keeps them to a quarter of a microsecond. By name, since Node's permission model
+ * allows nothing of the kind through a handle.
+ */
+export async function setTimes(path: string, time: Timestamp): Promise<void> {
   const seconds = Number(time.nanoseconds) / 1e9;
-  await handle.utimes(seconds, seconds);
+  await utimes(path, seconds, seconds);
 }
 
 /** Feeds the first `length` bytes of a file to a hasher; returns how many there were. */
