@@ -21,6 +21,7 @@ import { parseWanted, pickImage } from './pick.ts';
 import { type RecompressOptions, recompressor } from './recompress.ts';
 import { labelReferrer, settle } from './settle.ts';
 import { storeDocument } from './store-document.ts';
+import { withSubject } from './subjects.ts';
 import { type TakeInEvent, takeIn } from './take-in.ts';
 
 /** The services of a namespace that an import needs. */
@@ -99,7 +100,8 @@ export async function importArchive(
   const { signal, lease, documentLimit } = options;
   const catalog = await takeIn(content, entriesOf(source, { signal }), options);
   const layer = options.recompress && recompressor(content, options.recompress, { lease, signal });
-  const contents = await withoutSchema1(await contentsOf(catalog, { layer, documentLimit, signal }), options);
+  const found = await withoutSchema1(await contentsOf(catalog, { layer, documentLimit, signal }), options);
+  const contents = await withSubjects(content, found, options);
   await storeDocuments(content, contents, options);
   const named = chooseNames(contents, options);
   await settleAll(content, contents, named, options);
@@ -117,6 +119,16 @@ async function withoutSchema1(contents: ArchiveContents, { convertSchema1 }: Imp
       images.push({ ...image, target: await convertSchema1(image.target) });
     } else images.push(image);
   }
+  return { ...contents, images };
+}
+
+async function withSubjects(
+  content: ContentStore,
+  contents: ArchiveContents,
+  options: ImportOptions,
+): Promise<ArchiveContents> {
+  const images: ArchiveImage[] = [];
+  for (const image of contents.images) images.push(await withSubject(content, image, options));
   return { ...contents, images };
 }
 
@@ -178,6 +190,9 @@ async function settleAll(
 ): Promise<void> {
   const all = contents.images.map((image) => image.target);
   await settle(content, options.name === undefined ? [...names.values(), ...all] : [...names.values()], options);
+  // What refers to other images than the one that is taken need not be whole.
+  const referrers = contents.images.filter(({ subject }) => subject !== undefined).map(({ target }) => target);
+  if (options.name !== undefined) await settle(content, referrers, { ...options, missing: 'skip' });
   for (const { subject, target } of contents.images) {
     if (subject !== undefined && isDigest(subject)) await labelReferrer(content, subject as Digest, target);
   }

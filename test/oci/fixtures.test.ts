@@ -63,7 +63,7 @@ const layouts: Readonly<Record<string, readonly [number, number] | readonly [Err
   'gcr-test_index_media_type': [0, 1],
   'gcr-unknown_mediatype': ['not-found', 'bad-archive', /is not in it/],
   'regclient-external': [3, 0],
-  'regclient-testrepo': [24, 2],
+  'regclient-testrepo': [24, 0],
 };
 
 describe('archives and layouts of other projects', { skip: unlessFixtures() }, () => {

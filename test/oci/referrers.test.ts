@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { referrersIn } from '../../src/client/store-referrers.ts';
 import { ArchivePlace } from '../../src/oci/archive.ts';
 import { LayoutPlace, type PlaceSource } from '../../src/oci/layout.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
@@ -9,7 +10,7 @@ import { referrersTag } from '../../src/spec/referrers.ts';
 import { document, type RandomBlob, randomImage } from '../../src/testing/random.ts';
 import { about, emptyConfig } from '../support/referrers.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
-import { fails, layoutEntries, named } from './images.ts';
+import { fails, importEntries, layoutEntries, named, namesIn } from './images.ts';
 import { tarOf } from './tar-builder.ts';
 
 const image = randomImage({ seed: 'referrers' });
@@ -85,6 +86,29 @@ describe('what refers to an image of a layout or an archive', () => {
     await withBoth([...everything, list], roots, async (source) => {
       assert.deepEqual(await idsOf(source, image.root), []);
     });
+  });
+
+  it('stays with its subject when the archive is taken into a store, and needs no name', async () => {
+    const roots = [named(image.root, 'v1'), signature.descriptor, bill.descriptor, ofAnother.descriptor];
+    const entries = layoutEntries(everything, roots);
+    for (const options of [{ prefix: 'docker.io/lab/app' }, { name: 'docker.io/lab/app:v1' }]) {
+      const { services, result } = await importEntries(entries, options);
+      assert.deepEqual(await namesIn(services), { 'docker.io/lab/app:v1': image.root.digest });
+      assert.deepEqual(result.unnamed, []);
+      const { labels } = await services.content.info(signature.descriptor.digest);
+      assert.ok(Object.values(labels).includes(emptyConfig.descriptor.digest));
+      const kept = await Array.fromAsync(referrersIn(services.content, image.root));
+      assert.deepEqual(
+        kept.map(({ digest }) => digest).sort(),
+        [signature.descriptor.digest, bill.descriptor.digest].sort(),
+      );
+    }
+  });
+
+  it('is an image like others where its subject is missing', async () => {
+    const blobs = everything.filter((blob) => !image.blobs.includes(blob));
+    const { services } = await importEntries(layoutEntries(blobs, [signature.descriptor]), { name: 'sig:1' });
+    assert.deepEqual(await namesIn(services), { 'sig:1': signature.descriptor.digest });
   });
 
   it('is not what is listed and is not there, and an error where it is damaged', async () => {
