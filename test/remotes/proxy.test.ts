@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
 import { is } from '../../src/errors.ts';
 import { environmentProxies } from '../../src/remotes/docker/proxy.ts';
 import { randomImage } from '../../src/testing/random.ts';
@@ -69,6 +73,27 @@ describe('proxies of the environment', () => {
   });
 });
 
+describe('a proxy that is none', () => {
+  it('is told without what it says, and nothing is sent directly', () => {
+    for (const text of [
+      '::::',
+      'user:canary@::bad',
+      'http://user:canary%@proxy:1',
+      'http://canary%ff@proxy',
+      'ftp://proxy',
+    ]) {
+      const environment = { HTTPS_PROXY: text, NO_PROXY: 'free.io' };
+      assert.throws(
+        () => proxyFor('https://r.io/', environment),
+        (error) => is(error, 'invalid-argument') && /HTTPS_PROXY/.test(error.message) && !/canary/.test(inspect(error)),
+        text,
+      );
+      assert.equal(proxyFor('https://free.io/', environment), undefined);
+      assert.equal(proxyFor('http://r.io/', environment), undefined);
+    }
+  });
+});
+
 describe('a client behind a proxy', () => {
   const image = randomImage({ seed: 'proxy', layers: [10] });
 
@@ -105,5 +130,21 @@ describe('a client behind a proxy', () => {
     await using client = quickClient({ proxy: find, insecure: true });
     assert.deepEqual((await client.resolve('registry.example.com/team/app:1')).target, image.root);
     assert.equal(proxy.requests.at(-1), 'CONNECT registry.example.com:443');
+  });
+
+  it('is told to look at its settings when the proxy refuses', async () => {
+    const proxy = createServer().on('connect', (_, socket) => socket.end('HTTP/1.1 407 No\r\n\r\n'));
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const { port } = proxy.address() as AddressInfo;
+      await using client = quickClient({ proxy: environmentProxies({ HTTPS_PROXY: `127.0.0.1:${port}` }) });
+      await assert.rejects(
+        client.ping('registry.example.com'),
+        (error) =>
+          is(error, 'unavailable') && /407/.test(error.message) && /HTTPS_PROXY/.test(error.context.hint ?? ''),
+      );
+    } finally {
+      proxy.close();
+    }
   });
 });

@@ -161,10 +161,13 @@ export function isUnknownAuthority(error: unknown): boolean {
   );
 }
 
+const proxyHint =
+  'the proxy does not let us through: check HTTP_PROXY and HTTPS_PROXY, and the user and password in them';
+
 const hintsOfCodes: Readonly<Record<string, string>> = {
   ENOTFOUND: 'check the name of the registry and the DNS settings',
   EAI_AGAIN: 'check the network and the DNS settings',
-  ECONNREFUSED: 'nothing listens there: check host and port',
+  ECONNREFUSED: 'nothing listens there: check host, port and proxy settings',
   ETIMEDOUT: 'check the network and the proxy settings',
   UND_ERR_CONNECT_TIMEOUT: 'check the network and the proxy settings',
 };
@@ -178,7 +181,7 @@ export function connectionError(error: unknown, context: ErrorContext): DrayErro
   const message = `no answer from ${context.registry ?? 'the registry'}: ${oneLine(said)}`;
   if (code === forbiddenAddress)
     return new DrayError('permission-denied', message, { ...context, reason: 'policy', cause: error });
-  const hint = certificateCodes.test(code) ? certificateHint : hintsOfCodes[code];
+  const hint = certificateCodes.test(code) ? certificateHint : /^Proxy /.test(said) ? proxyHint : hintsOfCodes[code];
   return new DrayError('unavailable', message, { hint: hint ?? 'try again', ...context, cause: error });
 }
 

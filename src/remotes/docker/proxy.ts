@@ -1,7 +1,8 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
+import { DrayError } from '../../errors.ts';
 import { bareHost, isLoopback } from './addresses.ts';
 
-/** Finds the proxy for a URL; undefined: none. */
+/** Finds the proxy for a URL; undefined: none. @throws DrayError when what is to be one is none. */
 export type FindProxy = (url: URL) => URL | undefined;
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -9,24 +10,47 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * The proxies of the environment, by the rules of Go's net/http, which every other registry client follows: `HTTPS_PROXY`
  * for https, `HTTP_PROXY` for http (not within CGI, where a header could set it), `NO_PROXY` with hosts, domains with a dot
- * in front for subdomains alone, addresses, networks, ports and `*`; never for this machine.
+ * in front for subdomains alone, addresses, networks, ports and `*`; never for this machine. A variable that is no proxy is
+ * an `invalid-argument` of what would go through it: whoever set it wants nothing sent directly.
  */
 export function environmentProxies(environment: Environment = process.env): FindProxy {
   const read = (name: string): string => environment[name] || environment[name.toLowerCase()] || '';
   const isCgi = (environment['REQUEST_METHOD'] ?? '') !== '';
-  const plain = isCgi ? undefined : proxyUrl(read('HTTP_PROXY'));
-  const secure = proxyUrl(read('HTTPS_PROXY'));
+  const plain = isCgi ? undefined : parseProxy(read('HTTP_PROXY'));
+  const secure = parseProxy(read('HTTPS_PROXY'));
   const exceptions = read('NO_PROXY').split(',').flatMap(parseException);
   return (url) => {
     const proxy = url.protocol === 'https:' ? secure : plain;
     if (proxy === undefined || isLoopback(url.hostname)) return undefined;
-    return exceptions.some((excepts) => excepts(url)) ? undefined : proxy;
+    if (exceptions.some((excepts) => excepts(url))) return undefined;
+    if (proxy === 'malformed') throw malformed(url.protocol);
+    return proxy;
   };
 }
 
-function proxyUrl(text: string): URL | undefined {
+function parseProxy(text: string): URL | 'malformed' | undefined {
   if (text === '') return undefined;
-  return URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`) ?? undefined;
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
+  return url !== null && /^(https?|socks5?):$/.test(url.protocol) && isEncoded(url.username + url.password)
+    ? url
+    : 'malformed';
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Without the text of it, which may hold a password.
+function malformed(protocol: string): DrayError {
+  const name = protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  return new DrayError('invalid-argument', `what ${name} says is no proxy`, {
+    hint: `write it as http://proxy.example.com:3128, or unset ${name}`,
+  });
 }
 
 type Exception = (url: URL) => boolean;
