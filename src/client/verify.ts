@@ -12,7 +12,7 @@ export interface Verified {
 
 /**
  * Reads blobs to their end and compares size and digest: those that are named, or all.
- * @throws DrayError `not-found` for a named blob that is not there.
+ * @throws DrayError `not-found` for a named blob that is not there; `permission-denied` for one that may not be read.
  */
 export async function* verifyContent(
   store: ContentStore,
@@ -38,7 +38,8 @@ async function problemOf(
     return undefined;
   } catch (error) {
     signal?.throwIfAborted();
-    if (is(error, 'data-loss') || is(error, 'not-found') || error instanceof DrayError) return error.message;
-    throw error;
+    // Who may not read it knows nothing of it.
+    if (is(error, 'permission-denied') || !(error instanceof DrayError)) throw error;
+    return error.message;
   }
 }
