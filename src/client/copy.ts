@@ -37,7 +37,7 @@ export interface CopyOptions extends AbortableOptions {
    * manifest is the root, for places that refuse an incomplete index.
    */
   readonly root?: 'index' | 'manifest' | undefined;
-  /** More tags for the root, in a registry. */
+  /** More tags for the root, in a registry; refused for any other target. */
   readonly tags?: readonly string[] | undefined;
   /** Labels for the image, in a store. */
   readonly labels?: Labels | undefined;
@@ -74,6 +74,7 @@ export async function copyImage(from: Place, to: Place, options: CopyOptions = {
 
 async function copyBetween(from: Place, to: Place, options: CopyOptions): Promise<Copied> {
   const { signal, onProgress, tags, labels } = options;
+  if (to.kind !== 'registry' && tags !== undefined && tags.length > 0) throw noTags(to);
   await using source = await from.source({ signal }).catch(onSide('source'));
   if (options.referrers === true && source.referrers === undefined) throw cannotList();
   const root = await chooseRoot(source, options);
@@ -154,6 +155,13 @@ function withDocument(fetcher: Fetcher, document: Descriptor, bytes: Uint8Array)
       })();
     },
   };
+}
+
+function noTags({ name }: Place): DrayError {
+  return new DrayError('invalid-argument', `${name} takes no further tags`, {
+    side: 'target',
+    hint: 'tags are given in a registry; for an image in the store: dray images tag REF NEW',
+  });
 }
 
 function cannotList(): DrayError {

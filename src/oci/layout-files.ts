@@ -13,7 +13,7 @@ export const plainFile: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0
  */
 export async function openPlainFile(path: string): Promise<FileHandle | undefined> {
   const handle = await open(path, plainFile).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
     throw codeOf(error) === 'ELOOP' ? badArchive('what should be a file is a link', { path }) : error;
   });
   if (handle === undefined || (await handle.stat()).isFile()) return handle;

@@ -26,6 +26,16 @@ describe('names as a user writes them', () => {
     assert.equal(copied.root.digest, digest);
   });
 
+  it('tags for what is no registry are refused, not forgotten', async () => {
+    await using directory = await temporaryDirectory();
+    await using client = Client.over(memoryServices());
+    await putBlobs(client.services.content, image.blobs);
+    await client.services.images.create({ name: 'docker.io/lab/any:1', target: image.root });
+    for (const target of [`oci:${directory.join('layout')}`, 'store:lab/other:1'])
+      await assert.rejects(client.copy('store:lab/any:1', target, { tags: ['2'] }), /no further tags/);
+    assert.deepEqual(Object.keys(await namesIn(client.services)), ['docker.io/lab/any:1']);
+  });
+
   it('an image that another tool has called by no canonical name is found as well, and is left alone by what is written', async () => {
     await using directory = await temporaryDirectory();
     await using client = Client.over(memoryServices());

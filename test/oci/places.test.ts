@@ -369,6 +369,12 @@ describe('export into a layout directory', () => {
     assert.equal(await readFile(directory.join('index.json'), 'utf8'), before);
   });
 
+  it('a file is no layout', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(directory.join('file'), '');
+    await fails(new LayoutPlace(directory.join('file')).source(), 'not-found', undefined, /no image layout/);
+  });
+
   it('documents of a layout that are links are not followed', async () => {
     await using directory = await temporaryDirectory();
     await writeFile(directory.join('secret'), JSON.stringify({ manifests: [] }));
