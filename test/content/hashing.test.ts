@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { build } from 'esbuild';
 import fc from 'fast-check';
 import { Hashing } from '../../src/content/local/hashing.ts';
 import { algorithms, digestOf } from '../../src/spec/digest.ts';
 import { succeed } from '../support/processes.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 // Enough for a thread to be begun.
 const large = 256 * 1024 * 1024;
@@ -45,6 +48,22 @@ describe('digests of large blobs', () => {
     );
     const expected = digests.map((_, n) => digestOf([0, 1, 2, 3, 4].map((part) => `${n}.${part} `).join('')));
     assert.deepEqual(digests, expected);
+  });
+
+  it('are computed without a thread in a bundle, which has no file for one', async () => {
+    await using directory = await temporaryDirectory();
+    const source = join(import.meta.dirname, '../../src/content/local/hashing.ts');
+    const contents = `
+      import { Hashing } from ${JSON.stringify(source)};
+      using hashing = new Hashing(1);
+      const hasher = hashing.hasher('sha256', ${large});
+      await hasher.update(Buffer.from('bundled'));
+      process.stdout.write(await hasher.digest());
+    `;
+    const outfile = directory.join('bundle.mjs');
+    const stdin = { contents, resolveDir: import.meta.dirname };
+    await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', target: 'node24' });
+    assert.equal(await succeed(process.execPath, [outfile]), digestOf('bundled'));
   });
 
   it('are not waited for without end when they are given up', async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { DrayError } from '../../errors.ts';
@@ -67,7 +68,7 @@ export class Hashing implements Disposable {
     try {
       this.#threads.push(new HashThread());
     } catch {
-      // A process may be allowed none; then it hashes by itself.
+      // A process may be allowed none, or lack the file; then it hashes by itself.
       this.#limit = 0;
     }
   }
@@ -116,8 +117,11 @@ class HashThread {
   #loss: Error | undefined;
 
   constructor() {
-    const file = import.meta.url.endsWith('.ts') ? './hash-thread.ts' : './hash-thread.js';
-    this.#worker = new Worker(new URL(file, import.meta.url), {
+    const name = import.meta.url.endsWith('.ts') ? './hash-thread.ts' : './hash-thread.js';
+    const file = new URL(name, import.meta.url);
+    // A program that was bundled with this may lack it, which its thread would tell only to whoever waits for a digest.
+    if (!existsSync(file)) throw new Error(`${file} is not there`);
+    this.#worker = new Worker(file, {
       env: SHARE_ENV,
       // Those of the process may be for its own script.
       execArgv: [],
