@@ -35,8 +35,8 @@ const byKind: Readonly<Record<ErrorKind, number>> = {
 /** The exit code that the contract of the command gives an error. */
 export function exitCodeOf(error: unknown): number {
   const known = toDrayError(error);
-  // A registry has a disk of its own.
-  if (known.reason === 'disk-full' && known.context.registry !== undefined) return 7;
+  // A registry has a disk and limits of its own.
+  if (known.kind === 'resource-exhausted' && known.context.registry !== undefined) return 7;
   if (known.reason !== undefined) return byReason[known.reason];
   return isOfMachine(known) ? 10 : byKind[known.kind];
 }

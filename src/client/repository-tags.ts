@@ -1,4 +1,5 @@
 import type { AbortableOptions } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
 import type { RegistryClient } from '../remotes/docker/registry-client.ts';
 import type { Digest } from '../spec/digest.ts';
 import { formatReference, parseReference, parseRepository, type Reference, repositoryOf } from '../spec/reference.ts';
@@ -19,7 +20,7 @@ export async function everyTag(
   target: string,
   options: AbortableOptions = {},
 ): Promise<Pair[]> {
-  const [from, to] = [parseRepository(source), parseRepository(target)];
+  const [from, to] = [repositoryIn(source), repositoryIn(target)];
   const pairs: Pair[] = [];
   for await (const tag of registry.tags(source, options)) pairs.push(pairOf(from, to, tag));
   return pairs;
@@ -38,6 +39,13 @@ export async function* digestTags(
   for await (const tag of registry.tags(repositoryOf(from), options)) {
     if (prefixes.some((prefix) => tag.startsWith(prefix))) yield pairOf(from, to, tag);
   }
+}
+
+function repositoryIn(text: string): Reference {
+  if (!/^(store|oci|oci-archive|docker-archive|dir):/.test(text)) return parseRepository(text);
+  throw new DrayError('invalid-argument', `${text} is no repository of a registry: all tags go from one to another`, {
+    hint: 'copy the tags one by one, or name a repository: registry.example.com/team/app',
+  });
 }
 
 function pairOf(from: Reference, to: Reference, tag: string): Pair {

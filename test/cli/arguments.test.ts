@@ -159,7 +159,7 @@ describe('the small things of the command', () => {
     assert.equal(exitCodeOf(new DrayError('resource-exhausted', 'x', { reason: 'rate-limited' })), 7);
     assert.equal(exitCodeOf(new DrayError('permission-denied', 'x', { side: 'store' })), 10);
     assert.equal(exitCodeOf(new DrayError('resource-exhausted', 'x', { reason: 'disk-full' })), 10);
-    assert.equal(exitCodeOf(new DrayError('resource-exhausted', 'x', { reason: 'disk-full', registry: 'r.io' })), 7);
+    assert.equal(exitCodeOf(new DrayError('resource-exhausted', 'x', { registry: 'r.io', status: 507 })), 7);
     const cause = Object.assign(new Error('EACCES: x'), { code: 'EACCES' });
     assert.equal(exitCodeOf(new DrayError('permission-denied', 'x', { side: 'target', cause })), 10);
     assert.equal(exitCodeOf(new DrayError('permission-denied', 'x', { registry: 'r.io', cause })), 4);

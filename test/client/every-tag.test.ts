@@ -31,6 +31,8 @@ describe('every tag of a repository', () => {
       [repository, 'mirror.example/app:1'],
     ] as const)
       await assert.rejects(client.everyTag(source, target), (error) => is(error, 'invalid-argument'));
+    for (const place of ['oci:layout', 'oci-archive:a.tar', 'store:app', 'dir:d'])
+      await assert.rejects(client.everyTag(repository, place), /is no repository of a registry/, place);
     assert.deepEqual(registry.log(), []);
   });
 });

@@ -65,9 +65,16 @@ async function readSome(response: WireResponse): Promise<string> {
 }
 
 function describeDetail({ code, message, detail }: RegistryErrorDetail): string {
-  const reason = typeof detail === 'string' && detail !== message ? detail : undefined;
-  const said = [message, reason].filter((part) => part !== undefined && part !== '').map((part) => oneLine(part ?? ''));
+  const said = [message, reasonIn(detail, message, code)]
+    .filter((part) => part !== undefined && part !== '')
+    .map((part) => oneLine(part ?? ''));
   return said.length === 0 ? code : `${code} (${said.join(': ')})`;
+}
+
+// Where a registry knows no code for what went wrong, the detail alone says what it was, in whatever form.
+function reasonIn(detail: unknown, message: string | undefined, code: string): string | undefined {
+  if (typeof detail === 'string') return detail === message ? undefined : detail;
+  return code === 'UNKNOWN' && typeof detail === 'object' && detail !== null ? JSON.stringify(detail) : undefined;
 }
 
 // Nothing a registry says may move the cursor of a terminal or fill it.
