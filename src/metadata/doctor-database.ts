@@ -33,8 +33,7 @@ function check(rows: Rows): string | undefined {
  * files from before the database, so that a pull takes them up again without a transfer. Nobody else may use the store.
  */
 export async function salvage(path: string, files: BlobFiles): Promise<{ detail: string; repaired: true }> {
-  const aside = `${path}.damaged-${new Date().toISOString().replace(/[:.]/g, '')}`;
-  for (const suffix of ['', '-wal', '-shm']) await moveIfThere(path + suffix, aside + suffix);
+  const aside = await setAside(path);
   await using database = await Database.open(path, 'full');
   const rows = await database.write((transaction) => {
     const copied = copyAll(aside, transaction);
@@ -44,6 +43,13 @@ export async function salvage(path: string, files: BlobFiles): Promise<{ detail:
     return copied;
   });
   return { detail: `${rows} rows kept, the damaged file is ${aside}`, repaired: true };
+}
+
+/** Gives a damaged database another name, and returns that. Nobody else may use the store. */
+export async function setAside(path: string): Promise<string> {
+  const aside = `${path}.damaged-${new Date().toISOString().replace(/[:.]/g, '')}`;
+  for (const suffix of ['', '-wal', '-shm']) await moveIfThere(path + suffix, aside + suffix);
+  return aside;
 }
 
 async function moveIfThere(from: string, to: string): Promise<void> {

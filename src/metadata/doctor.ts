@@ -1,9 +1,11 @@
 import { chmod, stat } from 'node:fs/promises';
+import { Paths } from '../content/local/paths.ts';
+import { pageDamage } from '../content/local/sqlite.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { codeOf, DrayError } from '../errors.ts';
 import { BlobFiles } from './blob-files.ts';
 import { contentFindings } from './doctor-content.ts';
-import { damageOf, salvage } from './doctor-database.ts';
+import { damageOf, salvage, setAside } from './doctor-database.ts';
 import { closeParts, contentPath, databasePath, openParts } from './parts.ts';
 
 /** Options of {@link doctor}. */
@@ -18,7 +20,8 @@ export interface DoctorOptions extends AbortableOptions {
 /** Something that is wrong with a store. */
 export interface Finding {
   /**
-   * `damaged-database`: it cannot be read as a whole; mended by setting it aside and keeping what can be read.
+   * `damaged-database`: it cannot be read as a whole; mended by setting it aside and keeping what can be read. That of who
+   * writes which ingest starts anew.
    * `exposed`: others may look into the store; mended by taking that from them.
    * `missing-blob`: an entry without a file of its size; mended by removing the entry, so that nothing counts on it.
    * `damaged-blob`: bytes that are not those of the digest; mended by removing file and entries.
@@ -65,12 +68,25 @@ export async function* doctor({
   }
   if (detail !== undefined)
     yield { problem: 'damaged-database', subject: path, ...(await salvage(path, new BlobFiles(contentPath(root)))) };
+  for await (const finding of stateDamage(root, repair)) {
+    yield finding;
+    if (!finding.repaired) return;
+  }
   const parts = await openParts({ root });
   try {
     yield* contentFindings(parts, { repair, verify, signal });
   } finally {
     await closeParts(parts);
   }
+}
+
+// Of its ingests and their owners nobody needs what it said: the processes that it told of are gone when it is mended.
+async function* stateDamage(root: string, repair: boolean): AsyncGenerator<Finding> {
+  const { state: path } = new Paths(contentPath(root));
+  const damage = pageDamage(path);
+  if (damage === undefined) return;
+  const detail = repair ? `made anew, the damaged file is ${await setAside(path)}` : damage;
+  yield { problem: 'damaged-database', subject: path, detail, repaired: repair };
 }
 
 async function* exposures(root: string, repair: boolean): AsyncGenerator<Finding> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
@@ -146,6 +146,24 @@ describe('doctor', () => {
     await using store = await openStore({ root: fixture.root });
     assert.equal((await store.collect()).files, 0);
     assert.ok(existsSync(blobFile(fixture.root, digestOf('x'))));
+  });
+
+  it('sets a damaged record of who writes which ingest aside, so that a store that could not be written to can', async () => {
+    for (const damage of [
+      (path: string) => writeFile(path, 'rubbish '.repeat(1000)),
+      (path: string) => truncate(path, 5000),
+    ]) {
+      await using fixture = await temporaryStore();
+      await put(fixture.services.content, 'r', 'x');
+      await fixture.store[Symbol.asyncDispose]();
+      const path = join(fixture.root, 'content', 'state.db');
+      await damage(path);
+      assert.deepEqual(await findings(fixture.root), [`damaged-database ${path}`]);
+      assert.deepEqual(await findings(fixture.root, { repair: true }), [`damaged-database ${path} (repaired)`]);
+      assert.deepEqual(await findings(fixture.root), []);
+      await using store = await openStore({ root: fixture.root });
+      await put(store.services('default').content, 'r', 'y');
+    }
   });
 
   it('does not make a store where there is none', async () => {

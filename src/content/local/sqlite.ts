@@ -1,5 +1,6 @@
 import { chmodSync, statSync } from 'node:fs';
-import { DrayError, type ErrorKind, type ErrorReason } from '../../errors.ts';
+import { DatabaseSync } from 'node:sqlite';
+import { DrayError, type ErrorKind, type ErrorReason, is } from '../../errors.ts';
 
 /** What a code of SQLite means to a caller (sqlite.org/rescode.html): an extended code, or the low byte of all others. */
 const kinds: Readonly<Record<number, { kind: ErrorKind; reason?: ErrorReason; hint?: string }>> = {
@@ -33,6 +34,23 @@ export function databaseFailure(error: unknown, path: string): unknown {
     path,
     cause: error,
   });
+}
+
+/**
+ * What is wrong with the pages of a database; undefined when nothing is, or it is not there.
+ * @throws DrayError what opening it throws but `data-loss`.
+ */
+export function pageDamage(path: string): string | undefined {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+  try {
+    using database = new DatabaseSync(path, { timeout: 10_000 });
+    const answer = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
+    return answer === 'ok' ? undefined : String(answer);
+  } catch (error) {
+    const failure = databaseFailure(error, path);
+    if (is(failure, 'data-loss')) return failure.message;
+    throw failure;
+  }
 }
 
 /** Whether another connection has the lock that was asked for. */
