@@ -43,52 +43,62 @@ export class State implements Disposable {
 
   /**
    * Makes this store the owner of an ingest until {@link release}.
-   * @throws DrayError `unavailable`, reason `locked`, while it has a living owner, this one included.
+   * @throws DrayError `unavailable`, reason `locked`, while it has a living owner, this one included; `resource-exhausted`,
+   * reason `disk-full`.
    */
   claim(key: string, ref: string): Claim {
+    return this.#guard(() => this.#claim(key, ref));
+  }
+
+  #claim(key: string, ref: string): Claim {
     const { owner, claim, take } = this.#open();
     this.#stayAlive();
     const isFree = Number(claim.run(key, this.#id, Timestamp.now().nanoseconds).changes) === 1;
     if (!isFree)
       this.#transaction(() => {
         const row = owner.get(key) as { owner: string; claimed_at: bigint } | undefined;
-        if (row !== undefined && this.#isAlive(row.owner)) throw locked(ref, new Timestamp(row.claimed_at));
+        if (row !== undefined && this.#isHeld(key, row.owner)) throw locked(ref, new Timestamp(row.claimed_at));
         take.run(key, this.#id, Timestamp.now().nanoseconds);
       });
     this.#held.add(key);
     let isHeld = true;
     return {
       release: () => {
-        if (isHeld) this.#release(key);
+        const wasHeld = isHeld;
         isHeld = false;
+        if (wasHeld) this.#guard(() => this.#release(key));
       },
     };
   }
 
   /** Whether an ingest has a living owner. */
   isOwned(key: string): boolean {
-    const row = this.#open().owner.get(key) as { owner: string } | undefined;
-    return row !== undefined && this.#isAlive(row.owner);
+    const row = this.#guard(() => this.#open().owner.get(key)) as { owner: string } | undefined;
+    return row !== undefined && this.#isHeld(key, row.owner);
   }
 
   labels(digest: Digest): LabelRecord | undefined {
-    const row = this.#open().labels.get(digest) as { labels: string; updated_at: bigint } | undefined;
+    const row = this.#guard(() => this.#open().labels.get(digest)) as
+      | { labels: string; updated_at: bigint }
+      | undefined;
     return row === undefined ? undefined : { labels: JSON.parse(row.labels), updatedAt: new Timestamp(row.updated_at) };
   }
 
   /** Changes labels in one step, as seen by every process. */
   changeLabels(digest: Digest, change: (current: Labels) => Labels): LabelRecord {
     const { labels, label } = this.#open();
-    return this.#transaction(() => {
-      const row = labels.get(digest) as { labels: string } | undefined;
-      const record = { labels: change(row === undefined ? {} : JSON.parse(row.labels)), updatedAt: Timestamp.now() };
-      label.run(digest, JSON.stringify(record.labels), record.updatedAt.nanoseconds);
-      return record;
-    });
+    return this.#guard(() =>
+      this.#transaction(() => {
+        const row = labels.get(digest) as { labels: string } | undefined;
+        const record = { labels: change(row === undefined ? {} : JSON.parse(row.labels)), updatedAt: Timestamp.now() };
+        label.run(digest, JSON.stringify(record.labels), record.updatedAt.nanoseconds);
+        return record;
+      }),
+    );
   }
 
   forget(digest: Digest): void {
-    this.#open().unlabel.run(digest);
+    this.#guard(() => this.#open().unlabel.run(digest));
   }
 
   [Symbol.dispose](): void {
@@ -147,8 +157,12 @@ export class State implements Disposable {
     }
   }
 
+  // A row of this store that it does not hold is one that it could not remove.
+  #isHeld(key: string, owner: string): boolean {
+    return owner === this.#id ? this.#held.has(key) : this.#isAlive(owner);
+  }
+
   #isAlive(owner: string): boolean {
-    if (owner === this.#id) return true;
     const path = this.#paths.owner(owner);
     if (isLocked(path)) return true;
     rmSync(path, { force: true });
@@ -164,8 +178,17 @@ export class State implements Disposable {
       database.exec('COMMIT');
       return result;
     } catch (error) {
-      database.exec('ROLLBACK');
+      // SQLite has taken it back itself when the disk is full.
+      if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
+    }
+  }
+
+  #guard<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      throw databaseFailure(error, this.#paths.state);
     }
   }
 }

@@ -85,6 +85,8 @@ export class LocalWriter implements Writer {
     } catch (error) {
       // The hash has gone past what the file holds; only opening the ingest again brings them together.
       this.#broken = error;
+      // On a full disk the store needs the room of a part of a chunk, to note that the ingest is let go of or removed.
+      await this.#handle.truncate(this.#offset).catch(() => {});
       throw storeFailure(error, `write ingest ${this.ref}`);
     }
     this.#flushing.wrote(chunk.byteLength);
