@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { checkCount } from '../content/count.ts';
 import { DrayError, withContext } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { fanOutLimit } from '../spec/documents.ts';
@@ -78,14 +79,15 @@ export const defaultConcurrency = 6;
  * Visits everything below the roots, siblings at once. Every object is visited once, however many parents it has. The first
  * error aborts the signal of all other handlers; it is thrown when the last of them has ended, so nothing goes on behind
  * the caller's back.
- * @throws DrayError as {@link walk} does; the signal's reason when the caller gave up.
+ * @throws DrayError as {@link walk} does; `invalid-argument` for a concurrency that is no whole number from 1 on; the signal's
+ * reason when the caller gave up.
  */
 export async function dispatch(
   handler: Handler,
   roots: readonly Descriptor[],
   options: DispatchOptions = {},
 ): Promise<void> {
-  const limit = pLimit(options.concurrency ?? defaultConcurrency);
+  const limit = pLimit(checkCount('the concurrency', options.concurrency ?? defaultConcurrency));
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const graph = new Graph();

@@ -1,5 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Fetcher, FetchOptions, OpenBlob, Pusher, PushOptions, PushOutcome } from '../content/copy.ts';
+import { checkCount } from '../content/count.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, is, toDrayError, withContext } from '../errors.ts';
@@ -96,7 +97,7 @@ class Transfer {
     this.#source = source;
     this.#target = target;
     this.#options = options;
-    this.#blobLimit = pLimit(options.concurrency ?? defaultConcurrency);
+    this.#blobLimit = pLimit(checkCount('the concurrency', options.concurrency ?? defaultConcurrency));
     // Of what is small, more is needed to keep a connection busy.
     this.#smallLimit = options.concurrency === undefined ? pLimit(documentConcurrency) : this.#blobLimit;
   }

@@ -43,12 +43,21 @@ export async function openParts({
   durability = 'full',
   sharing = 'shared',
 }: OpenStoreOptions): Promise<OpenParts> {
+  // An empty path is the current directory, which nobody means by it.
+  if (typeof root !== 'string' || root === '') throw noRoot();
   await new Durability(durability).makeDirectory(root).catch((error: unknown) => {
     throw rootFailure(error, root);
   });
   const database = await Database.open(databasePath(root), durability);
   const content = contentPath(root);
   return { database, local: new LocalStore(content, { durability }), files: new BlobFiles(content), sharing };
+}
+
+function noRoot(): DrayError {
+  return new DrayError('invalid-argument', 'a store needs a directory', {
+    hint: 'name one, as text; "." is the current directory',
+    side: 'store',
+  });
 }
 
 /** A file where the directory should be, a link to nowhere, a name that no file system takes, a place where nobody can make one. */

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { checkCount } from '../content/count.ts';
 import type { Provider } from '../content/store.ts';
 import { defaultConcurrency } from '../images/handlers.ts';
 import type { TransferEvent } from '../images/transfer.ts';
@@ -36,7 +37,7 @@ export async function exportLayout(
   const plan = await planExport(source, roots, options);
   const writer = new LayoutWriter(directory, options);
   await writer.begin();
-  const limit = pLimit(options.concurrency ?? defaultConcurrency);
+  const limit = pLimit(checkCount('the concurrency', options.concurrency ?? defaultConcurrency));
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const writes = [...plan.objects.values()].map((target) =>

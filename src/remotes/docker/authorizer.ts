@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { unlessAborted } from '../../content/abort.ts';
-import { is } from '../../errors.ts';
+import { is, withContext } from '../../errors.ts';
 import { areRelated } from './addresses.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { CredentialSource, Credentials } from './credentials.ts';
@@ -117,9 +117,12 @@ export class Authorizer {
 
   #lookUp(repository: string | undefined, now: number): CachedCredentials {
     const { source, registry, closed, tell } = this.#options;
-    const found = source.get(registry, repository, closed).catch((error: unknown) => {
-      if (!closed.aborted) tell(`no credentials: ${error instanceof Error ? error.message : error}`);
-      return new Unreadable(error);
+    const ask = async (): Promise<Credentials | undefined> => await source.get(registry, repository, closed);
+    const found = ask().catch((error: unknown) => {
+      if (closed.aborted) return new Unreadable(error);
+      tell(`no credentials: ${error instanceof Error ? error.message : error}`);
+      // A failure of the source, not of the connection.
+      return new Unreadable(withContext(error, { registry, step: 'look up credentials' }));
     });
     return { found, at: now };
   }

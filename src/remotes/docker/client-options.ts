@@ -1,3 +1,4 @@
+import { checkCount } from '../../content/count.ts';
 import { containersAuthCredentials, dockerConfigCredentials } from './auth-file.ts';
 import { Budget } from './budget.ts';
 import { type CredentialSource, chainedCredentials, environmentCredentials } from './credentials.ts';
@@ -90,8 +91,8 @@ function contextOf(options: RegistryClientOptions, transport: Transport): Client
     userAgent: options.userAgent ?? 'dray',
     offline: options.offline === true,
     trusted: new Set(options.trustedHosts?.map((host) => host.toLowerCase())),
-    paceOf: pacesOf(options.concurrency ?? defaultConcurrency),
-    chunkSize: options.chunkSize ?? defaultChunkSize,
+    paceOf: pacesOf(checkCount('the concurrency', options.concurrency ?? defaultConcurrency)),
+    chunkSize: checkCount('the size of a chunk', options.chunkSize ?? defaultChunkSize),
     downloads: { ...defaultDownloadPolicy, ...said(options.downloads) },
     budget: new Budget(options.memory ?? defaultMemory),
   };
