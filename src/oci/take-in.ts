@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { readBlob } from '../content/copy.ts';
 import { collect } from '../content/documents.ts';
 import type { ContentStore, Writer } from '../content/store.ts';
-import { because, is, withContext } from '../errors.ts';
+import { because, DrayError, is, withContext } from '../errors.ts';
 import { type Digest, digestOf } from '../spec/digest.ts';
+import { shown } from './archive-error.ts';
 import { streamOf } from './byte-source.ts';
 import { type ArchiveFile, type Catalog, type CatalogOptions, readCatalog } from './catalog.ts';
 import type { Entries } from './entries.ts';
@@ -176,7 +177,9 @@ class Intake {
       if (!is(error, 'already-exists')) {
         await this.#discard(writer);
         if (signal?.aborted && error === signal.reason) throw error;
-        throw withContext(error, { side: because(error, 'digest-mismatch') ? 'source' : 'store', path: arrival.name });
+        throw because(error, 'digest-mismatch')
+          ? wrongDigest(arrival.name, error)
+          : withContext(error, { side: 'store', path: arrival.name });
       }
     }
     this.#report(arrival, 'stored', arrival.size, digest);
@@ -194,6 +197,16 @@ class Intake {
   #report({ name, size }: Arrival, state: TakeInEvent['state'], offset: number, digest: Digest | undefined): void {
     this.#options.onEvent?.({ entry: name, state, digest, offset, size });
   }
+}
+
+// What the store says of its ingest helps nobody who has an archive.
+function wrongDigest(name: string, cause: unknown): DrayError {
+  return new DrayError('failed-precondition', `entry ${shown(name)} does not have the digest in its name`, {
+    reason: 'digest-mismatch',
+    side: 'source',
+    hint: 'it was damaged on its way or put together wrongly: get it again, or make it again',
+    cause,
+  });
 }
 
 async function isWhole(writer: Writer, { size, digest }: Arrival): Promise<boolean> {
