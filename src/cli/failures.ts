@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { codeOf, type DrayError, type ErrorKind, type ErrorReason, toDrayError } from '../errors.ts';
-import type { Output } from './output.ts';
+import { type Output, visible } from './output.ts';
 
 const byReason: Readonly<Record<ErrorReason, number>> = {
   'digest-mismatch': 6,
@@ -82,8 +82,8 @@ function describeError(error: DrayError): string {
     path === undefined || error.message.includes(path) ? undefined : `path: ${path}`,
   ].filter((detail) => detail !== undefined);
   return [
-    operation === undefined ? `error: ${error.message}` : `${operation} failed: ${error.message}`,
-    ...(details.length === 0 ? [] : [`  ${details.join('   ')}`]),
+    visible(operation === undefined ? `error: ${error.message}` : `${operation} failed: ${error.message}`),
+    ...(details.length === 0 ? [] : [`  ${visible(details.join('   '))}`]),
     ...(hint === undefined ? [] : [`  hint: ${hint}`]),
   ].join('\n');
 }

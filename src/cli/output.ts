@@ -138,7 +138,7 @@ export class Output {
       for await (const item of items) await this.line(columns[0]?.value(item) ?? '');
     } else {
       const rows = [columns.map((column) => column.head)];
-      for await (const item of items) rows.push(columns.map((column) => column.value(item)));
+      for await (const item of items) rows.push(columns.map((column) => visible(column.value(item))));
       await this.#table(rows, columns);
     }
   }
@@ -166,6 +166,11 @@ export class Output {
       await this.line(cells.join('  ').trimEnd());
     }
   }
+}
+
+/** Text of others for a terminal: what would move its cursor is written as `\u001b`, as in JSON. */
+export function visible(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** A column of a list. */

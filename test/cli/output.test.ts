@@ -6,7 +6,7 @@ import { Output } from '../../src/cli/output.ts';
 import { is } from '../../src/errors.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
-import { drayDone, drayStart, program } from '../support/command.ts';
+import { dray, drayDone, drayStart, program } from '../support/command.ts';
 import { run } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -52,6 +52,19 @@ describe('what is written to stdout', () => {
       assert.doesNotMatch(stderr, /\n\s+at /);
     }
   });
+});
+
+it('what others wrote moves no cursor: not in a table, and not in an error', async () => {
+  await using directory = await temporaryDirectory();
+  const environment = { DRAY_ROOT: directory.path };
+  const id = '\u001b[31mred\u009b\rx';
+  await drayDone(['lease', 'create', '--id', id], { environment });
+  const table = await drayDone(['lease', 'ls'], { environment });
+  assert.ok(table.includes('\\u001b[31mred\\u009b\\u000dx'), table);
+  assert.equal(await drayDone(['lease', 'ls', '-q'], { environment }), id);
+  const { stderr } = await dray(['lease', 'create', '--id', id], { environment });
+  assert.match(stderr, /lease \\u001b\[31mred/);
+  assert.doesNotMatch(`${table}${stderr}`, /\u001b/);
 });
 
 it('a pull whose progress nobody reads any more is done to its end', async () => {
