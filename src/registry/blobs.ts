@@ -25,13 +25,13 @@ export async function getBlob(
     return;
   }
   const headers = blobHeaders(digest);
-  if (isHead(exchange)) {
-    await mention(exchange, state, repository, digest);
-    replyEmpty(exchange, 200, { ...headers, 'Content-Length': blob.size });
-    return;
-  }
+  if (isHead(exchange)) await mention(exchange, state, repository, digest);
   if (matches(exchange, digest)) {
     replyEmpty(exchange, 304, headers);
+    return;
+  }
+  if (isHead(exchange)) {
+    replyEmpty(exchange, 200, { ...headers, 'Content-Length': blob.size });
     return;
   }
   await using reader = await state.services.content.reader(blob, { signal: exchange.signal });

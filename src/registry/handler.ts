@@ -58,7 +58,9 @@ export class Handler {
   async #answer(request: IncomingMessage, response: ServerResponse, guard: GuardOptions): Promise<void> {
     const started = performance.now();
     const stop = new AbortController();
-    const note: Note = { route: 'unknown', user: '-', failure: undefined };
+    // By the end of an exchange the connection may be gone, and the address with it.
+    const remote = request.socket.remoteAddress ?? '';
+    const note: Note = { route: 'unknown', user: '-', remote, failure: undefined };
     const exchange: Exchange = {
       request,
       response,
@@ -157,7 +159,7 @@ export class Handler {
       ...traffic,
       milliseconds,
       user: note.user,
-      remote: request.socket.remoteAddress ?? '',
+      remote: note.remote,
       ...(note.failure === undefined || status === 404
         ? {}
         : { error: String((note.failure as Error).message ?? note.failure) }),
@@ -178,6 +180,7 @@ async function sent(response: ServerResponse): Promise<void> {
 interface Note {
   route: Route['kind'] | 'metrics' | 'unknown';
   user: string;
+  readonly remote: string;
   failure: unknown;
 }
 

@@ -47,9 +47,11 @@ group('a blob', () => {
     await using registry = await serve();
     await pushBlob(registry.send, 'app', blob);
     const { headers } = await registry.send('HEAD', path);
-    const again = await registry.send('GET', path, { headers: { 'If-None-Match': headers.etag ?? '' } });
-    assert.equal(again.status, 304);
-    assert.equal(again.body.byteLength, 0);
+    for (const method of ['GET', 'HEAD']) {
+      const again = await registry.send(method, path, { headers: { 'If-None-Match': headers.etag ?? '' } });
+      assert.equal(again.status, 304);
+      assert.equal(again.body.byteLength, 0);
+    }
   });
 
   it('with a digest that is malformed or of an unknown algorithm is a bad request', async () => {

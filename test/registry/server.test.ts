@@ -448,6 +448,15 @@ group('the log', () => {
     );
   });
 
+  it('names the client also when it has closed the connection', async () => {
+    await using registry = await serve();
+    const socket = connect(Number(new URL(registry.url).port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(`POST /v2/app/blobs/uploads/?digest=${image.root.digest} HTTP/1.1\r\nHost: localhost\r\n`);
+    socket.write('Content-Length: 10\r\n\r\nabc', () => socket.destroy());
+    assert.equal((await registry.recorded(({ route }) => route === 'uploads')).remote, '127.0.0.1');
+  });
+
   it('cannot be given lines by a client', () => {
     const record = {
       id: 'a-1',
