@@ -1,11 +1,11 @@
-import { checkLabels, expiryOf, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
+import { expiryOf, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { type Fields, fieldsOf, parseFilters } from '../filters/filter.ts';
 import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../services/image-store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { parseDigest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
+import { checkImage } from './check-image.ts';
 import type { Rows, Transaction } from './database.ts';
 import { publish } from './events.ts';
 import { ensureNamespace } from './namespaces.ts';
@@ -61,7 +61,7 @@ export class Images implements ImageStore {
 
   async create({ name, target, labels = {} }: NewImage, { signal }: AbortableOptions = {}): Promise<Image> {
     signal?.throwIfAborted();
-    const image = checked({ name, target, labels: presentLabels(labels) });
+    const image = checkImage({ name, target, labels: presentLabels(labels) });
     return await this.#parts.database.write((transaction) => {
       const now = Timestamp.now();
       const created = { ...image, createdAt: now, updatedAt: now };
@@ -90,7 +90,7 @@ export class Images implements ImageStore {
   async update(change: NewImage, ...fieldpaths: string[]): Promise<Image> {
     return await this.#parts.database.write((transaction) => {
       const current = findImage(transaction, this.#namespace, change.name);
-      const merged = checked(merge(current, change, fieldpaths));
+      const merged = checkImage(merge(current, change, fieldpaths));
       const updated = { ...merged, createdAt: current.createdAt, updatedAt: Timestamp.now() };
       transaction.run(
         'UPDATE image SET target = ?, labels = ?, expires_at = ?, updated_at = ? WHERE namespace = ? AND name = ?',
@@ -158,18 +158,6 @@ function merge(current: Image, change: NewImage, fieldpaths: readonly string[]):
 function annotationsOf(base: Descriptor, change: Descriptor, paths: readonly string[]): Labels {
   const asLabels = paths.map((path) => path.replace('annotations', 'labels'));
   return updateLabels(base.annotations ?? {}, change.annotations ?? {}, asLabels);
-}
-
-function checked(image: Named): Named {
-  const { name, target, labels } = image;
-  if (name === '' || !name.isWellFormed()) throw new DrayError('invalid-argument', 'an image needs a name');
-  checkLabels(labels);
-  parseDigest(target.digest);
-  if (target.mediaType === '') throw new DrayError('invalid-argument', `the target of image ${name} has no media type`);
-  if (!Number.isSafeInteger(target.size) || target.size <= 0) {
-    throw new DrayError('invalid-argument', `the target of image ${name} has the impossible size ${target.size}`);
-  }
-  return image;
 }
 
 function imageOf({ name, target, labels, created_at, updated_at }: ImageRow): Image {

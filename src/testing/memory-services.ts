@@ -3,12 +3,12 @@ import { MemoryStore } from '../content/memory/memory-store.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { type Fields, fieldsOf, parseFilters } from '../filters/filter.ts';
+import { checkImage } from '../metadata/check-image.ts';
 import type { EventSource, StoreEvent } from '../services/events.ts';
 import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../services/image-store.ts';
 import type { Lease, LeaseManager, LeaseResource, NewLease } from '../services/lease-manager.ts';
 import type { Namespace, NamespaceStore } from '../services/namespace-store.ts';
 import type { Services } from '../services/services.ts';
-import { parseDigest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 
 /**
@@ -99,7 +99,7 @@ class MemoryImages implements ImageStore {
   async create({ name, target, labels = {} }: NewImage): Promise<Image> {
     if (this.#images.has(name)) throw there(`image ${name}`);
     const now = Timestamp.now();
-    const image = checkedImage({ name, target, labels: presentLabels(labels), createdAt: now, updatedAt: now });
+    const image = checkImage({ name, target, labels: presentLabels(labels), createdAt: now, updatedAt: now });
     this.#images.set(name, image);
     this.#events.publish('/images/create', { name, labels });
     return image;
@@ -111,7 +111,7 @@ class MemoryImages implements ImageStore {
     const whole = fieldpaths.length === 0;
     const unknown = fieldpaths.find((path) => path !== 'target' && !forLabels.includes(path));
     if (unknown !== undefined) throw new DrayError('invalid-argument', `cannot update field ${unknown} of an image`);
-    const image = checkedImage({
+    const image = checkImage({
       ...current,
       target: whole || fieldpaths.includes('target') ? target : current.target,
       labels: whole || forLabels.length > 0 ? updateLabels(current.labels, labels, forLabels) : current.labels,
@@ -128,13 +128,6 @@ class MemoryImages implements ImageStore {
     this.#images.delete(name);
     this.#events.publish('/images/delete', { name });
   }
-}
-
-function checkedImage(image: Image): Image {
-  if (image.name === '') throw new DrayError('invalid-argument', 'an image needs a name');
-  parseDigest(image.target.digest);
-  checkLabels(image.labels);
-  return image;
 }
 
 function imageFields({ name, target, labels }: Image): Fields {
