@@ -1,13 +1,13 @@
 import { readDocument } from '../content/documents.ts';
 import type { AbortableOptions, ContentStore, Info, Provider } from '../content/store.ts';
-import { DrayError, is } from '../errors.ts';
+import { because, DrayError, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { type ImageConfig, type Manifest, parseImageConfig, parseIndex, parseManifest } from '../spec/documents.ts';
 import { isConfig, isIndex, isManifest, isSchema1 } from '../spec/media-types.ts';
 import { compareOptional, defaultMatcher, type Platform, type PlatformMatcher } from '../spec/platform.ts';
 import { childrenHandler, filterPlatforms, hasChildren, limitManifests, noPlatform } from './children.ts';
-import { walk } from './handlers.ts';
+import { type Handler, walk } from './handlers.ts';
 
 /** How to look at an image. */
 export interface InspectOptions extends AbortableOptions {
@@ -124,19 +124,22 @@ export async function size(provider: Provider, target: Descriptor, options: Insp
   return sum;
 }
 
-/** Bytes of what of an image is in a store, for whatever platforms, documents included, each object once. */
+/**
+ * Bytes of what of an image is in a store, for whatever platforms, documents included, each object once. A document that is
+ * damaged, or none, refers to nothing.
+ */
 export async function presentSize(
   store: Provider & Pick<ContentStore, 'info'>,
   target: Descriptor,
   options: AbortableOptions = {},
 ): Promise<number> {
-  const children = childrenHandler(store);
+  const children = ifReadable(childrenHandler(store));
   let sum = 0;
   await walk(
     async (object, context) => {
       const info = await infoIfThere(store, object.digest);
       sum += info?.size ?? 0;
-      return info === undefined ? [] : children(object, context);
+      return info === undefined ? [] : ((await children(object, context)) ?? []);
     },
     [target],
     options,
@@ -169,18 +172,33 @@ export async function platforms(
   return found;
 }
 
+/** As a handler; undefined for a document that cannot be read: one whose file was lost or damaged, or that is none. */
+function ifReadable(
+  handler: Handler,
+): (...parameters: Parameters<Handler>) => Promise<readonly Descriptor[] | undefined> {
+  return async (target, context) => {
+    try {
+      return await handler(target, context);
+    } catch (error) {
+      if (is(error, 'data-loss') || because(error, 'bad-document')) return undefined;
+      throw error;
+    }
+  };
+}
+
 /** What of an image is in a store. */
 export interface Check {
   /** Whether it could be told what is needed, that is whether the documents are there. */
   readonly available: boolean;
   readonly required: readonly Descriptor[];
   readonly present: readonly Descriptor[];
+  /** Documents that are there and cannot be read count as missing. */
   readonly missing: readonly Descriptor[];
 }
 
 /**
  * What an image needs for a platform and what of it is missing: its documents, config and layers, each with the size its
- * descriptor says. The bytes are not read; `content verify` does that.
+ * descriptor says. Only documents are read; `content verify` reads all.
  */
 export async function check(
   store: Provider & Pick<ContentStore, 'info'>,
@@ -188,23 +206,38 @@ export async function check(
   options: InspectOptions = {},
 ): Promise<Check> {
   const matcher = options.platform ?? defaultMatcher();
-  const children = limitManifests(filterPlatforms(childrenHandler(store), matcher), matcher, 1);
+  const children = ifReadable(limitManifests(filterPlatforms(childrenHandler(store), matcher), matcher, 1));
   const present: Descriptor[] = [];
   const missing: Descriptor[] = [];
   let available = true;
   await walk(
     async (object, context) => {
-      const info = await infoIfThere(store, object.digest);
-      const there = info !== undefined && info.size === object.size;
-      (there ? present : missing).push(object);
-      if (there) return children(object, context);
-      if (hasChildren(object.mediaType)) available = false;
-      return [];
+      const found = (await isThere(store, object, context)) ? await children(object, context) : undefined;
+      (found === undefined ? missing : present).push(object);
+      if (found === undefined && hasChildren(object.mediaType)) available = false;
+      return found ?? [];
     },
     [target],
     options,
   );
   return { available, required: [...present, ...missing], present, missing };
+}
+
+// A store may know a blob whose file is gone; only opening it tells.
+async function isThere(
+  store: Provider & Pick<ContentStore, 'info'>,
+  object: Descriptor,
+  options: AbortableOptions,
+): Promise<boolean> {
+  const info = await infoIfThere(store, object.digest);
+  if (info?.size !== object.size) return false;
+  try {
+    await using _ = await store.reader(object, options);
+    return true;
+  } catch (error) {
+    if (is(error, 'not-found') || is(error, 'data-loss')) return false;
+    throw error;
+  }
 }
 
 /** What a store knows of a blob; undefined when it does not have it. */

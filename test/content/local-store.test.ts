@@ -296,6 +296,10 @@ describe('local store, reading', () => {
     await writeFile(join(fixture.root, 'elsewhere'), 'not a link');
     await symlink(join(fixture.root, 'elsewhere'), path);
     await assert.rejects(fixture.store.reader({ digest }), (error) => is(error, 'failed-precondition'));
+    assert.equal(await fixture.store.has({ digest, size: 10 }), false);
+    await put(fixture.store, Buffer.from('not a link'));
+    await using reader = await fixture.store.reader({ digest });
+    assert.equal(reader.size, 10);
   });
 });
 

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { MemoryStore } from '../../src/content/memory/memory-store.ts';
 import { because, is } from '../../src/errors.ts';
 import { childrenHandler, filterPlatforms, labelChildren, limitManifests } from '../../src/images/children.ts';
-import { check, config, diffIds, manifest, platforms, size } from '../../src/images/inspect.ts';
+import { check, config, diffIds, manifest, platforms, presentSize, size } from '../../src/images/inspect.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { allPlatforms, formatPlatform, only, parsePlatform } from '../../src/spec/platform.ts';
 import { document, type RandomBlob, randomImage } from '../../src/testing/random.ts';
+import { blobFile, put, temporaryStore } from '../metadata/support.ts';
 
 async function holding(blobs: readonly RandomBlob[]): Promise<MemoryStore> {
   const store = new MemoryStore();
@@ -119,6 +121,38 @@ describe('looking at an image', () => {
       (await check(await holding([]), image.root, arm)).missing.map((one) => one.digest),
       [image.root.digest],
     );
+  });
+
+  it('says what is missing where a store knows blobs whose files are gone, cut or rotten, and adds up the rest', async () => {
+    await using fixture = await temporaryStore();
+    const { content } = fixture.services;
+    for (const { bytes } of image.blobs) await put(content, 'r', bytes);
+    const { descriptor, manifest: found } = await manifest(content, image.root, arm);
+    for (const lost of [...found.layers, found.config, descriptor, image.root]) {
+      const path = blobFile(fixture.root, lost.digest);
+      const bytes = await readFile(path);
+      for (const damaged of [undefined, bytes.subarray(1), Buffer.alloc(bytes.length)]) {
+        await rm(path, { force: true });
+        if (damaged !== undefined) await writeFile(path, damaged);
+        const isRotten = damaged?.length === bytes.length && lost !== descriptor && lost !== image.root;
+        const result = await check(content, image.root, arm);
+        assert.deepEqual(
+          result.missing.map((one) => one.digest),
+          isRotten ? [] : [lost.digest],
+        );
+        assert.ok((await presentSize(content, image.root)) >= image.root.size);
+      }
+      await rm(path, { force: true });
+      await writeFile(path, bytes);
+    }
+  });
+
+  it('does not stop at a document that is none', async () => {
+    const root = document(mediaTypes.ociManifest, { schemaVersion: 'none' });
+    const store = await holding([root]);
+    const { available, missing } = await check(store, root.descriptor);
+    assert.deepEqual([available, missing], [false, [root.descriptor]]);
+    assert.equal(await presentSize(store, root.descriptor), root.bytes.length);
   });
 });
 

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, fsync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { mkdir, rename, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { codeOf, is } from '../../errors.ts';
@@ -112,7 +112,11 @@ export class BlobDirectory {
   }
 }
 
-/** Size of the file at `path` in bytes; undefined when there is none. @throws what the disk has. */
+/**
+ * Size of the file at `path` in bytes; undefined when there is none: a link or a directory in its place cannot be read as a
+ * blob. @throws what the disk has.
+ */
 export function sizeIfThere(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.size;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isFile() ? found.size : undefined;
 }
