@@ -41,6 +41,11 @@ function failure(error: unknown, at: string, isPath: boolean): DrayError {
         ...context,
         hint: 'listen at 127.0.0.1, or at 0.0.0.0 for all',
       });
+    case 'EINVAL':
+      return new DrayError('invalid-argument', `cannot listen at ${at}: ${known.message}`, {
+        ...context,
+        hint: isPath ? 'the path of a socket may have about 100 bytes: choose a shorter one' : undefined,
+      });
     default:
       return new DrayError(known.kind, `cannot listen at ${at}: ${known.message}`, context);
   }

@@ -35,6 +35,13 @@ describe('a place to listen at', () => {
     assert.ok(is(error, 'invalid-argument') && /127\.0\.0\.1/.test(error.context.hint ?? ''), error.message);
   });
 
+  it('whose path is too long for a socket is told as such', { skip: process.platform === 'win32' }, async () => {
+    await using directory = await temporaryDirectory();
+    const error = await refusal({ path: directory.join('x'.repeat(200)) });
+    assert.equal(exitCodeOf(error), 2);
+    assert.match(error.context.hint ?? '', /shorter/);
+  });
+
   it('where a file is, or a server that answers, is left as it is', {
     skip: process.platform === 'win32',
   }, async (t) => {

@@ -17,8 +17,12 @@ const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
  */
 export function hostsFor(address: string, others: readonly string[]): ReadonlySet<string> | undefined {
   if (!isLoopback(address) && others.length === 0) return undefined;
-  const own = isIP(address) === 6 ? `[${address}]` : address;
-  return new Set([...loopbackNames, own, ...others].map((name) => name.toLowerCase()));
+  return new Set([...loopbackNames, address, ...others].map(hostIn));
+}
+
+// As it is in a `Host` header, without the port.
+function hostIn(text: string): string {
+  return isIP(text) === 6 ? `[${text.toLowerCase()}]` : text.toLowerCase().replace(/:\d+$/, '');
 }
 
 /** Whether nobody but this machine can reach an address. */
@@ -29,7 +33,7 @@ export function isLoopback(address: string): boolean {
 /** @throws DrayError `DENIED` for a request that a page on the web seems to have made. */
 export function checkOrigin({ headers, method }: IncomingMessage, { hosts }: GuardOptions): void {
   const host = headers.host?.toLowerCase() ?? '';
-  const name = host.replace(/:\d+$/, '');
+  const name = hostIn(host);
   if (hosts !== undefined && !hosts.has(name) && !name.endsWith('.localhost')) {
     throw refusal('DENIED', `this registry is not ${JSON.stringify(name.slice(0, 100))}`, {
       status: 421,

@@ -6,7 +6,7 @@ import { refusal } from './codes.ts';
 import { type Endpoint, endpointsOf } from './endpoints.ts';
 import type { Exchange } from './exchange.ts';
 import { checkOrigin, type GuardOptions } from './guard.ts';
-import type { RequestRecord } from './log.ts';
+import { failureText, type RequestRecord } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { type RepositoryName, repositoryName } from './names.ts';
 import { replyBytes, replyError } from './reply.ts';
@@ -160,9 +160,7 @@ export class Handler {
       milliseconds,
       user: note.user,
       remote: note.remote,
-      ...(note.failure === undefined || status === 404
-        ? {}
-        : { error: String((note.failure as Error).message ?? note.failure) }),
+      ...(note.failure === undefined || status === 404 ? {} : { error: failureText(note.failure) }),
     };
     this.#options.metrics.end(record);
     this.#options.onRequest?.(record);

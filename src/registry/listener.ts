@@ -83,15 +83,25 @@ function createTls({
   ...settings
 }: TlsOptions & { requestTimeout: number }): Server {
   try {
-    const ca = clientAuthorities === undefined ? {} : { ca: [clientAuthorities].flat() as (string | Buffer)[] };
-    const mutual = clientAuthorities === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
-    return createTlsServer({ ...settings, cert: certificate, key, ...ca, ...mutual });
+    const ca = clientAuthorities === undefined ? undefined : ([clientAuthorities].flat() as (string | Buffer)[]);
+    ca?.forEach(checkAuthority);
+    const mutual = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+    return createTlsServer({ ...settings, cert: certificate, key, ...mutual });
   } catch (error) {
+    if (error instanceof DrayError) throw error;
     throw new DrayError('invalid-argument', `the certificate or its key cannot be used: ${(error as Error).message}`, {
       hint: 'both have to be PEM, and the key has to be that of the certificate',
       cause: error,
     });
   }
+}
+
+// TLS takes anything for one, and then knows no client.
+function checkAuthority(text: string | Buffer): void {
+  if (text.includes('-----BEGIN CERTIFICATE-----') || text.includes('-----BEGIN TRUSTED CERTIFICATE-----')) return;
+  throw new DrayError('invalid-argument', 'there is no certificate among the authorities of clients', {
+    hint: 'give the certificates that clients are signed with, as PEM',
+  });
 }
 
 function addressOf(server: Server, { socketPath }: ListenerOptions): string {

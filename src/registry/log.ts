@@ -22,6 +22,19 @@ export interface RequestRecord {
   readonly error?: string | undefined;
 }
 
+/** What went wrong, and why: whoever runs the registry has nothing but the log to find it by. */
+export function failureText(error: unknown): string {
+  let text = String((error as Error | undefined)?.message ?? error);
+  for (let cause = causeOf(error); cause !== undefined; cause = causeOf(cause)) {
+    if (cause instanceof Error && !text.includes(cause.message)) text += `: ${cause.message}`;
+  }
+  return text;
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
+}
+
 /** A record as one line of text: `2026-01-31T12:00:00.000Z GET /v2/ 200 2B 0.4ms id=… user=- remote=127.0.0.1`. */
 export function formatRequest(record: RequestRecord): string {
   const { id, time, method, path, status, received, sent, milliseconds, user, remote, error } = record;

@@ -31,7 +31,7 @@ async function raw(url: string, bytes: string, until: RegExp = /\r\n\r\n/): Prom
 
 group('a request', () => {
   it('for another host than this one is turned away', async () => {
-    await using registry = await serve({ hosts: ['registry.test'] });
+    await using registry = await serve({ hosts: ['registry.test', 'other.test:5000'] });
     for (const [host, status] of [
       ['localhost', 200],
       ['localhost:1234', 200],
@@ -39,6 +39,8 @@ group('a request', () => {
       ['[::1]:5000', 200],
       ['registry.test:5000', 200],
       ['REGISTRY.test', 200],
+      ['other.test', 200],
+      ['other.test:5000', 200],
       ['dray.localhost', 200],
       ['evil.example', 421],
       ['evil.example:5000', 421],
@@ -367,6 +369,9 @@ group('TLS', { skip: unlessInstalled('openssl') }, () => {
 
   it('with a certificate that is none is refused at the start', async () => {
     await assert.rejects(serve({ tls: { certificate: 'x', key: 'y' } }), { kind: 'invalid-argument' });
+    await using directory = await temporaryDirectory();
+    const tls = { ...(await certificate(directory.path)), clientAuthorities: 'x' };
+    await assert.rejects(serve({ tls }), { kind: 'invalid-argument', message: /authorities/ });
   });
 });
 
@@ -446,6 +451,15 @@ group('the log', () => {
       formatRequest(get),
       /^\d{4}-\S+Z GET \/v2\/app\/blobs\/sha256:\w+ 200 1234B [\d.]+ms id=\S+ user=- remote=127.0.0.1$/,
     );
+  });
+
+  it('says why something went wrong', async () => {
+    const cause = new Error('the line 3 is wrong');
+    const intercept = (): Promise<boolean> => Promise.reject(new Error('nobody is known', { cause }));
+    await using registry = await serve({ intercept });
+    const { body } = await registry.send('GET', '/v2/');
+    assert.doesNotMatch(body.toString(), /line 3/);
+    assert.equal((await registry.recorded(() => true)).error, 'nobody is known: the line 3 is wrong');
   });
 
   it('names the client also when it has closed the connection', async () => {
