@@ -32,9 +32,13 @@ export class BlobFiles {
     return sizeIfThere(this.#paths.blob(digest));
   }
 
-  /** Marks a file as committed now: one that was there before the store is the store's from then on. */
-  touchNow(digest: Digest): void {
-    const seconds = Number(Timestamp.now().nanoseconds) / 1e9;
+  /**
+   * Marks a file as committed now: one that was there before the store is the store's from then on, also when the clock has
+   * gone back to before `since`, when the store was made.
+   */
+  touchNow(digest: Digest, since: Timestamp): void {
+    // Seconds as a number are off by a fraction of a microsecond.
+    const seconds = Math.max(Number(Timestamp.now().nanoseconds), Number(since.nanoseconds) + 1e6) / 1e9;
     utimesSync(this.#paths.blob(digest), seconds, seconds);
   }
 

@@ -55,3 +55,8 @@ export function infoOf({ digest, size, labels, created_at, updated_at }: BlobRow
     updatedAt: new Timestamp(updated_at),
   };
 }
+
+/** When the store's database was made: files that are older are not the store's, until it adopts them. */
+export function madeAt(rows: Rows): Timestamp {
+  return new Timestamp(rows.get<{ created_at: bigint }>('SELECT created_at FROM store')?.created_at ?? 0n);
+}

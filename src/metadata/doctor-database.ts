@@ -4,6 +4,7 @@ import { databaseFailure } from '../content/local/sqlite.ts';
 import { codeOf, is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import type { BlobFiles } from './blob-files.ts';
+import { madeAt } from './blobs.ts';
 import { Database, type Rows, type Transaction } from './database.ts';
 
 /**
@@ -39,7 +40,7 @@ export async function salvage(path: string, files: BlobFiles): Promise<{ detail:
     const copied = copyAll(aside, transaction);
     // Files that have an entry again are the store's again, not older than it.
     for (const { digest } of transaction.all<{ digest: Digest }>('SELECT DISTINCT digest FROM blob'))
-      if (files.size(digest) !== undefined) files.touchNow(digest);
+      if (files.size(digest) !== undefined) files.touchNow(digest, madeAt(transaction));
     return copied;
   });
   return { detail: `${rows} rows kept, the damaged file is ${aside}`, repaired: true };

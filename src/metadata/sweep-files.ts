@@ -1,6 +1,6 @@
 import type { Digest } from '../spec/digest.ts';
-import { Timestamp } from '../spec/timestamp.ts';
 import type { BlobFile } from './blob-files.ts';
+import { madeAt } from './blobs.ts';
 import type { CollectOptions, Removed } from './collect.ts';
 import type { Rows } from './database.ts';
 import type { OpenParts } from './parts.ts';
@@ -70,9 +70,4 @@ function unneeded(rows: Rows, digests: readonly Digest[]): Digest[] {
     JSON.stringify(digests),
   );
   return found.map(({ digest }) => digest);
-}
-
-/** When the store's database was made. */
-function madeAt(rows: Rows): Timestamp {
-  return new Timestamp(rows.get<{ created_at: bigint }>('SELECT created_at FROM store')?.created_at ?? 0n);
 }

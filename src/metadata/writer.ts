@@ -5,7 +5,7 @@ import type { AbortableOptions, CommitOptions, Info, Status, Target, Writer } fr
 import { DrayError, is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
-import { findBlob, putBlob } from './blobs.ts';
+import { findBlob, madeAt, putBlob } from './blobs.ts';
 import type { Transaction } from './database.ts';
 import { publish } from './events.ts';
 import { putIngest, recordGrace, removeIngest } from './ingests.ts';
@@ -146,8 +146,11 @@ export class NamespacedWriter implements Writer {
     { labels = {} }: CommitOptions,
   ): Info | undefined {
     const { namespace, files, lease, token } = this.#context;
-    if (files.size(digest) !== size) throw takenAway(digest);
-    if (this.#adopted !== undefined) files.touchNow(digest);
+    const file = files.findNow(digest);
+    if (file?.size !== size) throw takenAway(digest);
+    const since = madeAt(transaction);
+    const isEarly = file.committedAt.nanoseconds < since.nanoseconds;
+    if (this.#adopted !== undefined || isEarly) files.touchNow(digest, since);
     ensureNamespace(transaction, namespace);
     removeIngest(transaction, namespace, this.ref, token);
     if (lease !== undefined) {

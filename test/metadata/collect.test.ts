@@ -296,6 +296,18 @@ describe('a collection', () => {
     assert.equal((await readdir(join(directory, '..'))).length, 3);
   });
 
+  it('takes files of a store that was made while the clock was ahead', async () => {
+    await using fixture = await temporaryStore();
+    const { services, store } = fixture;
+    await store.database.write((transaction) =>
+      transaction.run('UPDATE store SET created_at = created_at + 3600000000000'),
+    );
+    const { digest } = await put(services.content, 'a', 'early');
+    await services.content.delete(digest);
+    await store.collect();
+    assert.equal(existsSync(blobFile(fixture.root, digest)), false);
+  });
+
   it('takes a blob from before the store once it was adopted and given up', async () => {
     await using fixture = await temporaryStore();
     const { content } = fixture.services;
