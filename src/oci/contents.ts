@@ -1,5 +1,6 @@
+import { DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { parseIndex, parseLayout } from '../spec/documents.ts';
+import { documentLimit, fanOutLimit, parseIndex, parseLayout } from '../spec/documents.ts';
 import { mediaTypes } from '../spec/media-types.ts';
 import { badArchive, shown } from './archive-error.ts';
 import type { Catalog } from './catalog.ts';
@@ -112,10 +113,25 @@ export function entryOf({ target, imageName, refName, subject }: ArchiveImage): 
   return { ...target, annotations: { ...target.annotations, ...naming } };
 }
 
-/** The index of a layout that lists these descriptors, in their order. */
+/** The index of a layout that lists these descriptors, in their order. @throws DrayError as {@link encodeReadable} does. */
 export function encodeIndex(manifests: readonly Descriptor[]): Buffer {
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: manifests.map(orderedDescriptor) };
-  return Buffer.from(JSON.stringify(index));
+  return encodeReadable(index);
+}
+
+/**
+ * The bytes of an index, when they can be read again: one entry too many would take the others with it.
+ * @throws DrayError `failed-precondition` over the limits of a document.
+ */
+export function encodeReadable(index: { readonly manifests: readonly Descriptor[] }): Buffer {
+  const bytes = Buffer.from(JSON.stringify(index));
+  const { length } = index.manifests;
+  if (length <= fanOutLimit && bytes.byteLength <= documentLimit) return bytes;
+  throw new DrayError(
+    'failed-precondition',
+    `an index of ${length} entries, ${bytes.byteLength} bytes, is over the limit of ${fanOutLimit} entries and ${documentLimit} bytes`,
+    { hint: 'put some of the images into another layout or archive' },
+  );
 }
 
 /** The `oci-layout` file. */

@@ -1,6 +1,6 @@
 import type { Descriptor } from '../spec/descriptor.ts';
 import { parseIndex } from '../spec/documents.ts';
-import { annotations, encodeIndex, orderedDescriptor } from './contents.ts';
+import { annotations, encodeIndex, encodeReadable, orderedDescriptor } from './contents.ts';
 
 /** Annotations that name an entry. */
 const nameKeys = [annotations.imageName, annotations.refName];
@@ -8,7 +8,7 @@ const nameKeys = [annotations.imageName, annotations.refName];
 /**
  * An `index.json` with more entries in it. A name that a new entry has is taken from the old one, which goes when it has no
  * other; an object without a name is added only if it is not listed at all. What nobody knows of stays as it is.
- * @throws DrayError `invalid-argument`, reason `bad-document`, when the old one is none.
+ * @throws DrayError `invalid-argument`, reason `bad-document`, when the old one is none; `failed-precondition` when the new one would be too large.
  */
 export function mergeIndex(bytes: Uint8Array | undefined, entries: readonly Descriptor[]): Uint8Array {
   if (bytes === undefined) return encodeIndex(entries);
@@ -22,7 +22,7 @@ export function mergeIndex(bytes: Uint8Array | undefined, entries: readonly Desc
     } else manifests = manifests.flatMap((old) => without(old, names));
     manifests.push(orderedDescriptor(entry));
   }
-  return Buffer.from(JSON.stringify({ ...index, manifests }));
+  return encodeReadable({ ...index, manifests });
 }
 
 type Naming = readonly [key: string, name: string];

@@ -130,6 +130,23 @@ describe('a layout directory as a place', () => {
     ]);
   });
 
+  it('takes no entry more than a layout may have and still be read', async () => {
+    await using directory = await temporaryDirectory();
+    const manifests = Array.from({ length: 10_000 }, (_, tag) => ({
+      ...other.root,
+      annotations: { 'org.opencontainers.image.ref.name': `t${tag}` },
+    }));
+    await writeFile(directory.join('index.json'), JSON.stringify({ manifests }));
+    await fails(
+      copyTo(new LayoutPlace(directory.path, { image: 'more' }), image.root),
+      'failed-precondition',
+      undefined,
+      /10001 entries/,
+    );
+    assert.equal((await indexOf(directory.path)).manifests.length, 10_000);
+    await copyTo(new LayoutPlace(directory.path, { image: 't7' }), image.root);
+  });
+
   it('an image of several platforms may be there in part', async () => {
     await using directory = await temporaryDirectory();
     const arm = (ones: readonly Descriptor[]) =>
