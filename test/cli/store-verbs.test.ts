@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { openStore } from '../../src/metadata/open-store.ts';
 import { type Digest, digestOf, encodedOf } from '../../src/spec/digest.ts';
+import { mediaTypes } from '../../src/spec/media-types.ts';
 import { dray, drayDone, program } from '../support/command.ts';
 import { run, start } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -210,6 +212,33 @@ describe('the command, on a store', () => {
       assert.deepEqual([status.offset, status.active], [200_000, false]);
       assert.equal((await readFile(data)).byteLength, 200_000);
     }
+  });
+
+  it('lists and checks all images when the document of one is gone, and tells how each thing is mended', async () => {
+    await using directory = await temporaryDirectory();
+    const environment = { DRAY_ROOT: directory.path };
+    const mediaType = mediaTypes.ociManifest;
+    const digest = (await drayDone(['content', 'ingest', 'one'], { environment, input: 'lost' })) as Digest;
+    {
+      await using store = await openStore({ root: directory.path });
+      const { images } = store.services('default');
+      await images.create({ name: 'docker.io/library/lost:1', target: { mediaType, digest, size: 4 } });
+      await images.create({ name: 'docker.io/library/zero:1', target: { mediaType, digest: absent, size: 6 } });
+    }
+    await rm(join(directory.path, 'content', 'blobs', 'sha256', encodedOf(digest)));
+    assert.match(await drayDone(['images', 'ls', '-q'], { environment }), /lost:1\n.*zero:1$/);
+    const checked = await dray(['images', 'check', '--json'], { environment });
+    assert.equal(checked.code, 5);
+    const missing = JSON.parse(checked.stdout).map(
+      (image: { missing: { digest: Digest }[] }) => image.missing[0]?.digest,
+    );
+    assert.deepEqual(missing, [digest, absent]);
+    const found = await dray(['doctor'], { environment });
+    assert.match(found.stderr, /doctor --repair\n.*dray pull/);
+    const mended = await dray(['doctor', '--repair'], { environment });
+    assert.deepEqual([found.code, mended.code], [5, 5]);
+    const left = await dray(['doctor'], { environment });
+    assert.match(left.stderr, /^(?!.*--repair).*dray pull/s);
   });
 
   it('says which flag, path or disk is in the way', async () => {

@@ -18,6 +18,7 @@ export const command: Command = {
     const backup = args.string('backup');
     if (backup !== undefined) await (await context.store()).backup(backup);
     let wrong = 0;
+    let gone = 0;
     const findings = async function* () {
       for await (const finding of doctor({
         root,
@@ -26,6 +27,7 @@ export const command: Command = {
         signal,
       })) {
         wrong += Number(!finding.repaired && finding.problem !== 'foreign-file');
+        gone += Number(finding.problem === 'missing-target');
         yield finding;
       }
     };
@@ -42,7 +44,9 @@ export const command: Command = {
       ],
       (finding) => finding,
     );
-    if (wrong > 0 && !args.flag('repair')) output.note('mend with dray doctor --repair');
+    if (wrong > gone && !args.flag('repair')) output.note('mend with dray doctor --repair');
+    if (gone > 0)
+      output.note('of images without their target: dray pull brings it back, dray images rm removes the name');
     return wrong > 0 ? different : 0;
   },
 };
