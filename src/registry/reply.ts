@@ -50,7 +50,7 @@ export async function replyStream(
 async function written({ response, signal, stall }: Exchange, chunk: Uint8Array): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const stop = (): void => reject(signal.reason);
-  const timer = setTimeout(() => reject(unread(stall)), stall);
+  const timer = setTimeout(() => reject(unread(chunk.byteLength, stall)), stall);
   signal.addEventListener('abort', stop, { once: true });
   try {
     signal.throwIfAborted();
@@ -62,8 +62,8 @@ async function written({ response, signal, stall }: Exchange, chunk: Uint8Array)
   }
 }
 
-function unread(stall: number): DrayError {
-  return new DrayError('aborted', `the client read nothing for ${stall / 1000} seconds`);
+function unread(bytes: number, stall: number): DrayError {
+  return new DrayError('aborted', `the client did not read ${bytes} bytes in ${stall / 1000} seconds`);
 }
 
 /**

@@ -84,7 +84,7 @@ export function digestFrom(text: string): Digest {
 export function tagFrom(text: string): string {
   if (isTag(text)) return text;
   throw refusal('TAG_INVALID', `invalid tag ${JSON.stringify(text.slice(0, 200))}`, {
-    hint: 'a tag has at most 128 letters, digits, dots, dashes and underscores',
+    hint: 'a tag has at most 128 letters, digits, dots, dashes and underscores, and begins with no dot or dash',
   });
 }
 

@@ -190,8 +190,9 @@ it('a client that stops reading loses its connection', async () => {
   socket.pause();
   socket.on('error', () => {});
   socket.write(`GET /v2/app/blobs/${large.descriptor.digest} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-  const { sent } = await registry.recorded(({ method }) => method === 'GET');
+  const { sent, error } = await registry.recorded(({ method }) => method === 'GET');
   assert.ok(sent < 20_000_000);
+  assert.match(error ?? '', /did not read \d+ bytes in 0\.2 seconds/);
   socket.destroy();
 });
 
