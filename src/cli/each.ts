@@ -1,4 +1,5 @@
 import { DrayError, toDrayError } from '../errors.ts';
+import { withoutCredentials } from '../spec/without-credentials.ts';
 import type { Context } from './context.ts';
 import { exitCodeOf, reportError } from './failures.ts';
 
@@ -33,7 +34,7 @@ export async function each(
       if (!output.json) await output.line(output.quiet ? (said.quiet ?? said.text) : said.text);
     } catch (error) {
       signal.throwIfAborted();
-      const known = named(error, `${context.name} ${name}`);
+      const known = named(error, `${context.name} ${withoutCredentials(name)}`);
       if (names.length === 1) throw known;
       failures.push(known);
       reportError(known, output);

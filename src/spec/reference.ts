@@ -1,5 +1,6 @@
 import { DrayError } from '../errors.ts';
 import { type Digest, parseDigest } from './digest.ts';
+import { withoutCredentials } from './without-credentials.ts';
 
 /**
  * An image reference, docker's rules applied: `redis` is `docker.io/library/redis:latest`. With a tag and a digest, the
@@ -51,6 +52,7 @@ export function parseRepository(text: string): Reference {
  */
 export function parseRegistry(text: string): string {
   if (isDomain(text)) return text;
+  if (text.includes('@')) throw holdsCredentials('registry');
   const host = text.replace(/^[a-z][a-z0-9+.-]*:\/\//i, '').replace(/\/.*$/s, '');
   throw new DrayError('invalid-argument', `${JSON.stringify(text)} is not a registry`, {
     hint: isDomain(host) ? `try ${host}` : 'a registry is a host, such as registry.example.com:5000',
@@ -159,6 +161,7 @@ function parseDigestOf(digest: string, text: string): Digest {
 
 function rejectForeign(bare: string, text: string): void {
   if (bare === '') throw invalid(text, 'it is empty');
+  if (withoutCredentials(bare) !== bare) throw holdsCredentials('reference');
   if (bare.length > maximumLength) throw invalid(text, `it is longer than ${maximumLength} characters`);
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(bare)?.[0];
   if (scheme !== undefined) throw invalid(text, 'it is a URL', `try ${bare.slice(scheme.length)}`);
@@ -179,6 +182,12 @@ function checkPath(path: string, text: string): void {
     throw invalid(text, 'a repository must be in lower case', `try ${text.replace(path, path.toLowerCase())}`);
   }
   throw invalid(text, `${JSON.stringify(path)} is not a repository`);
+}
+
+function holdsCredentials(of: string): DrayError {
+  return new DrayError('invalid-argument', `invalid ${of}: there is a user, or a password, before the host`, {
+    hint: 'a reference has no credentials; dray login HOST keeps those of a registry',
+  });
 }
 
 function invalid(text: string, problem: string, hint?: string): DrayError {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { DrayError, is } from '../../src/errors.ts';
 import { digestOf } from '../../src/spec/digest.ts';
@@ -11,8 +12,10 @@ import {
   parseRepository,
   type Reference,
 } from '../../src/spec/reference.ts';
+import { withoutCredentials } from '../../src/spec/without-credentials.ts';
 
 const digest = digestOf('reference');
+const secret = 'canary';
 const sha512 = digestOf('reference', 'sha512');
 
 describe('reference', () => {
@@ -63,7 +66,7 @@ describe('reference', () => {
     ['ghcr.io/a_-b', /repository/],
     ['ghcr.io/a___b', /repository/],
     [`ghcr.io/${'a'.repeat(256)}`, /255/],
-    ['user:pass@ghcr.io/app', /digest/],
+    ['user:pass@ghcr.io/app', /before the host/],
     ['ghcr.io:99999/app', /port/],
     ['ghcr.io:0/app', /port/],
     ['under_score.io/app', /host/],
@@ -168,7 +171,37 @@ describe('a registry', () => {
         (error) => is(error, 'invalid-argument') && error.context.hint === 'try r.io',
         text,
       );
-    for (const text of ['', 'x y', 'r.io:0', 'r.io:99999', 'user:pass@r.io', '-r.io'])
+    for (const text of ['', 'x y', 'r.io:0', 'r.io:99999', '-r.io'])
       assert.throws(() => parseRegistry(text), /is not a registry/, text);
+  });
+});
+
+describe('credentials in a reference', () => {
+  const written = [
+    'bob:canary@host/app',
+    'https://bob:canary@host/app',
+    'bob:canary/1@host/app:1',
+    `bob:c@canary@host/a@${digest}`,
+  ];
+  for (const text of written)
+    it(`${text.replaceAll(secret, 'SECRET')} is refused, and they are not shown`, () => {
+      for (const parse of [parseReference, parseRepository, parseRegistry])
+        assert.throws(
+          () => parse(text),
+          (error: Error) => !inspect(error).includes(secret),
+        );
+      assert.ok(!withoutCredentials(`copy ${text} oci:x`).includes(secret));
+    });
+
+  it('a registry with them is refused, and they are not shown', () => {
+    assert.throws(
+      () => parseRegistry('bob:canary@host'),
+      (error: Error) => !inspect(error).includes(secret),
+    );
+  });
+
+  it('what has none stays as it is', () => {
+    const text = `copy redis:7@${digest} alpine@latest a@b https://host:5000/app oci:/x`;
+    assert.equal(withoutCredentials(text), text);
   });
 });
