@@ -3,11 +3,11 @@ import { type Algorithm, algorithmOf, type Digest, digestOf } from '../../spec/d
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkChunk } from '../chunk.ts';
 import { checkLabels } from '../labels.ts';
+import { OneCall } from '../one-call.ts';
 import { checkExpected, checkSize } from '../outcomes.ts';
 import { checkCut } from '../range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
 import { storeFailure } from './failure.ts';
-import { OneCall } from './one-call.ts';
 
 /** Ingests that are said to become no larger than this begin in memory; in bytes. */
 export const smallIngest: number = 64 * 1024;

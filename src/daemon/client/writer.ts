@@ -1,6 +1,7 @@
 import { unlessAborted } from '../../content/abort.ts';
 import { checkChunk } from '../../content/chunk.ts';
 import { checkLabels } from '../../content/labels.ts';
+import { OneCall } from '../../content/one-call.ts';
 import { mismatch } from '../../content/outcomes.ts';
 import { checkCut } from '../../content/range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../../content/store.ts';
@@ -11,7 +12,7 @@ import type { Position, WriteCall } from './write-call.ts';
 /** The most bytes in one message. */
 const messageSize = 1024 * 1024;
 
-/** Messages on their way at once: one that the daemon works on, and one that it finds then. */
+/** Messages on their way while the next is gathered: one that the daemon works on, and one that it finds then. */
 const messagesAtOnce = 2;
 
 /** What a writer needs of its store. */
@@ -40,6 +41,8 @@ export class DaemonWriter implements Writer {
   #offset: number;
   /** Messages that were not answered yet, with their buffers, oldest first. */
   readonly #sending: { readonly done: Promise<void>; readonly buffer: Buffer }[] = [];
+  readonly #free: Buffer[] = [];
+  readonly #calls = new OneCall();
   #failed = false;
   #closing: Promise<void> | undefined;
 
@@ -80,6 +83,10 @@ export class DaemonWriter implements Writer {
     signal?.throwIfAborted();
     checkChunk(chunk);
     this.#checkOpen('write to');
+    await this.#calls.run(`write to ingest ${this.ref}`, () => this.#write(chunk, signal));
+  }
+
+  async #write(chunk: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     for (let at = 0; at < chunk.byteLength; ) {
       const part = chunk.subarray(at, at + this.#buffer.byteLength - this.#filled);
       this.#buffer.set(part, this.#filled);
@@ -89,10 +96,10 @@ export class DaemonWriter implements Writer {
     }
   }
 
+  // Nothing is waited for before the next buffer is in place: whoever asks for the status meanwhile sends what is gathered, too.
   async #send(): Promise<void> {
     const [buffer, data] = [this.#buffer, this.#buffer.subarray(0, this.#filled)];
-    const free = this.#sending.length < messagesAtOnce ? undefined : await this.#oldest();
-    this.#buffer = free ?? Buffer.allocUnsafe(messageSize);
+    this.#buffer = this.#free.pop() ?? Buffer.allocUnsafe(messageSize);
     this.#filled = 0;
     const offset = this.#offset;
     this.#offset += data.byteLength;
@@ -100,14 +107,15 @@ export class DaemonWriter implements Writer {
     // Told by the next one that asks.
     done.catch(() => {});
     this.#sending.push({ done, buffer });
+    while (this.#sending.length > messagesAtOnce) await this.#oldest();
   }
 
-  /** The buffer of the oldest message, when that has arrived. */
-  async #oldest(): Promise<Buffer | undefined> {
+  async #oldest(): Promise<void> {
     const [first] = this.#sending;
     await first?.done;
+    if (first === undefined || this.#sending[0] !== first) return;
     this.#sending.shift();
-    return first !== undefined && first.buffer.byteLength === messageSize ? first.buffer : undefined;
+    if (first.buffer.byteLength === messageSize) this.#free.push(first.buffer);
   }
 
   async #flush(): Promise<void> {
@@ -117,6 +125,10 @@ export class DaemonWriter implements Writer {
 
   async truncate(size: number): Promise<void> {
     this.#checkOpen('truncate');
+    await this.#calls.run(`truncate ingest ${this.ref}`, () => this.#truncate(size));
+  }
+
+  async #truncate(size: number): Promise<void> {
     await this.#flush();
     checkCut(this.ref, this.#offset, size);
     if (size === this.#offset) return;
@@ -130,7 +142,10 @@ export class DaemonWriter implements Writer {
 
   async commit(expected: CommitOptions = {}): Promise<Info> {
     this.#checkOpen('commit');
-    const { signal, labels = {}, size, digest } = expected;
+    return await this.#calls.run(`commit ingest ${this.ref}`, () => this.#commit(expected));
+  }
+
+  async #commit({ signal, labels = {}, size, digest }: CommitOptions): Promise<Info> {
     try {
       checkLabels(labels);
       signal?.throwIfAborted();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import { digestOf, emptyDigest } from '../../spec/digest.ts';
 import { randomBytes } from '../random.ts';
 import { readAll, refs } from './blobs.ts';
@@ -74,6 +75,23 @@ export function ingestCases(check: Check): void {
     assert.deepEqual(commits.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
     const expected = Buffer.concat([...written, three]);
     assert.deepEqual(await readAll(store, digestOf(expected)), expected);
+  });
+
+  check('asking how far it is while bytes are being written changes nothing of them', async (store) => {
+    const bytes = randomBytes(5_000_000, 'asked');
+    const writer = await store.writer({ ref: 'asked' });
+    let isWritten = false;
+    const writing = writer.write(bytes).finally(() => {
+      isWritten = true;
+    });
+    while (!isWritten) {
+      const { offset } = await writer.status();
+      assert.ok(offset <= bytes.byteLength, `${offset}`);
+      await setImmediate();
+    }
+    await writing;
+    await writer.commit();
+    assert.equal((await store.info(digestOf(bytes))).size, bytes.byteLength);
   });
 
   check('a closed writer cannot be used, and closing it again is fine', async (store) => {

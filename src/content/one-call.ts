@@ -1,4 +1,4 @@
-import { DrayError } from '../../errors.ts';
+import { DrayError } from '../errors.ts';
 
 /**
  * Lets one call at a time into something that would do wrong with two: of writes that do not wait for each other, each would
