@@ -75,15 +75,17 @@ function lastOfStep(rows: Rows, { namespace, digest }: BlobKey): BlobKey | undef
   return rows.get<BlobKey>(sql, namespace, digest);
 }
 
+const removedInStep = 500n;
+
 function* remove(transaction: Transaction, now: Timestamp): Steps {
   transaction.run('DELETE FROM lease WHERE expires_at < ?', now.nanoseconds);
   const listed = (type: string): string => `SELECT namespace, id FROM temp.garbage WHERE type = '${type}'`;
   transaction.run(`DELETE FROM image WHERE (namespace, name) IN (${listed('image')})`);
   const { count } = transaction.get<{ count: bigint }>('SELECT count(*) AS count FROM temp.garbage') ?? { count: 0n };
-  for (let after = 0n; after < count; after += 500n) {
+  for (let after = 0n; after < count; after += removedInStep) {
     yield;
     const sql = `DELETE FROM blob WHERE (namespace, digest) IN (${listed('content')} AND position > ? AND position <= ?)`;
-    transaction.run(sql, after, after + 500n);
+    transaction.run(sql, after, after + removedInStep);
   }
   yield;
   transaction.run(
