@@ -36,6 +36,13 @@ export function locked(ref: string, since: Timestamp): DrayError {
   });
 }
 
+/** `failed-precondition`: a writer was used after its commit or its end. */
+export function closedWriter(verb: string, ref: string): DrayError {
+  return new DrayError('failed-precondition', `cannot ${verb} ingest ${ref}: its writer is closed`, {
+    hint: 'open the ingest again',
+  });
+}
+
 /** `failed-precondition`: a commit found other bytes than it was told to. */
 export function mismatch(reason: 'digest-mismatch' | 'size-mismatch', message: string): DrayError {
   return new DrayError('failed-precondition', message, {

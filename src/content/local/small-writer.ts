@@ -1,12 +1,12 @@
-import { DrayError, is } from '../../errors.ts';
+import { is } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest, digestOf } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkChunk } from '../chunk.ts';
 import { checkLabels } from '../labels.ts';
-import { OneCall } from '../one-call.ts';
 import { checkExpected, checkSize } from '../outcomes.ts';
 import { checkCut } from '../range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
+import { WriterCalls } from '../writer-calls.ts';
 import { storeFailure } from './failure.ts';
 
 /** Ingests that are said to become no larger than this begin in memory; in bytes. */
@@ -38,13 +38,13 @@ export class SmallWriter implements Writer {
   #updatedAt = this.#startedAt;
   #offset = 0;
   #onDisk: Writer | undefined;
-  readonly #calls = new OneCall();
-  #isClosed = false;
+  readonly #calls: WriterCalls;
   /** Whether there is nothing left to keep. */
   #isGone = false;
 
   constructor(context: SmallWriterContext) {
     this.ref = context.ref;
+    this.#calls = new WriterCalls(context.ref);
     this.#context = context;
     this.#bytes = Buffer.allocUnsafe(context.total);
   }
@@ -57,7 +57,7 @@ export class SmallWriter implements Writer {
   get current(): Status {
     const { total } = this.#context;
     const [startedAt, updatedAt] = [this.#startedAt, this.#updatedAt];
-    return { ref: this.ref, offset: this.#offset, total, startedAt, updatedAt, active: !this.#isClosed };
+    return { ref: this.ref, offset: this.#offset, total, startedAt, updatedAt, active: !this.#calls.isClosed };
   }
 
   async digest(): Promise<Digest> {
@@ -71,7 +71,7 @@ export class SmallWriter implements Writer {
   async write(chunk: Uint8Array, options: AbortableOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
     checkChunk(chunk);
-    await this.#run('write to', () => this.#write(chunk, options));
+    await this.#calls.run('write to', () => this.#write(chunk, options));
   }
 
   async #write(chunk: Uint8Array, options: AbortableOptions): Promise<void> {
@@ -83,7 +83,7 @@ export class SmallWriter implements Writer {
   }
 
   async truncate(size: number): Promise<void> {
-    await this.#run('truncate', () => this.#truncate(size));
+    await this.#calls.run('truncate', () => this.#truncate(size));
   }
 
   async #truncate(size: number): Promise<void> {
@@ -93,7 +93,7 @@ export class SmallWriter implements Writer {
   }
 
   async commit(expected: CommitOptions = {}): Promise<Info> {
-    return await this.#run('commit', () => this.#commit(expected));
+    return await this.#calls.run('commit', () => this.#commit(expected));
   }
 
   async #commit(expected: CommitOptions): Promise<Info> {
@@ -126,21 +126,12 @@ export class SmallWriter implements Writer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (!this.#calls.close()) return;
     try {
       if (this.#onDisk === undefined && !this.#isGone) await this.#spill();
     } finally {
       if (this.#onDisk === undefined) this.#context.release();
       else await this.#onDisk[Symbol.asyncDispose]();
     }
-  }
-
-  #run<T>(verb: string, call: () => Promise<T>): Promise<T> {
-    const what = `${verb} ingest ${this.ref}`;
-    return this.#calls.run(what, async () => {
-      if (this.#isClosed) throw new DrayError('failed-precondition', `cannot ${what}: its writer is closed`);
-      return await call();
-    });
   }
 }

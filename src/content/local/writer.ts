@@ -4,10 +4,10 @@ import { type Algorithm, algorithmOf, type Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkChunk } from '../chunk.ts';
 import { checkLabels } from '../labels.ts';
-import { OneCall } from '../one-call.ts';
 import { checkExpected, checkSize, mismatch } from '../outcomes.ts';
 import { checkCut } from '../range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../store.ts';
+import { WriterCalls } from '../writer-calls.ts';
 import type { FlushAhead } from './durable.ts';
 import { storeFailure } from './failure.ts';
 import type { StreamHasher } from './hashing.ts';
@@ -39,12 +39,12 @@ export class LocalWriter implements Writer {
   #hasher: StreamHasher;
   #offset: number;
   #updatedAt: Timestamp;
-  readonly #calls = new OneCall();
-  #closed = false;
+  readonly #calls: WriterCalls;
   #broken: unknown;
 
   constructor(context: WriterContext, ingest: OpenIngest) {
     this.ref = context.ref;
+    this.#calls = new WriterCalls(context.ref);
     this.#context = context;
     this.#handle = ingest.handle;
     this.#flushing = context.flushing(ingest.handle);
@@ -62,7 +62,7 @@ export class LocalWriter implements Writer {
       ...(this.#total === undefined ? {} : { total: this.#total }),
       startedAt: this.#startedAt,
       updatedAt: this.#updatedAt,
-      active: !this.#closed,
+      active: !this.#calls.isClosed,
     };
   }
 
@@ -164,8 +164,7 @@ export class LocalWriter implements Writer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (!this.#calls.close()) return;
     this.#hasher.close();
     try {
       if (!this.#fileClosed) await this.#leave().catch(() => {});
@@ -190,21 +189,13 @@ export class LocalWriter implements Writer {
   }
 
   #run<T>(verb: string, call: () => Promise<T>): Promise<T> {
-    const what = `${verb} ingest ${this.ref}`;
-    return this.#calls.run(what, async () => {
-      this.#checkOpen(what);
-      return await call();
-    });
-  }
-
-  #checkOpen(what: string): void {
-    if (this.#closed) throw new DrayError('failed-precondition', `cannot ${what}: its writer is closed`);
-    if (this.#broken !== undefined) {
-      throw new DrayError('failed-precondition', `cannot ${what}: an earlier write failed`, {
+    return this.#calls.run(verb, async () => {
+      if (this.#broken === undefined) return await call();
+      throw new DrayError('failed-precondition', `cannot ${verb} ingest ${this.ref}: an earlier write failed`, {
         cause: this.#broken,
         hint: 'open it again to go on from what is on disk',
       });
-    }
+    });
   }
 }
 

@@ -15,6 +15,7 @@ import { checkLabels, presentLabels, updateLabels } from '../labels.ts';
 import {
   checkExpected,
   checkSize,
+  closedWriter,
   infoFields,
   ingestExists,
   locked,
@@ -243,8 +244,7 @@ class MemoryWriter implements Writer {
   }
 
   #checkOpen(verb: string): void {
-    if (this.#ingest.writer === this) return;
-    throw new DrayError('failed-precondition', `cannot ${verb} ingest ${this.ref}: its writer is closed`);
+    if (this.#ingest.writer !== this) throw closedWriter(verb, this.ref);
   }
 }
 

@@ -1,10 +1,10 @@
 import { unlessAborted } from '../../content/abort.ts';
 import { checkChunk } from '../../content/chunk.ts';
 import { checkLabels } from '../../content/labels.ts';
-import { OneCall } from '../../content/one-call.ts';
 import { mismatch } from '../../content/outcomes.ts';
 import { checkCut } from '../../content/range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../../content/store.ts';
+import { WriterCalls } from '../../content/writer-calls.ts';
 import { DrayError } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 import type { Position, WriteCall } from './write-call.ts';
@@ -42,13 +42,14 @@ export class DaemonWriter implements Writer {
   /** Messages that were not answered yet, with their buffers, oldest first. */
   readonly #sending: { readonly done: Promise<void>; readonly buffer: Buffer }[] = [];
   readonly #free: Buffer[] = [];
-  readonly #calls = new OneCall();
+  readonly #calls: WriterCalls;
   #failed = false;
   #closing: Promise<void> | undefined;
 
   constructor(context: DaemonWriterContext) {
     const { ref, position } = context;
     this.ref = ref;
+    this.#calls = new WriterCalls(ref);
     this.#context = context;
     this.#offset = position.offset;
     const rest = position.total - position.offset;
@@ -74,7 +75,7 @@ export class DaemonWriter implements Writer {
   }
 
   async #position(): Promise<Position> {
-    this.#checkOpen('ask for');
+    this.#calls.checkOpen('ask for');
     await this.#flush();
     return await this.#run(() => this.#context.call.status());
   }
@@ -82,8 +83,7 @@ export class DaemonWriter implements Writer {
   async write(chunk: Uint8Array, { signal }: AbortableOptions = {}): Promise<void> {
     signal?.throwIfAborted();
     checkChunk(chunk);
-    this.#checkOpen('write to');
-    await this.#calls.run(`write to ingest ${this.ref}`, () => this.#write(chunk, signal));
+    await this.#calls.run('write to', () => this.#write(chunk, signal));
   }
 
   async #write(chunk: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
@@ -124,8 +124,7 @@ export class DaemonWriter implements Writer {
   }
 
   async truncate(size: number): Promise<void> {
-    this.#checkOpen('truncate');
-    await this.#calls.run(`truncate ingest ${this.ref}`, () => this.#truncate(size));
+    await this.#calls.run('truncate', () => this.#truncate(size));
   }
 
   async #truncate(size: number): Promise<void> {
@@ -141,8 +140,7 @@ export class DaemonWriter implements Writer {
   }
 
   async commit(expected: CommitOptions = {}): Promise<Info> {
-    this.#checkOpen('commit');
-    return await this.#calls.run(`commit ingest ${this.ref}`, () => this.#commit(expected));
+    return await this.#calls.run('commit', () => this.#commit(expected));
   }
 
   async #commit({ signal, labels = {}, size, digest }: CommitOptions): Promise<Info> {
@@ -173,7 +171,7 @@ export class DaemonWriter implements Writer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing ??= this.#close();
+    if (this.#calls.close()) this.#closing = this.#close();
     await this.#closing;
   }
 
@@ -187,10 +185,5 @@ export class DaemonWriter implements Writer {
       await call.cancel();
       closed();
     }
-  }
-
-  #checkOpen(verb: string): void {
-    if (this.#closing === undefined) return;
-    throw new DrayError('failed-precondition', `cannot ${verb} ingest ${this.ref}: its writer is closed`);
   }
 }
