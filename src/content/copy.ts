@@ -264,7 +264,10 @@ export async function* fetchVerified(
   yield* verified(await fetcher.fetch(target, options), target);
 }
 
-/** Ingests bytes under a ref without knowing what they are; the digest comes out at the end. */
+/**
+ * Ingests bytes under a ref without knowing what they are; the digest comes out at the end. What there was under the ref is
+ * dropped.
+ */
 export async function ingest(
   store: Ingester,
   options: WriterOptions & {
@@ -274,6 +277,8 @@ export async function ingest(
   stream: AsyncIterable<Uint8Array>,
 ): Promise<Info> {
   await using writer = await openWriter(store, options);
+  // Of an attempt that was interrupted, or of another namespace's blob.
+  if ((await writer.status()).offset > 0) await writer.truncate(0);
   for await (const chunk of stream) await writer.write(chunk, options);
   return await writer.commit({ ...options.expected, labels: options.labels, signal: options.signal });
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { ingest } from '../content/copy.ts';
+import { writeBlob } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
-import { is } from '../errors.ts';
 import { addLabels } from './add-labels.ts';
 import { streamOf } from './byte-source.ts';
 import type { MadeDocument } from './contents.ts';
@@ -20,15 +19,7 @@ export async function storeDocument(
 ): Promise<void> {
   // A ref of its own: it is small, and nobody has to be waited for.
   const ref = `document-${descriptor.digest}-${randomUUID()}`;
-  const { digest, size } = descriptor;
-  try {
-    await ingest(
-      content,
-      { ref, target: descriptor, lease, signal, labels, expected: { digest, size } },
-      streamOf(bytes),
-    );
-  } catch (error) {
-    if (!is(error, 'already-exists')) throw error;
-    await addLabels(content, digest, labels);
-  }
+  const open = (offset = 0): AsyncIterable<Uint8Array> => streamOf(bytes.subarray(offset));
+  const outcome = await writeBlob(content, ref, descriptor, open, { lease, labels, signal });
+  if (outcome === 'exists') await addLabels(content, descriptor.digest, labels);
 }

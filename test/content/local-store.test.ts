@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, symlink, truncate, utimes, w
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { writeBlob } from '../../src/content/copy.ts';
+import { ingest, writeBlob } from '../../src/content/copy.ts';
 import { LocalStore } from '../../src/content/local/local-store.ts';
 import type { Info } from '../../src/content/store.ts';
 import { because, is } from '../../src/errors.ts';
@@ -243,6 +243,20 @@ describe('faults of containerd that the local store does not have', () => {
     );
     const after = await fixture.store.info(digest);
     assert.ok(after.updatedAt.nanoseconds <= updatedAt.nanoseconds);
+  });
+
+  it('a stream that comes once is not put behind what an attempt before it left', async () => {
+    await using fixture = await opened();
+    const { store } = fixture;
+    const bytes = randomBytes(5000, 'once');
+    const inTwo = async function* (fails: boolean): AsyncGenerator<Uint8Array> {
+      yield bytes.subarray(0, 2000);
+      if (fails) throw new Error('the source is gone');
+      yield bytes.subarray(2000);
+    };
+    await assert.rejects(ingest(store, { ref: 'once' }, inTwo(true)), /the source is gone/);
+    const { digest } = await ingest(store, { ref: 'once' }, inTwo(false));
+    assert.equal(digest, digestOf(bytes));
   });
 
   it('a blob that was cut short by a crash is healed by getting it again', async () => {

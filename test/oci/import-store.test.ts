@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { importArchive } from '../../src/oci/import.ts';
+import { convertMediaTypes } from '../../src/oci/translate.ts';
 import type { Services } from '../../src/services/services.ts';
+import { digestOf } from '../../src/spec/digest.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
 import { temporaryStore } from '../metadata/support.ts';
 import { start } from '../support/processes.ts';
@@ -54,6 +56,30 @@ describe('import into a store', () => {
     assert.deepEqual(outcomes.sort(), ['created', 'exists', 'exists']);
     assert.deepEqual(await namesIn(services), { [full]: image.root.digest });
     assert.deepEqual(await ingestsIn(services), []);
+  });
+
+  it('what is made of an image in one namespace can be made in another one as well', async () => {
+    await using temporary = await temporaryStore({ durability: 'none' });
+    const tar = tarOf([{ name: 'etc/a', data: 'a'.repeat(3000) }]);
+    const config = JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      rootfs: { type: 'layers', diff_ids: [digestOf(tar)] },
+    });
+    const list = JSON.stringify([{ Config: 'config.json', RepoTags: ['lab/app:v1'], Layers: ['a.tar'] }]);
+    const saved = tarOf([
+      { name: 'config.json', data: config },
+      { name: 'a.tar', data: tar },
+      { name: 'manifest.json', data: list },
+    ]);
+    const made: unknown[] = [];
+    for (const namespace of ['one', 'two']) {
+      const services = temporary.store.services(namespace);
+      await importBytes(saved, {}, services);
+      const { target } = await services.images.get('docker.io/lab/app:v1');
+      made.push(await convertMediaTypes(services.content, target, 'oci'));
+    }
+    assert.deepEqual(made[1], made[0]);
   });
 
   it('an import does not wait for another one that has stopped in the middle', async () => {
