@@ -4,6 +4,7 @@ import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isSchema1 } from '../spec/media-types.ts';
 import { allPlatforms } from '../spec/platform.ts';
+import { heldImage } from './held-image.ts';
 import { withLease } from './lease.ts';
 import { convertedLabel, convertStored, type Schema1Options, schema1Options } from './schema1.ts';
 import { matcherOf, type PlatformSelection } from './select.ts';
@@ -182,8 +183,8 @@ export async function convertImage(
   { family, platforms, skipMissing, schema1, signal }: ConvertOptions,
 ): Promise<Converted> {
   const { convertMediaTypes } = await import('../oci/translate.ts');
-  const image = await findImage(services.images, name, { signal });
   return await withLease(services.leases, { signal }, async (lease) => {
+    const image = await heldImage(services, name, lease, { signal });
     if (isSchema1(image.target.mediaType)) {
       const target = await convertStored(services, image.target, { ...schema1, family, lease, signal });
       const labels = { ...image.labels, [convertedLabel]: image.target.digest };

@@ -210,7 +210,7 @@ export class Client implements AsyncDisposable {
    * @throws DrayError `not-found`; `already-exists` when the name means another object and `overwrite` is not set.
    */
   tag(name: string, newName: string, options: { readonly overwrite?: boolean } = {}): Promise<string> {
-    return tagImage(this.services.images, name, newName, options);
+    return tagImage(this.services, name, newName, options);
   }
 
   /**

@@ -1,16 +1,34 @@
 import { DrayError, is } from '../errors.ts';
-import type { ImageStore } from '../services/image-store.ts';
-import { canonicalName, createOrUpdate, findImage } from './store-place.ts';
+import type { Image } from '../services/image-store.ts';
+import type { Services } from '../services/services.ts';
+import { heldImage } from './held-image.ts';
+import { withLease } from './lease.ts';
+import { canonicalName, createOrUpdate } from './store-place.ts';
 
-/** As `Client.tag` does, in any store of images. */
+/** How a name is given that there may be already. */
+export interface TagOptions {
+  readonly overwrite?: boolean | undefined;
+}
+
+/** As `Client.tag` does, in any services. */
 export async function tagImage(
-  images: ImageStore,
+  services: Pick<Services, 'images' | 'leases'>,
   name: string,
   newName: string,
-  { overwrite = false }: { readonly overwrite?: boolean } = {},
+  options: TagOptions = {},
 ): Promise<string> {
-  const { target, labels } = await findImage(images, name);
-  const made = canonicalName(newName);
+  return await withLease(services.leases, {}, async (lease) => {
+    const image = await heldImage(services, name, lease);
+    return await giveName(services.images, image, canonicalName(newName), options);
+  });
+}
+
+async function giveName(
+  images: Services['images'],
+  { target, labels }: Pick<Image, 'target' | 'labels'>,
+  made: string,
+  { overwrite = false }: TagOptions,
+): Promise<string> {
   try {
     await images.create({ name: made, target, labels });
   } catch (error) {
