@@ -130,22 +130,33 @@ async function threads(): Promise<string[]> {
 
 /** The licenses of the packages of which there is something in a bundle. */
 async function licensesOf({ inputs }: Metafile): Promise<string> {
-  const folders = new Set<string>();
-  for (const input of Object.keys(inputs)) {
-    const [, folder] = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input.replaceAll(sep, '/')) ?? [];
-    if (folder !== undefined) folders.add(folder);
-  }
-  const texts = [...folders].sort().map(async (folder) => {
+  const files = Object.groupBy(Object.keys(inputs), (input) => {
+    const [, folder = ''] = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input.replaceAll(sep, '/')) ?? [];
+    return folder;
+  });
+  const folders = Object.keys(files).filter((folder) => folder !== '');
+  const texts = folders.sort().map(async (folder) => {
     const { name, version } = JSON.parse(await readFile(join(project, folder, 'package.json'), 'utf8'));
-    return `${name} ${version}\n\n${(await licenseIn(join(project, folder))).trim()}\n`;
+    return `${name} ${version}\n\n${(await licenseOf(folder, files[folder] ?? [])).trim()}\n`;
   });
   return (await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-async function licenseIn(folder: string): Promise<string> {
-  const file = (await readdir(folder)).find((name) => /^licen[cs]e/i.test(name));
-  if (file !== undefined) return await readFile(join(folder, file), 'utf8');
-  // Packages of one repository may have it only in their description.
-  const { license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-  return `license: ${license}`;
+async function licenseOf(folder: string, files: readonly string[]): Promise<string> {
+  const file = (await readdir(join(project, folder))).find((name) => /^licen[cs]e/i.test(name));
+  if (file !== undefined) return await readFile(join(project, folder, file), 'utf8');
+  // Packages of one repository may have it only in their description, and at the heads of their files.
+  const { license } = JSON.parse(await readFile(join(project, folder, 'package.json'), 'utf8'));
+  const heads = await Promise.all(files.map(async (name) => headOf(await readFile(join(project, name), 'utf8'))));
+  return [`license: ${license}`, ...new Set(heads.filter((head) => /copyright/i.test(head)))].join('\n\n');
+}
+
+/** The comment that a file begins with. */
+function headOf(text: string): string {
+  return (
+    /^(?:\/\/.*\n)*/
+      .exec(text)?.[0]
+      .replaceAll(/^\/\/ ?/gm, '')
+      .trim() ?? ''
+  );
 }

@@ -28,9 +28,17 @@ it('nothing is exported that was not named', async () => {
   }
 });
 
-it('every dependency has its reason', () => {
+it('every dependency has its reason, and all that comes with one is told', () => {
   const page = readFileSync(join(project, 'docs', 'dependencies.md'), 'utf8');
-  for (const name of Object.keys(description.dependencies)) assert.match(page, new RegExp(`\`${name}\``), name);
+  for (const name of Object.keys(description.dependencies)) assert.match(page, new RegExp(`\\| \`${name}\` \\|`), name);
+  const { packages } = JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }>;
+  };
+  for (const [path, { dev, hasInstallScript }] of Object.entries(packages)) {
+    if (path === '' || dev) continue;
+    assert.match(page, new RegExp(`\`${path.replace(/^.*node_modules\//, '')}\``), path);
+    assert.ok(!hasInstallScript, path);
+  }
 });
 
 it('the version and the help load nothing from the network, the disk or other packages', async () => {

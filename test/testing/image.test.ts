@@ -8,7 +8,12 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { unlessInstalled } from '../support/tools.ts';
 
 describe('an image of files', () => {
-  const files = [{ 'etc/seed': 'one\n', 'bin/run': { data: '#!/bin/sh\n', mode: 0o755 } }, { 'etc/more/text': 'two' }];
+  const long = `etc/${'deep/'.repeat(30)}äöü`;
+  const files = [
+    { 'etc/seed': 'one\n', 'bin/run': { data: '#!/bin/sh\n', mode: 0o755 } },
+    { 'etc/more/text': 'two' },
+    { [long]: 'three' },
+  ];
 
   it('is the same for the same files', async () => {
     assert.deepEqual(await imageOf(files), await imageOf(files));
@@ -26,5 +31,6 @@ describe('an image of files', () => {
     assert.equal(unpacked.code, 0, unpacked.stderr);
     assert.equal(await readFile(directory.join('bundle/rootfs/etc/seed'), 'utf8'), 'one\n');
     assert.equal(await readFile(directory.join('bundle/rootfs/etc/more/text'), 'utf8'), 'two');
+    assert.equal(await readFile(directory.join('bundle/rootfs', long), 'utf8'), 'three');
   });
 });
