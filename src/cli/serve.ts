@@ -60,6 +60,7 @@ async function serveRegistry(context: Context): Promise<AsyncDisposable> {
   const upstream = args.string('upstream');
   const registry = await startRegistry({
     ...(await optionsOf(args)),
+    readOnly: args.flag('read-only') || store?.readOnly,
     services: client.services,
     collect: store === undefined ? undefined : (options) => store.collect(options),
     upstream:
@@ -95,7 +96,6 @@ async function optionsOf(args: Arguments): Promise<Omit<RegistryOptions, 'servic
     hosts: args.list('host'),
     authentication: await authenticationOf(args),
     allowEverybody: args.flag('allow-everybody'),
-    readOnly: args.flag('read-only'),
     sparse: args.string('sparse') as 'indexes' | 'all' | undefined,
     metricsPath: args.string('metrics'),
   };

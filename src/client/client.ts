@@ -98,7 +98,8 @@ export class Client implements AsyncDisposable {
     const { openStore } = await import('../metadata/open-store.ts');
     const store = await openStore({ root, durability });
     try {
-      const registry = { uploads: fileUploadSessions(join(store.root, 'uploads')), ...options.registry };
+      const uploads = store.readOnly ? undefined : fileUploadSessions(join(store.root, 'uploads'));
+      const registry = { uploads, ...options.registry };
       const client = new Client(store.services(namespace), { ...options, registry }, { store, durability });
       client.#resources.use(store);
       return client;

@@ -1,6 +1,7 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { backup as copyPages, DatabaseSync } from 'node:sqlite';
 import { storeFailure } from '../content/local/failure.ts';
+import { openDatabase } from '../content/local/read-only.ts';
 import { databaseFailure } from '../content/local/sqlite.ts';
 import { codeOf, DrayError } from '../errors.ts';
 
@@ -13,7 +14,7 @@ export async function backupDatabase(source: string, path: string): Promise<void
   const handle = await create(path);
   try {
     // A connection of its own: that of the store goes on writing.
-    const connection = new DatabaseSync(source, { readOnly: true, timeout: 5_000 });
+    const connection = openDatabase(source, { readOnly: true, timeout: 5_000 });
     try {
       // All pages in one step: with several, every change meanwhile would make it start over.
       await copyPages(connection, path, { rate: 2 ** 31 - 1 });

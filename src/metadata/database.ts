@@ -1,12 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Durability, type DurabilityLevel, SharedFlush } from '../content/local/durable.ts';
+import { isMountedReadOnly, mountedReadOnly, openDatabase } from '../content/local/read-only.ts';
 import { databaseFailure, makePrivate } from '../content/local/sqlite.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import { checkSchema, migrate } from './schema/migrate.ts';
+import { checkNewest, checkSchema, migrate } from './schema/migrate.ts';
 import { inTurns, type Steps } from './steps.ts';
 import { busyMilliseconds, type Change, Transactions, untilFree } from './transactions.ts';
 
@@ -44,13 +45,14 @@ const statementLimit = 256;
 export class Database implements Rows, AsyncDisposable {
   readonly path: string;
   readonly #connection: DatabaseSync;
-  readonly #log: FileHandle;
+  /** Absent where nothing is ever written. */
+  readonly #log: FileHandle | undefined;
   readonly #statements = new Map<string, StatementSync>();
   readonly #transactions: Transactions<Transaction>;
   readonly #watchers = new Set<() => void>();
   #closed: Promise<void> | undefined;
 
-  private constructor(path: string, connection: DatabaseSync, log: FileHandle, durability: Durability) {
+  private constructor(path: string, connection: DatabaseSync, log: FileHandle | undefined, durability: Durability) {
     this.path = path;
     this.#connection = connection;
     this.#log = log;
@@ -62,7 +64,7 @@ export class Database implements Rows, AsyncDisposable {
     // The first time with the entry of the database, which may be new. Who only reads flushes nothing.
     let entry = (): Promise<void> => durability.directory(dirname(path));
     const flush = new SharedFlush(async () => {
-      await Promise.all([durability.file(log), entry()]);
+      if (log !== undefined) await Promise.all([durability.file(log), entry()]);
       entry = async () => {};
     });
     const onCommit = (): void => {
@@ -72,7 +74,8 @@ export class Database implements Rows, AsyncDisposable {
   }
 
   /**
-   * Opens the database at `path`, made and brought to the newest schema as need be. The directory exists.
+   * Opens the database at `path`, made and brought to the newest schema as need be. The directory exists. Where its file system
+   * is mounted read-only it can be read, and every change fails with `permission-denied`.
    * @throws DrayError `failed-precondition` for a newer schema or a database of somebody else; `data-loss` for a damaged one;
    * `permission-denied`; `unavailable`, reason `locked`, when others keep it busy for a minute.
    */
@@ -80,6 +83,10 @@ export class Database implements Rows, AsyncDisposable {
     const durability = new Durability(level);
     const connection = openConnection(path);
     try {
+      if (isMountedReadOnly(dirname(path))) {
+        checkNewest(connection);
+        return new Database(path, connection, undefined, durability);
+      }
       makePrivate(path);
       await untilFree(() => {
         checkSchema(connection);
@@ -96,6 +103,11 @@ export class Database implements Rows, AsyncDisposable {
     }
   }
 
+  /** Whether its file system is mounted read-only. */
+  get readOnly(): boolean {
+    return this.#log === undefined;
+  }
+
   get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.#guard(() => this.#prepare(sql).get(...values)) as Row | undefined;
   }
@@ -110,7 +122,7 @@ export class Database implements Rows, AsyncDisposable {
    * @throws DrayError as the change does; `unavailable`, reason `locked`; `resource-exhausted`, reason `disk-full`.
    */
   write<T>(run: (transaction: Transaction) => T, { durable = true }: WriteOptions = {}): Promise<T> {
-    return this.#add<T>({ run, isLong: false, durable });
+    return this.#add<T>({ run, isLong: false, isLocking: true, durable });
   }
 
   /**
@@ -122,11 +134,21 @@ export class Database implements Rows, AsyncDisposable {
     run: (transaction: Transaction) => Steps<T>,
     { durable = true, signal }: WriteOptions & AbortableOptions = {},
   ): Promise<T> {
-    return this.#add<T>({ run: (transaction) => inTurns(run(transaction), signal), isLong: true, durable });
+    return this.#add<T>({ run: inSteps(run, signal), isLong: true, isLocking: true, durable });
+  }
+
+  /**
+   * Looks at the database as it is at one moment, in steps, and may make notes in temporary tables meanwhile. Other processes go on
+   * changing it; what is to be changed here waits.
+   * @throws DrayError as {@link writeInSteps}; the reason of the signal.
+   */
+  readInSteps<T>(run: (transaction: Transaction) => Steps<T>, { signal }: AbortableOptions = {}): Promise<T> {
+    return this.#add<T>({ run: inSteps(run, signal), isLong: true, isLocking: false, durable: false });
   }
 
   #add<T>(change: Change<Transaction>): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(closed());
+    if (change.isLocking && this.readOnly) return Promise.reject(mountedReadOnly(this.path));
     return new Promise<T>((resolve, reject) => {
       this.#transactions.add({ ...change, resolve: resolve as (value: unknown) => void, reject });
     });
@@ -177,7 +199,7 @@ export class Database implements Rows, AsyncDisposable {
       await this.#transactions.finish();
     } finally {
       this.#statements.clear();
-      await this.#log.close();
+      await this.#log?.close();
       this.#connection.close();
     }
   }
@@ -185,10 +207,17 @@ export class Database implements Rows, AsyncDisposable {
 
 function openConnection(path: string): DatabaseSync {
   try {
-    return new DatabaseSync(path, { timeout: busyMilliseconds, readBigInts: true });
+    return openDatabase(path, { timeout: busyMilliseconds, readBigInts: true });
   } catch (error) {
     throw databaseFailure(error, path);
   }
+}
+
+function inSteps<T>(
+  run: (transaction: Transaction) => Steps<T>,
+  signal: AbortSignal | undefined,
+): (transaction: Transaction) => Promise<T> {
+  return (transaction) => inTurns(run(transaction), signal);
 }
 
 function closed(): DrayError {

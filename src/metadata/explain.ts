@@ -29,7 +29,7 @@ export async function* explain(database: Database, digest: Digest): AsyncGenerat
     parseDigest(digest),
     digest,
   );
-  await database.write(listReferences, { durable: false });
+  await database.readInSteps(listReferences);
   for (const { namespace } of namespaces) yield* new Search(database, namespace).chains(digest);
 }
 

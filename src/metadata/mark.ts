@@ -143,13 +143,14 @@ function end(transaction: Transaction, after: bigint): bigint {
 }
 
 /** Fills the temporary table `label_reference` with what every label names, so that it can be asked the other way round. */
-export function listReferences(transaction: Transaction): void {
+export function* listReferences(transaction: Transaction): Steps {
   transaction.run(`CREATE TEMP TABLE IF NOT EXISTS label_reference (
     namespace TEXT, target_type TEXT, target TEXT, type TEXT, id TEXT, label TEXT,
     PRIMARY KEY (namespace, target_type, target, type, id)
   ) WITHOUT ROWID`);
   transaction.run('DELETE FROM temp.label_reference');
   for (const { type, id, table } of labelled) {
+    yield;
     transaction.run(
       `INSERT OR IGNORE INTO temp.label_reference
        SELECT t.namespace, ${named(content, image)}, l.value, '${type}', ${id}, l.key

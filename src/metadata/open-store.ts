@@ -20,6 +20,8 @@ import { type Usage, usage } from './usage.ts';
 export interface Store extends AsyncDisposable {
   /** The directory, as an absolute path. */
   readonly root: string;
+  /** Whether its file system was mounted read-only when it was opened: then everything can be read, and every change fails. */
+  readonly readOnly: boolean;
   /** What changes go through; for a layer above that keeps tables of its own beside these. */
   readonly database: Database;
   readonly namespaces: NamespaceStore;
@@ -66,6 +68,10 @@ class DirectoryStore implements Store {
 
   get database(): Database {
     return this.#parts.database;
+  }
+
+  get readOnly(): boolean {
+    return this.#parts.database.readOnly;
   }
 
   services(namespace: string): Services {

@@ -20,22 +20,20 @@ interface GarbageRow {
   readonly size: bigint | null;
 }
 
-/** Marks what is needed and removes the entries of the rest, in one transaction: nobody changes what it looks at. */
+/** Marks what is needed and removes the entries of the rest, in one transaction: nobody changes what it looks at. A dry run locks nobody out. */
 export async function sweepEntries(
   { database }: Pick<OpenParts, 'database'>,
   now: Timestamp,
   { dryRun, signal }: CollectOptions,
   report: (removed: Removed) => void,
 ): Promise<void> {
-  await database.writeInSteps(
-    function* (transaction) {
-      yield* mark(transaction, { now });
-      yield* listGarbage(transaction, now);
-      if (dryRun) listFreedFiles(transaction);
-      else yield* remove(transaction, now);
-    },
-    { signal },
-  );
+  const steps = function* (transaction: Transaction): Steps {
+    yield* mark(transaction, { now });
+    yield* listGarbage(transaction, now);
+    if (dryRun) listFreedFiles(transaction);
+    else yield* remove(transaction, now);
+  };
+  await (dryRun ? database.readInSteps(steps, { signal }) : database.writeInSteps(steps, { signal }));
   for await (const { type, namespace, id, size } of garbageOf(database)) {
     report({ type, namespace: namespace ?? undefined, id, size: size === null ? undefined : Number(size) });
   }

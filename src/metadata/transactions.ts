@@ -10,6 +10,8 @@ export interface Change<Context> {
   readonly run: (context: Context) => unknown;
   /** Has a transaction of its own, and others their turn while it lasts. */
   readonly isLong: boolean;
+  /** Whether nobody else changes anything meanwhile, in whatever process; who only looks needs no lock for that. */
+  readonly isLocking: boolean;
   /** Whether it is done only when it has been flushed. */
   readonly durable: boolean;
 }
@@ -83,18 +85,18 @@ export class Transactions<Context> {
   }
 
   async #transact(batch: readonly Job<Context>[]): Promise<void> {
-    await untilFree(() => this.#begin());
+    await untilFree(() => this.#begin(batch.some(({ isLocking }) => isLocking)));
     const outcomes = batch[0]?.isLong ? await this.#runLong(batch[0]) : this.#runAll(batch);
     if (outcomes !== undefined) return this.#settle(batch, outcomes);
     for (const job of batch) await this.#transact([job]).catch(job.reject);
   }
 
-  #begin(): void {
+  #begin(isLocking: boolean): void {
     if (this.#broken !== undefined) throw this.#broken;
     // SQLite would wait on the main thread; untilFree does not.
     this.#options.connection.exec('PRAGMA busy_timeout = 0');
     try {
-      this.#options.connection.exec('BEGIN IMMEDIATE');
+      this.#options.connection.exec(isLocking ? 'BEGIN IMMEDIATE' : 'BEGIN');
     } finally {
       this.#options.connection.exec(`PRAGMA busy_timeout = ${busyMilliseconds}`);
     }

@@ -21,22 +21,19 @@ export interface Usage {
  * @throws DrayError `not-found`.
  */
 export function usage(database: Database, namespace: string, name: string): Promise<Usage> {
-  return database.writeInSteps(
-    function* (transaction) {
-      const image = findImage(transaction, namespace, name);
-      yield* mark(transaction, { now: Timestamp.now(), without: { namespace, name } });
-      const tally = { blobs: 0, bytes: 0, exclusiveBlobs: 0, exclusiveBytes: 0 };
-      for (const { digest, size } of below(transaction, namespace, [image.target.digest, ...named(image.labels)])) {
-        tally.blobs += 1;
-        tally.bytes += size;
-        if (isReachable(transaction, namespace, digest)) continue;
-        tally.exclusiveBlobs += 1;
-        tally.exclusiveBytes += size;
-      }
-      return tally;
-    },
-    { durable: false },
-  );
+  return database.readInSteps(function* (transaction) {
+    const image = findImage(transaction, namespace, name);
+    yield* mark(transaction, { now: Timestamp.now(), without: { namespace, name } });
+    const tally = { blobs: 0, bytes: 0, exclusiveBlobs: 0, exclusiveBytes: 0 };
+    for (const { digest, size } of below(transaction, namespace, [image.target.digest, ...named(image.labels)])) {
+      tally.blobs += 1;
+      tally.bytes += size;
+      if (isReachable(transaction, namespace, digest)) continue;
+      tally.exclusiveBlobs += 1;
+      tally.exclusiveBytes += size;
+    }
+    return tally;
+  });
 }
 
 function* below(rows: Rows, namespace: string, roots: readonly Digest[]): Generator<Info> {

@@ -12,7 +12,7 @@ import { isLayer, mediaTypes } from '../../src/spec/media-types.ts';
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '../../src/testing/embedded-registry.ts';
 import { document, type RandomBlob, type RandomImage, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { dray, drayDone, drayStart } from '../support/command.ts';
-import { run, succeed } from '../support/processes.ts';
+import { mountSmall, resize, unlessMounting } from '../support/mounts.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 /** A registry that has an image under a name. */
@@ -405,35 +405,29 @@ describe('dray pull, bad input', () => {
     );
   });
 
-  const cannotMount = process.platform !== 'linux' || process.getuid?.() !== 0;
   it('a full disk ends with 10, loses nothing, and the next pull goes on', {
-    skip: cannotMount && 'needs to mount a file system',
+    skip: unlessMounting,
   }, async () => {
     const image = randomImage({ seed: 'full', layers: [6_000_000, 1000] });
     await using fixture = await serving(image);
     await using directory = await temporaryDirectory();
     const root = directory.join('small');
-    await mkdir(root);
-    await succeed('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', root]);
-    try {
-      const environment = { DRAY_ROOT: root };
-      const full = await dray(['pull', fixture.name, '--all-platforms'], { environment });
-      assert.deepEqual([full.code, full.stdout], [10, ''], full.stderr);
-      assert.match(full.stderr, /ENOSPC|no space|full/);
-      assert.match(full.stderr, /hint: free some space/);
-      assert.equal(await drayDone(['images', 'ls', '-q'], { environment }), '');
-      await succeed('mount', ['-o', 'remount,size=64m', root]);
-      await drayDone(['pull', fixture.name, '--all-platforms'], { environment });
-      await drayDone(['content', 'verify'], { environment });
-      const layer = layersOf(image)[0]?.descriptor.digest ?? '';
-      assert.ok(
-        fixture.registry.requests
-          .filter(({ path, method }) => method === 'GET' && path.includes(layer))
-          .some(({ status }) => status === 206),
-      );
-    } finally {
-      await run('umount', [root]);
-    }
+    await using _disk = await mountSmall(root, 4);
+    const environment = { DRAY_ROOT: root };
+    const full = await dray(['pull', fixture.name, '--all-platforms'], { environment });
+    assert.deepEqual([full.code, full.stdout], [10, ''], full.stderr);
+    assert.match(full.stderr, /ENOSPC|no space|full/);
+    assert.match(full.stderr, /hint: free some space/);
+    assert.equal(await drayDone(['images', 'ls', '-q'], { environment }), '');
+    await resize(root, 64);
+    await drayDone(['pull', fixture.name, '--all-platforms'], { environment });
+    await drayDone(['content', 'verify'], { environment });
+    const layer = layersOf(image)[0]?.descriptor.digest ?? '';
+    assert.ok(
+      fixture.registry.requests
+        .filter(({ path, method }) => method === 'GET' && path.includes(layer))
+        .some(({ status }) => status === 206),
+    );
   });
 
   it('a store that cannot be written ends with 10', {

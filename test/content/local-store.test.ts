@@ -12,7 +12,7 @@ import { describe as describeBytes } from '../../src/spec/descriptor.ts';
 import { digestOf, encodedOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { randomBytes } from '../../src/testing/random.ts';
-import { succeed } from '../support/processes.ts';
+import { mountSmall, unlessMounting } from '../support/mounts.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 async function opened(): Promise<{ root: string; store: LocalStore } & AsyncDisposable> {
@@ -364,31 +364,25 @@ describe('local store, histories', () => {
 });
 
 describe('local store on a full disk', () => {
-  const cannotMount = process.platform !== 'linux' || process.getuid?.() !== 0;
   it('says so, and an ingest that has filled it can be gone on with and removed', {
-    skip: cannotMount && 'needs to mount a file system',
+    skip: unlessMounting,
   }, async () => {
     await using directory = await temporaryDirectory();
     const root = directory.join('small');
-    await mkdir(root);
-    await succeed('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', root]);
-    try {
-      await using store = new LocalStore(root);
-      const chunk = randomBytes(1_000_000, 'chunk');
-      const fill = async (): Promise<void> => {
-        await using writer = await store.writer({ ref: 'large' });
-        for (;;) await writer.write(chunk);
-      };
-      await assert.rejects(fill(), { reason: 'disk-full' });
-      const { offset, active } = await store.status('large');
-      assert.deepEqual([offset % chunk.byteLength, active], [0, false]);
-      await assert.rejects(fill(), { reason: 'disk-full' });
-      await store.abort('large');
-      await using again = await store.writer({ ref: 'again' });
-      await again.write(chunk);
-      await again.commit();
-    } finally {
-      await succeed('umount', [root]);
-    }
+    await using _disk = await mountSmall(root, 4);
+    await using store = new LocalStore(root);
+    const chunk = randomBytes(1_000_000, 'chunk');
+    const fill = async (): Promise<void> => {
+      await using writer = await store.writer({ ref: 'large' });
+      for (;;) await writer.write(chunk);
+    };
+    await assert.rejects(fill(), { reason: 'disk-full' });
+    const { offset, active } = await store.status('large');
+    assert.deepEqual([offset % chunk.byteLength, active], [0, false]);
+    await assert.rejects(fill(), { reason: 'disk-full' });
+    await store.abort('large');
+    await using again = await store.writer({ ref: 'again' });
+    await again.write(chunk);
+    await again.commit();
   });
 });

@@ -1,6 +1,6 @@
 import { chmodSync, statSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { DrayError, type ErrorKind, type ErrorReason, is } from '../../errors.ts';
+import { openDatabase } from './read-only.ts';
 
 /** What a code of SQLite means to a caller (sqlite.org/rescode.html): an extended code, or the low byte of all others. */
 const kinds: Readonly<Record<number, { kind: ErrorKind; reason?: ErrorReason; hint?: string }>> = {
@@ -43,7 +43,7 @@ export function databaseFailure(error: unknown, path: string): unknown {
 export function pageDamage(path: string): string | undefined {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
   try {
-    using database = new DatabaseSync(path, { timeout: 10_000 });
+    using database = openDatabase(path, { timeout: 10_000 });
     const answer = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
     return answer === 'ok' ? undefined : String(answer);
   } catch (error) {

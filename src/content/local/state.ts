@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type DatabaseSyncOptions, type StatementSync } from 'node:sqlite';
 import { DrayError } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { locked } from '../outcomes.ts';
 import type { Labels } from '../store.ts';
 import type { Paths } from './paths.ts';
+import { isMountedReadOnly, mountedReadOnly, openDatabase } from './read-only.ts';
 import { databaseFailure, isBusy, makePrivate } from './sqlite.ts';
 
 /** The labels of a blob and when they were changed last. */
@@ -15,6 +16,8 @@ export interface LabelRecord {
   readonly labels: Labels;
   readonly updatedAt: Timestamp;
 }
+
+const options: DatabaseSyncOptions = { timeout: 10_000, readBigInts: true };
 
 const schema = `
   CREATE TABLE IF NOT EXISTS ingest_owner (key TEXT PRIMARY KEY, owner TEXT NOT NULL, claimed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -36,6 +39,7 @@ export class State implements Disposable {
   #database: DatabaseSync | undefined;
   #statements: Statements | undefined;
   #isClosed = false;
+  #isReadOnly = false;
 
   constructor(paths: Paths) {
     this.#paths = paths;
@@ -44,7 +48,7 @@ export class State implements Disposable {
   /**
    * Makes this store the owner of an ingest until {@link release}.
    * @throws DrayError `unavailable`, reason `locked`, while it has a living owner, this one included; `resource-exhausted`,
-   * reason `disk-full`.
+   * reason `disk-full`; `permission-denied` on a file system that is mounted read-only.
    */
   claim(key: string, ref: string): Claim {
     return this.#guard(() => this.#claim(key, ref));
@@ -52,6 +56,7 @@ export class State implements Disposable {
 
   #claim(key: string, ref: string): Claim {
     const { owner, claim, take } = this.#open();
+    if (this.#isReadOnly) throw mountedReadOnly(this.#paths.state);
     this.#stayAlive();
     const isFree = Number(claim.run(key, this.#id, Timestamp.now().nanoseconds).changes) === 1;
     if (!isFree)
@@ -71,10 +76,10 @@ export class State implements Disposable {
     };
   }
 
-  /** Whether an ingest has a living owner. */
+  /** Whether an ingest has a living owner; none has where nobody can write. */
   isOwned(key: string): boolean {
     const row = this.#guard(() => this.#open().owner.get(key)) as { owner: string } | undefined;
-    return row !== undefined && this.#isHeld(key, row.owner);
+    return row !== undefined && !this.#isReadOnly && this.#isHeld(key, row.owner);
   }
 
   labels(digest: Digest): LabelRecord | undefined {
@@ -121,19 +126,38 @@ export class State implements Disposable {
     if (this.#statements !== undefined) return this.#statements;
     // Whoever comes late would hold its files until the process ends.
     if (this.#isClosed) throw closed();
+    this.#isReadOnly = isMountedReadOnly(this.#paths.root);
+    const database = this.#isReadOnly ? this.#openReadOnly() : this.#openOrMake();
+    try {
+      this.#statements = prepare(database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    this.#database = database;
+    return this.#statements;
+  }
+
+  // A store that nobody wrote large blobs to has none, and then there is nothing to know.
+  #openReadOnly(): DatabaseSync {
+    if (existsSync(this.#paths.state)) return openDatabase(this.#paths.state, options);
+    const database = new DatabaseSync(':memory:', options);
+    database.exec(schema);
+    return database;
+  }
+
+  #openOrMake(): DatabaseSync {
     mkdirSync(this.#paths.root, { recursive: true, mode: 0o700 });
-    const database = new DatabaseSync(this.#paths.state, { timeout: 10_000, readBigInts: true });
+    const database = new DatabaseSync(this.#paths.state, options);
     try {
       makePrivate(this.#paths.state);
       enterWal(database);
       database.exec(schema);
-      this.#statements = prepare(database);
+      return database;
     } catch (error) {
       database.close();
-      throw databaseFailure(error, this.#paths.state);
+      throw error;
     }
-    this.#database = database;
-    return this.#statements;
   }
 
   #stayAlive(): void {

@@ -28,6 +28,23 @@ export function checkSchema(database: DatabaseSync, newest: number = migrations.
   return inTransaction(database, 'BEGIN', () => versionOf(database, newest));
 }
 
+/**
+ * For a database that cannot be changed.
+ * @throws DrayError as {@link migrate} does; `failed-precondition` when its schema is older than the newest.
+ */
+export function checkNewest(database: DatabaseSync, newest: number = migrations.length): void {
+  const version = checkSchema(database, newest);
+  if (version === newest) return;
+  throw new DrayError(
+    'failed-precondition',
+    `the store has schema ${version}, and cannot be brought to ${newest} here`,
+    {
+      side: 'store',
+      hint: 'open it once where it can be written',
+    },
+  );
+}
+
 function inTransaction<T>(database: DatabaseSync, begin: string, run: () => T): T {
   database.exec(begin);
   try {
