@@ -181,7 +181,7 @@ const systemKinds: Readonly<Record<string, { kind: ErrorKind; reason?: ErrorReas
   // Node's own: its permission model, and a path that no system takes.
   ERR_ACCESS_DENIED: {
     kind: 'permission-denied',
-    hint: 'allow it to the process with the options of node --permission',
+    hint: 'allow it to the process with the options of node --permission; where none allows to flush files, use a store with durability none',
   },
   ERR_INVALID_ARG_VALUE: { kind: 'invalid-argument' },
   ENOENT: { kind: 'not-found' },

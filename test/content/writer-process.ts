@@ -6,8 +6,8 @@ import { describe } from '../../src/spec/descriptor.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 
-const [, , mode = '', root = '', ref = ''] = process.argv;
-const store = new LocalStore(root);
+const [, , mode = '', root = '', ref = '', durability] = process.argv;
+const store = new LocalStore(root, { durability: durability === 'none' ? 'none' : 'full' });
 // The interval holds the writer: one that nobody holds any more would give its ingest up.
 const forever = (held?: unknown): void => void setInterval(() => void held, 60_000);
 
