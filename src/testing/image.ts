@@ -1,6 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { streamOf } from '../oci/byte-source.ts';
-import { type TarItem, writeTar } from '../oci/tar-writer.ts';
+import { pack } from 'tar-stream';
 import { describe } from '../spec/descriptor.ts';
 import { digestOf } from '../spec/digest.ts';
 import { mediaTypes } from '../spec/media-types.ts';
@@ -44,15 +43,15 @@ export async function imageOf(
 }
 
 async function tarOf(files: LayerFiles): Promise<Buffer> {
-  const directories = directoriesOf(files).map((name) => ({ name, mode: 0o755, size: 0 }));
-  const items = [...directories, ...Object.entries(files).map(([name, file]) => itemOf(name, file))];
-  return Buffer.concat(await Array.fromAsync(writeTar(items)));
-}
-
-function itemOf(name: string, file: LayerFile): TarItem {
-  const { data, mode } = typeof file === 'object' && 'data' in file ? file : { data: file, mode: 0o644 };
-  const bytes = Buffer.from(data);
-  return { name, mode, size: bytes.byteLength, open: () => streamOf(bytes) };
+  const tar = pack();
+  const common = { mtime: new Date(0), uid: 0, gid: 0 };
+  for (const name of directoriesOf(files)) tar.entry({ ...common, name, type: 'directory', mode: 0o755 });
+  for (const [name, file] of Object.entries(files)) {
+    const { data, mode } = typeof file === 'object' && 'data' in file ? file : { data: file, mode: 0o644 };
+    tar.entry({ ...common, name, mode }, Buffer.from(data));
+  }
+  tar.finalize();
+  return Buffer.concat(await Array.fromAsync(tar as AsyncIterable<Uint8Array>));
 }
 
 function directoriesOf(files: LayerFiles): readonly string[] {
