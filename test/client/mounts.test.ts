@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomImage } from '../../src/testing/random.ts';
-import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 
 const image = randomImage({ seed: 'mounts', layers: [100_000] });
 const [layer = image.root] = image.blobs.map(({ descriptor }) => descriptor);
@@ -38,5 +38,16 @@ describe('blobs that the registry has in other repositories', () => {
     const blobs = registry.log().filter((line) => line.includes('/blobs/'));
     assert.equal(blobs.length, image.blobs.length - 1);
     assert.ok(blobs.every((line) => /^POST .*mount=.* 201$/.test(line)));
+  });
+
+  it('are copied where they cannot be mounted and the registry wants to be left alone again and again', async () => {
+    await using registry = await ScriptedRegistry.start({ quirks: { mounts: 'session' } });
+    registry.add('team/app', randomImage({ seed: 'small', layers: [60_000] }), '1');
+    const settings = { credentials: { get: async () => undefined }, retry: { pause: 1, longestPause: 4 } };
+    await using client = Client.over(memoryServices(), { registry: settings });
+    const answer = { ...registryFailure(429, 'TOOMANYREQUESTS'), headers: { 'retry-after': '0' } };
+    registry.script({ on: 'PUT *uploads*', times: 8, answer });
+    await client.copy(`${registry.host}/team/app:1`, `${registry.host}/team/copy:1`);
+    assert.equal(registry.log().filter((line) => line.endsWith(' 429')).length, 8);
   });
 });

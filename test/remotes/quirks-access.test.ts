@@ -10,7 +10,7 @@ import {
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
-import { type Access, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { type Access, registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { openerOf, pushAll, quickClient } from '../support/registry-client.ts';
 
 const image = randomImage({ seed: 'access', layers: [1000] });
@@ -97,6 +97,17 @@ describe('tokens', () => {
     await scene({ kind: 'bearer', users }, bot, async (scene) => {
       await Promise.all(Array.from({ length: 12 }, () => scene.client.resolve(`${scene.name}:1`)));
       assert.equal(tokenQueries(scene).length, 1);
+    });
+  });
+
+  it('are fetched though as many requests as may go on at once wait for them', async () => {
+    await scene({ kind: 'bearer', users }, bot, async (scene) => {
+      await Promise.all(Array.from({ length: 40 }, () => scene.client.resolve(`${scene.name}:1`)));
+    });
+    await scene({ kind: 'bearer', users }, bot, async (scene) => {
+      const busy = registryFailure(429, 'TOOMANYREQUESTS');
+      scene.registry.script({ on: 'HEAD *', times: 4, answer: { ...busy, headers: { 'retry-after': '0' } } });
+      await scene.client.resolve(`${scene.name}:1`);
     });
   });
 
@@ -330,6 +341,34 @@ describe('tokens', () => {
           scene.client.resolve(`${scene.name}:1`),
           (error) => is(error, 'unavailable') && /without a token/.test(error.message),
         );
+      });
+    }
+  });
+
+  it('are in no error, whatever the status they came with', async () => {
+    await scene({ kind: 'bearer', users }, bot, async (scene) => {
+      scene.registry.script({ on: 'GET /token*', answer: { status: 202, body: '{"access_token":"sesame"}' } });
+      await assert.rejects(
+        scene.client.resolve(`${scene.name}:1`),
+        (error) => is(error, 'unauthenticated') && !JSON.stringify(error).includes('sesame'),
+      );
+    });
+  });
+
+  it('are not asked of a server for ever that was named by mistake', async () => {
+    await scene({ kind: 'bearer', users }, bot, async (scene) => {
+      const mistaken = { 'www-authenticate': `Bearer realm="${scene.registry.origin}/nowhere"` };
+      scene.registry.script({ on: 'HEAD *', times: 1, answer: { status: 401, headers: mistaken } });
+      await assert.rejects(scene.client.resolve(`${scene.name}:1`), (error) => is(error, 'not-found'));
+      assert.equal((await scene.client.resolve(`${scene.name}:1`)).target.digest, image.root.digest);
+    });
+  });
+
+  it('are asked for again when the answer breaks off', async () => {
+    for (const broken of [{ truncateAfter: 10 }, { resetAfter: 10 }]) {
+      await scene({ kind: 'bearer', users }, bot, async (scene) => {
+        scene.registry.script({ on: 'GET /token*', times: 1, ...broken });
+        assert.equal((await scene.client.resolve(`${scene.name}:1`)).target.digest, image.root.digest);
       });
     }
   });

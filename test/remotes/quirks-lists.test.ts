@@ -50,6 +50,17 @@ describe('lists of tags', () => {
     });
   }
 
+  it('go on where a page broke off', async () => {
+    await scene({ pageSize: 10 }, async (registry, name, client) => {
+      registry.script(
+        { on: 'GET *', times: 1, truncateAfter: 10 },
+        { on: 'GET *', after: 1, times: 1, resetAfter: 10 },
+      );
+      assert.deepEqual(await Array.fromAsync(client.tags(name)), tags);
+      assert.equal(registry.requests.length, 5);
+    });
+  });
+
   it('end with an error where a page comes twice, and where there is no end', async () => {
     for (const link of ['loop', 'endless'] as const) {
       await scene({ pageSize: 10, link }, async (registry, name, client) => {
@@ -164,6 +175,14 @@ describe('referrers', () => {
       assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), types);
       assert.equal(registry.requests.length, 2);
       assert.deepEqual(await typesOf(client.referrers(`${name}:v0`)), types);
+    });
+  });
+
+  it('are listed by the registry though a page broke off', async () => {
+    await scene({ pageSize: 1 }, async (registry, name, client) => {
+      await attach(registry, client, signature, bill);
+      registry.script({ on: 'GET *referrers*', times: 2, truncateAfter: 10 });
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), types);
     });
   });
 

@@ -155,9 +155,25 @@ describe('manifests', () => {
       });
       await assert.rejects(
         client.manifest(`${name}@${image.root.digest}`),
-        (error) => is(error, 'data-loss') && because(error, 'digest-mismatch'),
+        (error) =>
+          is(error, 'data-loss') && because(error, 'digest-mismatch') && error.context.registry === registry.host,
       );
     });
+  });
+
+  it('that break off are asked for again, and are no answer in the end', async () => {
+    for (const broken of [{ truncateAfter: 10 }, { resetAfter: 10 }]) {
+      await withImage({}, async (registry, name, client) => {
+        registry.script({ on: 'GET *', times: 2, ...broken });
+        assert.deepEqual((await client.manifest(`${name}:1`)).descriptor, image.root);
+        registry.script({ on: 'GET *', ...broken });
+        await assert.rejects(
+          client.manifest(`${name}:1`),
+          (error) =>
+            is(error, 'unavailable') && error.context.attempts === 5 && error.context.registry === registry.host,
+        );
+      });
+    }
   });
 
   it('over the limit are not read', async () => {

@@ -195,6 +195,8 @@ export class Authorizer {
       return bearerOf(await this.#token(realm, need, usable), usable);
     } catch (error) {
       const turnedDown = is(error, 'unauthenticated') || is(error, 'permission-denied');
+      // What gives no tokens may have been named by mistake: the next request asks the registry again.
+      if (!turnedDown && need.signal?.aborted !== true) this.#realm = undefined;
       if (!turnedDown || usable === undefined || error.reason !== undefined) throw error;
       this.#rejected.add(identity);
       const password = this.#basicOffered ? basicOf(usable) : undefined;

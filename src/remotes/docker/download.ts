@@ -4,6 +4,7 @@ import type { Descriptor } from '../../spec/descriptor.ts';
 import type { BlobSource, Opened } from './blob-source.ts';
 import type { ResponseBody } from './body.ts';
 import { connectionError, isTransient } from './errors.ts';
+import type { Gate } from './gate.ts';
 import { Part } from './part.ts';
 import { backOff } from './retry.ts';
 
@@ -45,8 +46,8 @@ export interface DownloadRequest {
   readonly policy: DownloadPolicy;
   /** A chunk is good only until the next one is asked for. */
   readonly transient?: boolean | undefined;
-  /** Called when it is over, in whatever way. */
-  readonly leave: () => void;
+  /** Where it has a place until it is over. */
+  readonly gate: Gate;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,6 +57,7 @@ export interface DownloadRequest {
  */
 export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #request: DownloadRequest;
+  readonly #leave: () => void;
   readonly #meter = new Meter();
   /** The offset of the next byte that is given out. */
   #offset: number;
@@ -70,19 +72,21 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
   #failedAt = 0;
   #isDone = false;
 
-  private constructor(request: DownloadRequest) {
+  private constructor(request: DownloadRequest, leave: () => void) {
     this.#request = request;
+    this.#leave = leave;
     this.#offset = request.offset;
   }
 
   /** @throws DrayError what the registry answers to the first request. */
   static async start(request: DownloadRequest): Promise<Download> {
-    const download = new Download(request);
+    const leave = await request.gate.enter(request.signal);
+    const download = new Download(request, leave);
     try {
       await download.#open();
       return download;
     } catch (error) {
-      request.leave();
+      leave();
       throw error;
     }
   }
@@ -219,12 +223,12 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     this.#isDone = true;
     this.#giveUpBody();
     for (const part of this.#parts.splice(0)) part.close();
-    this.#request.source.host.pace.downloads.grow();
-    this.#request.leave();
+    this.#request.gate.grow();
+    this.#leave();
   }
 
   async #recover(error: unknown): Promise<void> {
-    const { signal, source } = this.#request;
+    const { signal, gate } = this.#request;
     try {
       this.#giveUpBody();
       for (const part of this.#parts.splice(0)) part.close();
@@ -233,7 +237,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
       await this.#rest(error);
       await this.#open();
     } catch (failure) {
-      source.host.pace.downloads.shrink();
+      gate.shrink();
       this.#close();
       signal?.throwIfAborted();
       throw failure;

@@ -98,20 +98,20 @@ interface Meaning {
 }
 
 const meanings: Readonly<Record<number, Meaning>> = {
-  400: { kind: 'invalid-argument' },
+  400: { kind: 'invalid-argument', hint: 'the registry, or a proxy before it, does not understand the request' },
   401: { kind: 'unauthenticated', hint: 'log in with `dray login`, or check the credentials' },
   403: { kind: 'permission-denied', hint: 'the credentials may lack permission for this repository' },
   404: { kind: 'not-found', hint: 'check the name; some registries also say so to whoever may not see it' },
   405: { kind: 'not-implemented', hint: 'the registry does not do this, or is read-only' },
   408: { kind: 'unavailable', hint: 'try again later' },
   409: { kind: 'failed-precondition', reason: 'policy', hint: 'the tag may be immutable there' },
-  410: { kind: 'not-found' },
+  410: { kind: 'not-found', hint: 'it was there, and was removed' },
   412: { kind: 'failed-precondition', reason: 'policy', hint: 'a policy of the registry forbids it' },
   413: { kind: 'resource-exhausted', hint: 'the registry, or a proxy before it, does not take that much at once' },
-  414: { kind: 'invalid-argument' },
-  416: { kind: 'out-of-range' },
+  414: { kind: 'invalid-argument', hint: 'use a shorter name' },
+  416: { kind: 'out-of-range', hint: 'the registry has fewer bytes than it should' },
   429: { kind: 'resource-exhausted', reason: 'rate-limited', hint: 'wait, or log in for a higher limit' },
-  451: { kind: 'permission-denied', reason: 'policy' },
+  451: { kind: 'permission-denied', reason: 'policy', hint: 'the registry may not give it to anybody here' },
   501: { kind: 'not-implemented', hint: 'the registry does not do this' },
   507: { kind: 'resource-exhausted', hint: 'the registry has no space left' },
 };

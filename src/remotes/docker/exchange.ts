@@ -1,4 +1,4 @@
-import { DrayError, type ErrorContext } from '../../errors.ts';
+import { DrayError, type ErrorContext, withContext } from '../../errors.ts';
 import type { Authorization, Need } from './authorizer.ts';
 import {
   connectionError,
@@ -39,7 +39,7 @@ export interface HostRequest {
   readonly withinOrigin?: boolean | undefined;
   /** The far side may need long before it answers. */
   readonly commits?: boolean | undefined;
-  /** The body of the answer, or of the request, is large: whoever asks has a place for it already. */
+  /** It takes no place among the small requests: its body is large and has one, or somebody who has one waits for it. */
   readonly bulk?: boolean | undefined;
   readonly operation?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -56,47 +56,51 @@ const challengeLimit = 3;
  * and the source of the credentials in its context. The signal's reason.
  */
 export function exchange(host: HostState, request: HostRequest): Promise<HostResponse> {
-  return new Exchange(host, request).run();
+  return receive(host, request, async (response) => response);
 }
 
-class Exchange {
+/**
+ * As {@link exchange}, until what the answer holds has been read as well: the request is sent again when its body breaks off.
+ * @throws DrayError as {@link exchange} does; what `read` throws.
+ */
+export function receive<T>(
+  host: HostState,
+  request: HostRequest,
+  read: (response: HostResponse) => Promise<T>,
+): Promise<T> {
+  return new Exchange(host, request, read).run();
+}
+
+class Exchange<T> {
   readonly #host: HostState;
   readonly #request: HostRequest;
+  readonly #read: (response: HostResponse) => Promise<T>;
   readonly #startedAt = performance.now();
   #attempts = 0;
   #challenges = 0;
   readonly #needs = new Map<HostState, Need>();
   #sent: Authorization | undefined;
 
-  constructor(host: HostState, request: HostRequest) {
+  constructor(host: HostState, request: HostRequest, read: (response: HostResponse) => Promise<T>) {
     this.#host = host;
     this.#request = request;
+    this.#read = read;
     const { scopes, repository, signal } = request;
     this.#needs.set(host, { scopes, repository, signal });
   }
 
-  async run(): Promise<HostResponse> {
+  async run(): Promise<T> {
     this.#host.checkOnline();
     for (;;) {
       this.#attempts += 1;
       const outcome = await this.#attempt();
-      if ('again' in outcome) {
-        if (outcome.again > 0) await this.#rest(outcome.again, outcome.cause);
-        continue;
-      }
-      return await this.#judge(outcome);
+      if ('result' in outcome) return outcome.result;
+      if (outcome.again > 0) await this.#rest(outcome.again, outcome.cause);
     }
   }
 
-  async #judge(response: WireResponse): Promise<HostResponse> {
-    const { expect } = this.#request;
-    const context = this.#context(response.url);
-    if (expect === 'any' || expect.includes(response.status)) return { ...response, context };
-    throw await errorFrom(response, context);
-  }
-
-  // An answer that counts, or that there is to be another attempt.
-  async #attempt(): Promise<WireResponse | Again> {
+  // What an answer that counts holds, or that there is to be another attempt.
+  async #attempt(): Promise<Done<T> | Again> {
     const { signal } = this.#request;
     await this.#host.pace.ready(signal);
     const leave = this.#request.bulk === true ? undefined : await this.#host.pace.metadata.enter(signal);
@@ -105,15 +109,32 @@ class Exchange {
       // What a TLS server answers to plain http.
       if (response.status === 400 && this.#host.tryOtherRoot())
         return { again: 0, cause: 'the host speaks another protocol' };
-      if (isTransientStatus(response.status)) return await this.#afterStatus(response);
-      if (leave !== undefined) this.#host.pace.metadata.grow();
-      return response;
+      const again = isTransientStatus(response.status) ? await this.#afterStatus(response) : undefined;
+      if (again !== undefined) return again;
+      const result = await this.#readFrom(await this.#judge(response));
+      if (leave !== undefined && !isTransientStatus(response.status)) this.#host.pace.metadata.grow();
+      return { result };
     } catch (error) {
       signal?.throwIfAborted();
       return this.#afterFailure(error);
     } finally {
       leave?.();
     }
+  }
+
+  async #readFrom(response: HostResponse): Promise<T> {
+    try {
+      return await this.#read(response);
+    } catch (error) {
+      throw error instanceof DrayError ? withContext(error, response.context) : error;
+    }
+  }
+
+  async #judge(response: WireResponse): Promise<HostResponse> {
+    const { expect } = this.#request;
+    const context = this.#context(response.url);
+    if (expect === 'any' || expect.includes(response.status)) return { ...response, context };
+    throw await errorFrom(response, context);
   }
 
   #afterFailure(error: unknown): Again {
@@ -125,14 +146,14 @@ class Exchange {
     return { again: backOff(this.#host.context.retry, this.#attempts + 1), cause: failure.message };
   }
 
-  async #afterStatus(response: WireResponse): Promise<WireResponse | Again> {
+  async #afterStatus(response: WireResponse): Promise<Again | undefined> {
     const { retry } = this.#host.context;
     const asked = parseRetryAfter(response.headers.get('retry-after'));
     // However little a server asks for, it gets at least the usual pause.
     const pause = Math.max(asked ?? 0, backOff(retry, this.#attempts + 1));
     const throttled = response.status === 429 || asked !== undefined;
     if (throttled) this.#host.slowDown(Math.min(pause, retry.longestWait));
-    if (this.#request.repeat === 'once' || this.#attempts >= this.#host.attempts) return response;
+    if (this.#request.repeat === 'once' || this.#attempts >= this.#host.attempts) return undefined;
     if (pause > retry.longestWait) throw await this.#tooLong(response, pause);
     await response.body.discard();
     return { again: throttled ? 0 : pause, cause: `status ${response.status}` };
@@ -275,6 +296,10 @@ class Exchange {
   #described(): string {
     return `${this.#request.method} ${this.#request.url.pathname}`;
   }
+}
+
+interface Done<T> {
+  readonly result: T;
 }
 
 interface Again {

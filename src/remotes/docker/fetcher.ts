@@ -82,9 +82,9 @@ export class RepositoryFetcher implements Fetcher {
     const { offset = 0, distrust = false, transient, signal } = options;
     const { pace, context } = source.host;
     const isSmall = kind === 'manifests' || (target.size > 0 && target.size <= smallBlob);
-    const leave = await (isSmall ? pace.metadata : pace.downloads).enter(signal);
+    const gate = isSmall ? pace.smallDownloads : pace.downloads;
     const policy = distrust ? { ...context.downloads, parts: 0 } : context.downloads;
-    return await Download.start({ source, target, offset, policy, transient, leave, signal });
+    return await Download.start({ source, target, offset, policy, transient, gate, signal });
   }
 
   // Nobody there has to know who we are.

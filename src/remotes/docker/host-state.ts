@@ -6,7 +6,7 @@ import type { Budget } from './budget.ts';
 import { type CredentialSource, noCredentials } from './credentials.ts';
 import type { DownloadPolicy } from './download.ts';
 import type { RegistryEvent } from './events.ts';
-import { exchange } from './exchange.ts';
+import { receive } from './exchange.ts';
 import { guardUrl, type UrlPurpose } from './guard.ts';
 import { allCapabilities, type HostConfig } from './hosts.ts';
 import type { Pace } from './pace.ts';
@@ -106,9 +106,11 @@ export class HostState {
       strict: context.strictCredentials,
       closed: context.transport.closed,
       realmUrl: (realm, base) => this.guard(realm, base, 'token realm'),
-      send: async (request) => {
+      send: async (request, read) => {
         const realm = await this.at(request.url);
-        return exchange(realm, { ...request, scopes: [], expect: 'any', credentials: 'none', withinOrigin: true });
+        // It never waits for a place: those who have all the places may be waiting for the token.
+        const alone = { scopes: [], expect: 'any', credentials: 'none', withinOrigin: true, bulk: true } as const;
+        return receive(realm, { ...request, ...alone }, read);
       },
       tell: (text) => this.tell(text),
     });

@@ -9,8 +9,10 @@ const avoidance = 60_000;
 
 /** How much is asked of one server at once, and when: the same for all who ask it. */
 export class Pace {
-  /** Small requests, which never wait behind bodies. */
+  /** Small requests, which never wait behind bodies: whoever has a place here waits for nobody else's. */
   readonly metadata: Gate = new Gate(metadataConcurrency, metadataConcurrency);
+  /** Small bodies; who reads them may have to send something first. */
+  readonly smallDownloads: Gate = new Gate(metadataConcurrency, metadataConcurrency);
   readonly downloads: Gate;
   readonly uploads: Gate;
   #resumeAt = 0;
@@ -24,7 +26,7 @@ export class Pace {
 
   /** The server asked for less: fewer things at once, and nothing for so many milliseconds. */
   slowDown(pause: number): void {
-    for (const gate of [this.metadata, this.downloads, this.uploads]) gate.shrink();
+    for (const gate of [this.metadata, this.smallDownloads, this.downloads, this.uploads]) gate.shrink();
     this.#resumeAt = Math.max(this.#resumeAt, performance.now() + pause);
   }
 

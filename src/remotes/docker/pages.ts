@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { DrayError } from '../../errors.ts';
-import { exchange, type HostRequest } from './exchange.ts';
+import { type HostRequest, receive } from './exchange.ts';
 import { guardUrl } from './guard.ts';
 import type { HostState } from './host-state.ts';
 import type { WireResponse } from './transport.ts';
@@ -13,8 +13,14 @@ const pageLimit = 16 * 1024 * 1024;
 /** The most pages of one list. */
 const pagesLimit = 10_000;
 
-/** A first page that whoever asks has fetched already, or what to ask for. */
+/** What to ask for. */
 export type PageRequest = Omit<HostRequest, 'method' | 'expect' | 'withinOrigin'>;
+
+/** One page, and the answer it came in. */
+export interface Page {
+  readonly document: unknown;
+  readonly response: WireResponse;
+}
 
 /**
  * The JSON documents of all pages. A next page is only looked for at the same server.
@@ -22,23 +28,36 @@ export type PageRequest = Omit<HostRequest, 'method' | 'expect' | 'withinOrigin'
  * more than 10 000 of them; `permission-denied`, reason `policy`, for a page elsewhere.
  */
 export async function* pages(host: HostState, request: PageRequest): AsyncGenerator<unknown> {
-  const first = await exchange(host, { ...request, method: 'GET', expect: [200], withinOrigin: true });
-  yield* pagesFrom(host, request, first);
+  yield* pagesFrom(host, request, await getPage(host, request));
 }
 
-/** As {@link pages}, going on from a first answer. */
-export async function* pagesFrom(host: HostState, request: PageRequest, first: WireResponse): AsyncGenerator<unknown> {
+/** As {@link pages}, going on from a first page. */
+export async function* pagesFrom(host: HostState, request: PageRequest, first: Page): AsyncGenerator<unknown> {
   const seen = new Set<string>([request.url.href]);
-  let response = first;
+  let page = first;
   for (let count = 1; ; count += 1) {
-    yield parsePage(host, await response.body.bytes(pageLimit));
-    const url = nextPage(host, response);
+    yield page.document;
+    const url = nextPage(host, page.response);
     if (url === undefined) return;
     if (seen.has(url.href)) throw endless(host, 'it names a page a second time');
     if (count >= pagesLimit) throw endless(host, `it has more than ${pagesLimit} pages`);
     seen.add(url.href);
-    response = await exchange(host, { ...request, url, method: 'GET', expect: [200], withinOrigin: true });
+    page = await getPage(host, { ...request, url });
   }
+}
+
+function getPage(host: HostState, request: PageRequest): Promise<Page> {
+  return receive(host, pageRequest(request), (response) => readPage(host, response));
+}
+
+/** What asks for a page. */
+export function pageRequest(request: PageRequest): HostRequest {
+  return { ...request, method: 'GET', expect: [200], withinOrigin: true };
+}
+
+/** Reads a page. @throws DrayError `invalid-argument`, reason `bad-document`, for what is no JSON or too much. */
+export async function readPage(host: HostState, response: WireResponse): Promise<Page> {
+  return { document: parsePage(host, await response.body.bytes(pageLimit)), response };
 }
 
 /** The URL of a `rel=next` link; undefined without one. @throws DrayError when it is at another server. */

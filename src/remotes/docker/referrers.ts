@@ -4,13 +4,12 @@ import type { Digest } from '../../spec/digest.ts';
 import { parseIndex } from '../../spec/documents.ts';
 import { isIndex, mediaTypes } from '../../spec/media-types.ts';
 import { referrersTag } from '../../spec/referrers.ts';
-import { exchange } from './exchange.ts';
+import { receive } from './exchange.ts';
 import type { HostState } from './host-state.ts';
-import { type PageRequest, pagesFrom } from './pages.ts';
+import { type Page, type PageRequest, pageRequest, pagesFrom, readPage } from './pages.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
 import { getManifestFrom } from './resolver.ts';
 import { listTags } from './tags.ts';
-import type { WireResponse } from './transport.ts';
 
 /** What refers to an object: the referrers API, and the tag schema of registries without it (distribution-spec). */
 
@@ -57,9 +56,8 @@ export async function hasReferrersApi(
 ): Promise<boolean> {
   if (host.learned.referrers === undefined) {
     const url = host.url(`${repository.path}/referrers/${digest}`);
-    const response = await askApi(host, { ...requestFor(host, repository, signal), url });
-    await response?.body.discard();
-    host.learned.referrers = response !== undefined;
+    const page = await askApi(host, { ...requestFor(host, repository, signal), url });
+    host.learned.referrers = page !== undefined;
   }
   return host.learned.referrers;
 }
@@ -77,21 +75,22 @@ async function referrersAt(
       ...requestFor(host, repository, signal),
       url: host.url(`${repository.path}/referrers/${digest}${query}`),
     };
-    const response = await askApi(host, request);
-    host.learned.referrers = response !== undefined;
-    if (response !== undefined) return descriptorsOf(host, request, response);
+    const page = await askApi(host, request);
+    host.learned.referrers = page !== undefined;
+    if (page !== undefined) return descriptorsOf(host, request, page);
   }
   return await listUnderTag(host, repository, digest, signal);
 }
 
 // Undefined when the registry has no such API, which registries say in many ways.
-async function askApi(host: HostState, request: PageRequest): Promise<WireResponse | undefined> {
+async function askApi(host: HostState, request: PageRequest): Promise<Page | undefined> {
   try {
-    const response = await exchange(host, { ...request, method: 'GET', expect: [200], withinOrigin: true });
-    const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
-    if (isIndex(type)) return response;
-    await response.body.discard();
-    return undefined;
+    return await receive(host, pageRequest(request), async (response) => {
+      const type = response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
+      if (isIndex(type)) return await readPage(host, response);
+      await response.body.discard();
+      return undefined;
+    });
   } catch (error) {
     if (!(error instanceof DrayError)) throw error;
     const { status, codes = [] } = error.context;
@@ -101,7 +100,7 @@ async function askApi(host: HostState, request: PageRequest): Promise<WireRespon
   }
 }
 
-async function* descriptorsOf(host: HostState, request: PageRequest, first: WireResponse): AsyncGenerator<Descriptor> {
+async function* descriptorsOf(host: HostState, request: PageRequest, first: Page): AsyncGenerator<Descriptor> {
   for await (const page of pagesFrom(host, request, first)) {
     yield* parseIndex(Buffer.from(JSON.stringify(page))).manifests;
   }

@@ -6,7 +6,7 @@ import { detectMediaType, documentLimit } from '../../spec/documents.ts';
 import { isSchema1, manifestAccept } from '../../spec/media-types.ts';
 import { digestedBytes } from '../../spec/schema1.ts';
 import { errorFrom } from './errors.ts';
-import { exchange, type HostRequest } from './exchange.ts';
+import { exchange, type HostRequest, receive } from './exchange.ts';
 import type { HostState } from './host-state.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
 import type { ResponseHeaders, WireResponse } from './transport.ts';
@@ -75,9 +75,9 @@ export async function getManifestFrom(
   version: Version,
   signal: AbortSignal | undefined,
 ): Promise<RawManifest> {
-  const response = await exchange(host, manifestRequest(host, repository, version, signal));
-  const bytes = await response.body.bytes(documentLimit);
-  return manifestOf(response, bytes, version.digest);
+  return await receive(host, manifestRequest(host, repository, version, signal), async (response) =>
+    manifestOf(response, await response.body.bytes(documentLimit), version.digest),
+  );
 }
 
 function manifestRequest(

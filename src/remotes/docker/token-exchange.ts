@@ -5,8 +5,8 @@ import { errorFrom } from './errors.ts';
 import { Secret } from './secret.ts';
 import type { WireResponse } from './transport.ts';
 
-/** Sends a request to a token server as it stands: no credentials but those in it, no redirect elsewhere. */
-export type SendToRealm = (request: RealmRequest) => Promise<WireResponse>;
+/** Sends a request to a token server as it stands: no credentials but those in it, no redirect elsewhere. Reads the answer. */
+export type SendToRealm = <T>(request: RealmRequest, read: (response: WireResponse) => Promise<T>) => Promise<T>;
 
 export interface RealmRequest {
   readonly method: 'GET' | 'POST';
@@ -55,11 +55,14 @@ export async function exchangeToken(
 ): Promise<Grant> {
   const ways = waysFor(realm, scopes, credentials);
   for (const [index, request] of ways.entries()) {
-    const response = await send(request);
-    if (response.status === 200) return await readGrant(response, realm);
-    const error = await errorFrom(response, contextOf(request, credentials));
-    const refusedForm = [400, 401, 403, 404, 405, 501].includes(response.status);
-    if (!refusedForm || index === ways.length - 1) throw error;
+    const answer = await send<Grant | DrayError>(request, (response) =>
+      response.status >= 200 && response.status < 300
+        ? readGrant(response, realm)
+        : errorFrom(response, contextOf(request, credentials)),
+    );
+    if (!(answer instanceof DrayError)) return answer;
+    const refusedForm = [400, 401, 403, 404, 405, 501].includes(answer.context.status ?? 0);
+    if (!refusedForm || index === ways.length - 1) throw answer;
   }
   throw new DrayError('internal', 'no way to get a token');
 }
