@@ -122,10 +122,22 @@ describe('credentials of config files', () => {
     assert.equal(await source.get('g.io'), undefined);
   });
 
-  it('that are not there are none, and a broken file is an error that does not repeat it', async () => {
+  it('that are not there are none where nobody named them, and an error where somebody did', async () => {
     await using directory = await temporaryDirectory();
     const file = directory.join('config.json');
-    assert.equal(await dockerConfigCredentials({ file }).get('r.io'), undefined);
+    const environment = { DOCKER_CONFIG: directory.path, REGISTRY_AUTH_FILE: file };
+    for (const source of [dockerConfigCredentials, containersAuthCredentials]) {
+      assert.equal(await source({ environment }).get('r.io'), undefined);
+      await assert.rejects(
+        source({ file }).get('r.io'),
+        (error) => is(error, 'not-found') && error.message.includes(file),
+      );
+    }
+  });
+
+  it('that are broken are an error that does not repeat them', async () => {
+    await using directory = await temporaryDirectory();
+    const file = directory.join('config.json');
     await writeFile(file, '{"auths": {"r.io": {"auth": "canary"');
     await assert.rejects(
       dockerConfigCredentials({ file }).get('r.io'),

@@ -18,7 +18,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where the sources of this module look. */
 export interface AuthFileOptions {
-  /** The file, in place of the usual ones. */
+  /** The file, in place of the usual ones. One to read from has to be there, and `not-found` is thrown when it is not. */
   readonly file?: string | undefined;
   readonly environment?: Environment | undefined;
 }
@@ -61,7 +61,9 @@ export function dockerConfigCredentials({ file, environment = process.env }: Aut
     async get(registry, repository, signal) {
       const inline = file === undefined ? inlineConfig(environment['DOCKER_AUTH_CONFIG']) : undefined;
       const found = inline && (await lookUp(inline, 'DOCKER_AUTH_CONFIG', registry, repository, signal));
-      return found ?? (await fromFile(file ?? dockerConfigPath(environment), registry, repository, signal));
+      if (found !== undefined) return found;
+      if (file !== undefined) return await fromNamedFile(file, registry, repository, signal);
+      return await fromFile(dockerConfigPath(environment), registry, repository, signal);
     },
   };
 }
@@ -70,7 +72,8 @@ export function dockerConfigCredentials({ file, environment = process.env }: Aut
 export function containersAuthCredentials({ file, environment = process.env }: AuthFileOptions = {}): CredentialSource {
   return {
     async get(registry, repository, signal) {
-      for (const path of file === undefined ? containersAuthPaths(environment) : [file]) {
+      if (file !== undefined) return await fromNamedFile(file, registry, repository, signal);
+      for (const path of containersAuthPaths(environment)) {
         const found = await fromFile(path, registry, repository, signal);
         if (found !== undefined) return found;
       }
@@ -121,6 +124,15 @@ export async function eraseCredentials(
     auths: Object.fromEntries(Object.entries(config.auths ?? {}).filter(([key]) => !keys.includes(key))),
   });
   return true;
+}
+
+// Without it, what somebody has a password for would be asked for by nobody in particular.
+async function fromNamedFile(...[path, ...rest]: Parameters<typeof fromFile>): Promise<Credentials | undefined> {
+  if ((await readText(path)) !== undefined) return await fromFile(path, ...rest);
+  throw new DrayError('not-found', `there is no config file with credentials at ${path}`, {
+    path,
+    hint: 'name another one, or make it with dray login',
+  });
 }
 
 async function fromFile(
