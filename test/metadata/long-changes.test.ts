@@ -46,6 +46,27 @@ describe('a change in steps', () => {
     assert.deepEqual(names(fixture.store.database), []);
   });
 
+  it('that only looks, and makes notes, sees one moment and keeps nobody out', { timeout: 30_000 }, async () => {
+    await using fixture = await temporaryStore();
+    await using other = await openStore({ root: fixture.root });
+    const [begun, written] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let hasWritten = false;
+    void written.promise.then(() => {
+      hasWritten = true;
+    });
+    const seen = fixture.store.database.readInSteps(function* (transaction) {
+      transaction.run('CREATE TEMP TABLE note AS SELECT name FROM namespace');
+      begun.resolve();
+      while (!hasWritten) yield;
+      return [names(fixture.store.database), transaction.all('SELECT * FROM temp.note')];
+    });
+    await begun.promise;
+    await other.database.write((transaction) => add(transaction, 'late'));
+    written.resolve();
+    assert.deepEqual(await seen, [[], []]);
+    assert.deepEqual(names(fixture.store.database), ['late']);
+  });
+
   it('is taken back when it is aborted, with the reason of the signal', async () => {
     await using fixture = await temporaryStore();
     const stop = new AbortController();
