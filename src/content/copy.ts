@@ -141,7 +141,7 @@ export async function writeBlob(
   open: OpenBlob,
   options: WriteBlobOptions = {},
 ): Promise<'pushed' | 'exists'> {
-  for (let distrust = false; ; distrust = true) {
+  return await onceMoreIfWrong(async (distrust) => {
     const writer = await openUnlessExists(store, { ref, target, lease: options.lease, signal: options.signal });
     if (writer === undefined) return 'exists';
     const { offset } = await writer.status();
@@ -149,11 +149,28 @@ export async function writeBlob(
       if (offset > 0 && !distrust) options.onResume?.(offset);
       return await copyInto(writer, target, (from) => open(from, { distrust, transient: true }), options);
     } catch (error) {
-      if (!because(error, 'digest-mismatch') && !because(error, 'size-mismatch')) throw error;
-      await abortIfThere(store, ref);
-      if (distrust) throw error;
+      if (areWrongBytes(error)) await abortIfThere(store, ref);
+      throw error;
     }
+  });
+}
+
+/**
+ * Does something with the bytes of a source, and once more with those of another one, if there is another, when they turn out
+ * wrong: they may have come from a cache, or from one host of several. `distrust` is what {@link FetchOptions} means by it.
+ * @throws what the last attempt throws.
+ */
+export async function onceMoreIfWrong<T>(attempt: (distrust: boolean) => Promise<T>): Promise<T> {
+  try {
+    return await attempt(false);
+  } catch (error) {
+    if (!areWrongBytes(error)) throw error;
+    return await attempt(true);
   }
+}
+
+function areWrongBytes(error: unknown): boolean {
+  return because(error, 'digest-mismatch') || because(error, 'size-mismatch');
 }
 
 async function openUnlessExists(store: Ingester, options: WriterOptions): Promise<Writer | undefined> {

@@ -1,9 +1,17 @@
 import pLimit, { type LimitFunction } from 'p-limit';
-import type { Fetcher, FetchOptions, OpenBlob, Pusher, PushOptions, PushOutcome } from '../content/copy.ts';
+import {
+  type Fetcher,
+  type FetchOptions,
+  type OpenBlob,
+  onceMoreIfWrong,
+  type Pusher,
+  type PushOptions,
+  type PushOutcome,
+} from '../content/copy.ts';
 import { checkCount } from '../content/count.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
-import { DrayError, is, toDrayError, withContext } from '../errors.ts';
+import { DrayError, toDrayError, withContext } from '../errors.ts';
 import { type Descriptor, inlineData } from '../spec/descriptor.ts';
 import { childrenOf } from '../spec/documents.ts';
 import { hasChildren } from './children.ts';
@@ -156,14 +164,10 @@ class Transfer {
 
   async #read(target: Descriptor, signal: AbortSignal): Promise<Uint8Array> {
     const limit = this.#options.documentLimit;
-    const collect = (distrust: boolean): Promise<Uint8Array> =>
-      collectDocument(this.#open(target, { distrust, signal }), target, { limit, signal });
     try {
-      return await collect(false).catch((error: unknown) => {
-        // Wrong bytes may have come from a cache, or from one of several hosts.
-        if (is(error, 'data-loss')) return collect(true);
-        throw error;
-      });
+      return await onceMoreIfWrong((distrust) =>
+        collectDocument(this.#open(target, { distrust, signal }), target, { limit, signal }),
+      );
     } catch (error) {
       throw sided(error, 'source', signal);
     }

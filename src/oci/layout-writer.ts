@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { OpenBlob, PushOutcome } from '../content/copy.ts';
+import { type OpenBlob, onceMoreIfWrong, type PushOutcome } from '../content/copy.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions, Provider } from '../content/store.ts';
@@ -52,7 +52,10 @@ export class LayoutWriter {
 
   /** Brings in one blob, unless it is there. @throws DrayError `data-loss` when the bytes are not those of the target. */
   async put(target: Descriptor, openBlob: OpenBlob, options: AbortableOptions = {}): Promise<PushOutcome> {
-    return await this.#place(target, (path) => this.#write(path, readAhead(verified(openBlob(0), target)), options));
+    return await onceMoreIfWrong((distrust) => {
+      const open = (): AsyncIterable<Uint8Array> => readAhead(verified(openBlob(0, { distrust }), target));
+      return this.#place(target, (path) => this.#write(path, open(), options));
+    });
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { OpenBlob, PushOutcome } from '../../content/copy.ts';
+import { type OpenBlob, onceMoreIfWrong, type PushOutcome } from '../../content/copy.ts';
 import { collectDocument } from '../../content/documents.ts';
 import { because, DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
@@ -115,7 +115,9 @@ export class Upload {
   async #single(): Promise<boolean> {
     if (this.#learned.singlePost === false || this.#size === 0) return false;
     const { target, blob, open } = this.#options;
-    const body = await collectDocument(open(0), blob, { limit: smallBlob, signal: this.#signal });
+    const body = await onceMoreIfWrong((distrust) =>
+      collectDocument(open(0, { distrust }), blob, { limit: smallBlob, signal: this.#signal }),
+    );
     const request = { body, headers: { 'content-type': 'application/octet-stream' } };
     const query = `?digest=${encodeURIComponent(blob.digest)}`;
     const { response, session } = await UploadSession.start(target, query, request);
