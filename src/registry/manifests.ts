@@ -39,8 +39,7 @@ async function find(
   const asked =
     'tag' in reference ? upstream.byTag(repository, reference.tag) : upstream.byDigest(repository, reference.digest);
   const found = await unlessAborted(asked, exchange.signal);
-  if (found?.stale)
-    warn(exchange, `${repository.name.domain} cannot be asked: this is what the tag meant the last time`);
+  if (found?.stale) warn(exchange, `${repository.name.domain} does not say: this is what the tag meant the last time`);
   return found?.target;
 }
 

@@ -1,4 +1,5 @@
-import { type Fetcher, pusherOf } from '../content/copy.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Fetcher, onceMoreIfWrong, pusherOf } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
 import { because, DrayError, type ErrorKind, is } from '../errors.ts';
 import { childLabels } from '../images/labels.ts';
@@ -22,6 +23,11 @@ export interface UpstreamOptions {
   readonly host: string;
   /** Milliseconds for which the answer to what a tag means is used again; 0, if not said, asks every time. */
   readonly freshness?: number | undefined;
+  /**
+   * Milliseconds that a client waits to hear what a tag means, when it is known what it meant the last time; 5 seconds if not
+   * said. The upstream is waited for even so, for the next client.
+   */
+  readonly patience?: number | undefined;
 }
 
 /** A manifest that was found, and whether it is what the upstream says at the moment. */
@@ -31,11 +37,12 @@ export interface FoundUpstream {
 }
 
 const rememberedTags = 10_000;
+const defaultPatience = 5_000;
 
 /**
  * Brings manifests and blobs of another registry into the store when a client asks for them. They become images there, as if
  * they had been pulled. Several who ask for the same thing share one transfer, which goes on when they go away. When the
- * upstream cannot be asked, a tag means what it meant the last time.
+ * upstream cannot be asked or takes long to answer, a tag means what it meant the last time.
  */
 export class Upstream implements AsyncDisposable {
   readonly #options: UpstreamOptions;
@@ -65,7 +72,29 @@ export class Upstream implements AsyncDisposable {
       const target = await repository.resolve(tag);
       if (target !== undefined) return { target, stale: false };
     }
-    return await this.#share(key, () => this.#byTag(repository, tag, key));
+    return await this.#orKnown(
+      this.#share(key, () => this.#byTag(repository, tag, key)),
+      repository,
+      tag,
+    );
+  }
+
+  async #orKnown(
+    answer: Promise<FoundUpstream | undefined>,
+    repository: Repository,
+    tag: string,
+  ): Promise<FoundUpstream | undefined> {
+    const answered = new AbortController();
+    const late = async (): Promise<FoundUpstream | undefined> => {
+      await sleep(this.#options.patience ?? defaultPatience, undefined, { signal: answered.signal });
+      const target = await repository.resolve(tag);
+      return target === undefined ? await answer : { target, stale: true };
+    };
+    try {
+      return await Promise.race([answer, late()]);
+    } finally {
+      answered.abort();
+    }
   }
 
   async #byTag(repository: Repository, tag: string, key: string): Promise<FoundUpstream | undefined> {
@@ -112,7 +141,9 @@ export class Upstream implements AsyncDisposable {
     const { content, images } = this.#services;
     await this.#holds.arriving(repository.name.full, target.digest);
     const fetcher = await this.#options.resolver.fetcher(name, { signal });
-    const bytes = await collectDocument(await fetcher.fetch(target, { signal }), target, { signal });
+    const bytes = await onceMoreIfWrong(async (distrust) =>
+      collectDocument(await fetcher.fetch(target, { distrust, signal }), target, { signal }),
+    );
     const labels = childLabels(childrenOf(target.mediaType, bytes));
     const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
       yield bytes.subarray(offset);

@@ -36,7 +36,7 @@ export type FaultPlan = (request: FaultyRequest) => Fault | undefined;
 
 /** Does what a fault says to a request that is about to be answered. True when nothing else is to be done. */
 export async function injectFault(request: IncomingMessage, response: ServerResponse, fault: Fault): Promise<boolean> {
-  if (fault.delay !== undefined) await sleep(fault.delay, undefined, { ref: false });
+  if (fault.delay !== undefined) await waitUnlessGone(response, fault.delay);
   if (fault.reset) {
     request.socket.resetAndDestroy();
     return true;
@@ -48,6 +48,12 @@ export async function injectFault(request: IncomingMessage, response: ServerResp
   alterHead(response, fault);
   alterBody(response, fault);
   return false;
+}
+
+async function waitUnlessGone(response: ServerResponse, milliseconds: number): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  await sleep(milliseconds, undefined, { ref: false, signal: gone.signal }).catch(() => {});
 }
 
 function answer(response: ServerResponse, status: number, { code = 'UNKNOWN', headers = {} }: Fault): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe as group, it } from 'node:test';
-import type { RegistryOptions } from '../../src/registry/index.ts';
+import type { RegistryOptions, UpstreamOptions } from '../../src/registry/index.ts';
 import { passwordCredentials } from '../../src/remotes/docker/credentials.ts';
 import { RegistryClient } from '../../src/remotes/docker/registry-client.ts';
 import { type TestRegistry as FaultyRegistry, startTestRegistry } from '../../src/testing/embedded-registry.ts';
@@ -34,12 +34,14 @@ interface Pair extends AsyncDisposable {
 
 type MirrorOptions = Partial<RegistryOptions> & { readonly root?: string };
 
+type Times = Pick<UpstreamOptions, 'freshness' | 'patience'>;
+
 /** A registry with an image, and a mirror of it. */
-async function pair(options: MirrorOptions = {}, freshness?: number): Promise<Pair> {
+async function pair(options: MirrorOptions = {}, times: Times = {}): Promise<Pair> {
   await using undo = new AsyncDisposableStack();
   const upstream = undo.use(await startTestRegistry());
   await pushImage(to(upstream.url), 'app', image, '1');
-  const mirror = undo.use(await mirrorOf(upstream, options, freshness));
+  const mirror = undo.use(await mirrorOf(upstream, options, times));
   const parts = undo.move();
   return { upstream, mirror, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
@@ -47,11 +49,11 @@ async function pair(options: MirrorOptions = {}, freshness?: number): Promise<Pa
 async function mirrorOf(
   upstream: FaultyRegistry,
   options: MirrorOptions = {},
-  freshness?: number,
+  times: Times = {},
 ): Promise<TestRegistry> {
   await using undo = new AsyncDisposableStack();
   const resolver = undo.use(new RegistryClient({ retry: { attempts: 1 } }));
-  const mirror = undo.use(await serve({ ...options, upstream: { resolver, host: upstream.address, freshness } }));
+  const mirror = undo.use(await serve({ ...options, upstream: { resolver, host: upstream.address, ...times } }));
   const parts = undo.move();
   return { ...mirror, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
@@ -105,7 +107,7 @@ group('a mirror', () => {
     await pull(fresh.mirror.send);
     await pushImage(to(fresh.upstream.url), 'app', other, '1');
     await pull(fresh.mirror.send, other);
-    await using lazy = await pair({}, 60_000);
+    await using lazy = await pair({}, { freshness: 60_000 });
     await pull(lazy.mirror.send);
     const before = lazy.upstream.requests.length;
     await pushImage(to(lazy.upstream.url), 'app', other, '1');
@@ -121,10 +123,28 @@ group('a mirror', () => {
     it.upstream.plan(() => ({ reset: true }));
     await pull(it.mirror.send);
     const { headers } = await it.mirror.send('GET', '/v2/app/manifests/1');
-    assert.match(String(headers['warning']), /^299 - ".+ cannot be asked: /);
+    assert.match(String(headers['warning']), /^299 - ".+ does not say: /);
     const unknown = await it.mirror.send('GET', '/v2/app/manifests/2');
     assert.equal(unknown.status, 503);
     assert.equal(unknown.code, 'UNAVAILABLE');
+  });
+
+  it('serves what it has, with a warning, while the upstream does not answer', { timeout: 60_000 }, async () => {
+    await using it = await pair({}, { patience: 1 });
+    await pull(it.mirror.send);
+    it.upstream.plan(() => ({ delay: 3_600_000 }));
+    const { status, headers } = await it.mirror.send('GET', '/v2/app/manifests/1');
+    assert.equal(status, 200);
+    assert.equal(headers['docker-content-digest'], image.root.digest);
+    assert.match(String(headers['warning']), /does not say/);
+  });
+
+  it('asks once more for a manifest that came with other bytes', async () => {
+    await using it = await pair();
+    it.upstream.plan(({ method, path, repeated }) =>
+      method === 'GET' && path.includes('/manifests/') && repeated === 0 ? { corruptAt: 10 } : undefined,
+    );
+    await pull(it.mirror.send);
   });
 
   it('has nothing that the upstream does not have', async () => {
