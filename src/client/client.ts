@@ -148,8 +148,8 @@ export class Client implements AsyncDisposable {
 
   /**
    * Brings an image from a registry into the store, under its own name. What is there already, whole or in part, does not
-   * travel again. The index is kept whole as a document; of its content only the wanted platforms' is fetched. A daemon then
-   * unpacks it.
+   * travel again. The index is kept whole as a document; of its content only the wanted platforms' is fetched, which is what
+   * runs here if none are said. A daemon then unpacks it.
    * @throws DrayError with the side and the descriptor that failed; the image is not named then, and what has arrived stays for
    * the next attempt. When unpacking fails, the image is there and named.
    */
@@ -164,19 +164,21 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Sends an image from the store to a registry: children first, tags last; what is there already is not sent again.
-   * @throws DrayError with the side and the descriptor that failed; `not-found` when content is missing here; `not-implemented`
+   * Sends an image from the store to a registry, all platforms if none are said: children first, tags last; what is there
+   * already is not sent again.
+   * @throws DrayError with the side and the descriptor that failed; `not-found` when content is missing here, also that of platforms
+   * that were not pulled; `not-implemented`
    * or `failed-precondition` for an image that cannot be said in schema 1.
    */
   push(name: string, options: PushImageOptions = {}): Promise<Copied> {
     return pushImage(this.services, this.#resolver, name, options);
   }
 
-  /** Copies an image between any two places; between registries nothing touches the disk. */
+  /** Copies an image, all platforms if none are said, between any two places; between registries nothing touches the disk. */
   async copy(source: string | Place, target: string | Place, options: CopyOptions = {}): Promise<Copied> {
     const from = typeof source === 'string' ? this.place(source) : source;
     const to = typeof target === 'string' ? this.place(target) : target;
-    return await copyImage(from, to, { platforms: 'all', ...options });
+    return await copyImage(from, to, { ...options, platforms: options.platforms ?? 'all' });
   }
 
   /**

@@ -30,7 +30,7 @@ export type ProgressEvent =
 
 /** Options of every copy between two places. */
 export interface CopyOptions extends AbortableOptions {
-  /** Which platforms' content travels. */
+  /** Which platforms' content travels. If not said, `pull`, `fetch` and {@link copyImage} take what runs here, `push` and `copy` all. */
   readonly platforms?: PlatformSelection;
   /**
    * `index`: the index stays the root, even when only some platforms' content travels. `manifest`: with one platform, its

@@ -25,7 +25,7 @@ export async function pushImage(
 ): Promise<Copied> {
   const from = new StorePlace(services, name, { object });
   const to = new RegistryPlace(resolver, target);
-  if (schema1 === false) return await copyImage(from, to, { platforms: 'all', ...options });
+  if (schema1 === false) return await copyImage(from, to, { ...options, platforms: options.platforms ?? 'all' });
   const { pushSchema1 } = await import('./push-schema1.ts');
   return await pushSchema1(services, from, to, { ...options, ...(schema1 === true ? {} : schema1) });
 }

@@ -11,7 +11,7 @@ import {
   parsePlatform,
 } from '../spec/platform.ts';
 
-/** Which platforms of an image: those named, `all`, or what runs here when not said. */
+/** Which platforms of an image: those named, or `all`. Not said it depends on who asks, and is what runs here with {@link selectPlatforms}. */
 export type PlatformSelection = 'all' | readonly string[] | undefined;
 
 /**

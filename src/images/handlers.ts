@@ -1,8 +1,9 @@
 import pLimit from 'p-limit';
 import { checkCount } from '../content/count.ts';
-import { DrayError, withContext } from '../errors.ts';
+import { DrayError, is, withContext } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { fanOutLimit } from '../spec/documents.ts';
+import { formatPlatform } from '../spec/platform.ts';
 
 /** What a handler gets besides the descriptor. */
 export interface HandlerContext {
@@ -129,8 +130,17 @@ async function call(handler: Handler, target: Descriptor, signal: AbortSignal): 
     if (error === skipDescriptor) return [];
     if (signal.aborted && error === signal.reason) throw error;
     const { mediaType, digest, size } = target;
-    throw withContext(error, { descriptor: { mediaType, digest, size } });
+    throw withContext(ofPlatform(error, target), { descriptor: { mediaType, digest, size } });
   }
+}
+
+// A place that lacks what an index has for a platform cannot know that this is why, and what to do then.
+function ofPlatform(error: unknown, { platform }: Descriptor): unknown {
+  if (platform === undefined || !is(error, 'not-found')) return error;
+  return new DrayError(error.kind, `${error.message}, which is what the index has for ${formatPlatform(platform)}`, {
+    ...error.context,
+    hint: 'choose what is there with --platform, or bring the rest with dray pull --all-platforms',
+  });
 }
 
 /** The way from a root to an object, for telling a cycle. */

@@ -1,12 +1,34 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
+import { is } from '../../src/errors.ts';
 import { noCredentials } from '../../src/remotes/docker/credentials.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { namesIn, putBlobs } from '../oci/images.ts';
+
+describe('a push of an image of which only some platforms were pulled', () => {
+  it('says what to do, and sends those that are named', async () => {
+    await using registry = await ScriptedRegistry.start();
+    await using client = Client.over(memoryServices(), { registry: { credentials: noCredentials } });
+    registry.add('lab/all', randomImage({ seed: 'some', platforms: ['linux/amd64', 'linux/arm64'] }), '1');
+    const name = `${registry.host}/lab/all:1`;
+    await client.pull(name, { platforms: ['linux/arm64'] });
+    const target = `${registry.host}/lab/some:1`;
+    // All is also what a caller gets whose own option was not given.
+    for (const options of [{ target }, { target, platforms: undefined }])
+      await assert.rejects(client.push(name, options), (error) => {
+        assert.ok(is(error, 'not-found'));
+        assert.match(error.message, /which is what the index has for linux\/amd64$/);
+        assert.match(String(error.context.hint), /--platform.*--all-platforms/);
+        return true;
+      });
+    await client.push(name, { target, platforms: ['linux/arm64'], root: 'manifest' });
+    assert.equal(registry.repository('lab/some').manifests.size, 1);
+  });
+});
 
 describe('a push of an object', () => {
   it('needs no name in the store, and takes nothing but what is below the object', async () => {

@@ -104,7 +104,6 @@ async function prepare(directory: TemporaryDirectory, registry: ScriptedRegistry
     DRAY_ROOT: directory.join('store'),
     DRAY_DURABILITY: 'none',
     DRAY_HOSTS_DIR: directory.join('hosts'),
-    DRAY_PLATFORM: 'linux/amd64',
   };
   await prepareSchema1(directory, registry, environment.DRAY_ROOT);
   return environment;
