@@ -386,6 +386,25 @@ describe('pushing through failures', () => {
     }
   });
 
+  it('goes on in one stream where chunks are refused', async () => {
+    await scene({ rangedPatch: 405, bodyLimit: 20 * unit }, async (scene) => {
+      await assert.rejects(scene.push(large), (error) => is(error, 'resource-exhausted'));
+      const steps = scene.steps().length;
+      scene.registry.script({ on: 'PUT *', times: 1, resetRequestAfter: 2 * unit });
+      assert.equal(await scene.push(), 'pushed');
+      arrived(scene);
+      assert.deepEqual(scene.steps().slice(steps), [
+        'HEAD 404',
+        'POST 202',
+        'PUT …',
+        'HEAD 404',
+        'GET 204',
+        'PATCH 202',
+        'PUT 201',
+      ]);
+    });
+  });
+
   it('goes on after a chunk that was out of order', async () => {
     await scene({ bodyLimit: 20 * unit }, async (scene) => {
       scene.registry.script({

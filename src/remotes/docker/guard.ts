@@ -58,6 +58,7 @@ function parse(text: string, base: URL, purpose: UrlPurpose): URL {
     throw new DrayError('invalid-argument', `${base.host} named a ${purpose} that is no URL`, {
       reason: 'bad-document',
       registry: base.host,
+      hint: 'the registry is misconfigured, or something else than a registry answers there',
     });
   }
   url.hash = '';

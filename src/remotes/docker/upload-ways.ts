@@ -28,11 +28,12 @@ export class UploadWays {
     return every.every((way) => this.#refused.has(way));
   }
 
-  /** The way to take from an offset on: behind the beginning there are only chunks. */
+  /** The way to take from an offset on; the whole is sent from the beginning, in a session of its own. */
   at(offset: number): Way {
     const { largestBody = Number.POSITIVE_INFINITY, chunked = true } = this.#learned;
-    const inChunks = offset > 0 || this.#wantsChunks || this.#size > largestBody;
-    const order: readonly Way[] = inChunks && chunked ? ['chunks', 'stream', 'whole'] : ['whole', 'stream', 'chunks'];
+    const inParts = offset > 0 || this.#wantsChunks || this.#size > largestBody;
+    const parts: readonly Way[] = chunked ? ['chunks', 'stream', 'whole'] : ['stream', 'whole', 'chunks'];
+    const order: readonly Way[] = inParts ? parts : ['whole', 'stream', 'chunks'];
     return order.find((way) => !this.#refused.has(way)) ?? 'whole';
   }
 

@@ -141,6 +141,7 @@ export class Upload {
 
   // True when the registry has the blob.
   async #advanceBy(step: Step): Promise<boolean> {
+    if (step.way === 'whole' && this.#offset > 0) await this.#restart();
     const session = this.#session ?? (await this.#begin());
     const { digest } = this.#options.blob;
     const ranged = step.way === 'chunks';
