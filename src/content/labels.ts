@@ -61,13 +61,21 @@ export function isLabelPath(path: string): boolean {
   return path.startsWith('labels.') && path.length > 'labels.'.length;
 }
 
-/** The time that `containerd.io/gc.expire` names; a malformed one counts as none, so that nothing is lost by it. */
+/**
+ * The time that `containerd.io/gc.expire` names, or where databases end that count nanoseconds in 64 bits, in 1677 and 2262. A
+ * malformed one counts as none, so that nothing is lost by it.
+ */
 export function expiryOf(labels: Labels): Timestamp | undefined {
   const text = Object.hasOwn(labels, expireLabel) ? labels[expireLabel] : undefined;
   if (text === undefined) return undefined;
   try {
-    return Timestamp.parse(text);
+    const { nanoseconds } = Timestamp.parse(text);
+    const isCountable = BigInt.asIntN(64, nanoseconds) === nanoseconds;
+    return new Timestamp(isCountable ? nanoseconds : nanoseconds < 0n ? earliest : latest);
   } catch {
     return undefined;
   }
 }
+
+const earliest = -(2n ** 63n);
+const latest = 2n ** 63n - 1n;

@@ -183,6 +183,29 @@ describe('a collection', () => {
     assert.deepEqual(await digests(services.content), [parent.digest]);
   });
 
+  it('keeps until the year 9999 what is said to be kept so long, and takes what expired with the Roman empire', async () => {
+    await using temporary = await temporaryStore({ durability: 'none' });
+    const { store, services } = temporary;
+    const { images, leases } = services;
+    const { digest } = await put(services.content, 'kept', 'kept');
+    const until = (time: string): Record<string, string> => ({ 'containerd.io/gc.expire': time });
+    await leases.create({ id: 'kept', labels: until('9999-12-31T23:59:59Z') });
+    await leases.create({ id: 'gone', labels: until('0001-01-01T00:00:00Z') });
+    await name(services, 'gone', digest, until('0001-01-01T00:00:00Z'));
+    await name(services, 'kept', digest);
+    const { target } = await images.get('kept');
+    await images.update({ name: 'kept', target, labels: until('9999-12-31T23:59:59Z') }, 'labels');
+    await store.collect();
+    assert.deepEqual(
+      (await Array.fromAsync(leases.list())).map(({ id }) => id),
+      ['kept'],
+    );
+    assert.deepEqual(
+      (await Array.fromAsync(images.list())).map((image) => image.name),
+      ['kept'],
+    );
+  });
+
   it('takes an image that has expired, unless something refers to it', async () => {
     await using fixture = await temporaryStore();
     const { services, store } = fixture;
