@@ -1,4 +1,5 @@
 import { chmodSync, statSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
 import { DrayError, type ErrorKind, type ErrorReason, is } from '../../errors.ts';
 import { openDatabase } from './read-only.ts';
 
@@ -50,6 +51,20 @@ export function pageDamage(path: string): string | undefined {
     const failure = databaseFailure(error, path);
     if (is(failure, 'data-loss')) return failure.message;
     throw failure;
+  }
+}
+
+/** Runs something between `begin` and a commit, or takes it back. */
+export function inTransaction<T>(database: DatabaseSync, begin: 'BEGIN' | 'BEGIN IMMEDIATE', run: () => T): T {
+  database.exec(begin);
+  try {
+    const result = run();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    // SQLite has taken it back itself when the disk is full.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
   }
 }
 

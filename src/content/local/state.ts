@@ -1,15 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
 import { DatabaseSync, type DatabaseSyncOptions, type StatementSync } from 'node:sqlite';
 import { DrayError } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { locked } from '../outcomes.ts';
 import type { Labels } from '../store.ts';
+import { Owners } from './owners.ts';
 import type { Paths } from './paths.ts';
 import { isMountedReadOnly, mountedReadOnly, openDatabase } from './read-only.ts';
-import { databaseFailure, isBusy, makePrivate } from './sqlite.ts';
+import { databaseFailure, inTransaction, isBusy, makePrivate } from './sqlite.ts';
 
 /** The labels of a blob and when they were changed last. */
 export interface LabelRecord {
@@ -25,17 +24,13 @@ const schema = `
 `;
 
 /**
- * What a local store knows besides its files: who owns which ingest, and labels.
- *
- * Owners are processes, or rather stores opened by them. Each holds an exclusive lock on a file of its own for as long as
- * it lives; the kernel drops the lock with the process, however that ends, so a dead owner is recognised without a clock,
- * a process id or anybody's help, and a live one cannot be mistaken. Who wants an ingest decides it in one transaction.
+ * What a local store knows besides its files: which of its {@link Owners} has which ingest, and labels. Who wants an ingest
+ * decides it in one transaction.
  */
 export class State implements Disposable {
   readonly #paths: Paths;
+  readonly #owners: Owners;
   readonly #held = new Set<string>();
-  #id = '';
-  #alive: DatabaseSync | undefined;
   #database: DatabaseSync | undefined;
   #statements: Statements | undefined;
   #isClosed = false;
@@ -43,6 +38,7 @@ export class State implements Disposable {
 
   constructor(paths: Paths) {
     this.#paths = paths;
+    this.#owners = new Owners(paths);
   }
 
   /**
@@ -57,13 +53,13 @@ export class State implements Disposable {
   #claim(key: string, ref: string): Claim {
     const { owner, claim, take } = this.#open();
     if (this.#isReadOnly) throw mountedReadOnly(this.#paths.state);
-    this.#stayAlive();
-    const isFree = Number(claim.run(key, this.#id, Timestamp.now().nanoseconds).changes) === 1;
+    const id = this.#owners.own();
+    const isFree = Number(claim.run(key, id, Timestamp.now().nanoseconds).changes) === 1;
     if (!isFree)
-      this.#transaction(() => {
+      inTransaction(this.#connection, 'BEGIN IMMEDIATE', () => {
         const row = owner.get(key) as { owner: string; claimed_at: bigint } | undefined;
         if (row !== undefined && this.#isHeld(key, row.owner)) throw locked(ref, new Timestamp(row.claimed_at));
-        take.run(key, this.#id, Timestamp.now().nanoseconds);
+        take.run(key, id, Timestamp.now().nanoseconds);
       });
     this.#held.add(key);
     let isHeld = true;
@@ -91,15 +87,15 @@ export class State implements Disposable {
 
   /** Changes labels in one step, as seen by every process. */
   changeLabels(digest: Digest, change: (current: Labels) => Labels): LabelRecord {
-    const { labels, label } = this.#open();
-    return this.#guard(() =>
-      this.#transaction(() => {
+    return this.#guard(() => {
+      const { labels, label } = this.#open();
+      return inTransaction(this.#connection, 'BEGIN IMMEDIATE', () => {
         const row = labels.get(digest) as { labels: string } | undefined;
         const record = { labels: change(row === undefined ? {} : JSON.parse(row.labels)), updatedAt: Timestamp.now() };
         label.run(digest, JSON.stringify(record.labels), record.updatedAt.nanoseconds);
         return record;
-      }),
-    );
+      });
+    });
   }
 
   forget(digest: Digest): void {
@@ -112,14 +108,11 @@ export class State implements Disposable {
     this.#database?.close();
     this.#database = undefined;
     this.#statements = undefined;
-    if (this.#alive === undefined) return;
-    this.#alive.close();
-    this.#alive = undefined;
-    rmSync(this.#paths.owner(this.#id), { force: true });
+    this.#owners[Symbol.dispose]();
   }
 
   #release(key: string): void {
-    if (this.#held.delete(key)) this.#open().leave.run(key, this.#id);
+    if (this.#held.delete(key)) this.#open().leave.run(key, this.#owners.own());
   }
 
   #open(): Statements {
@@ -160,52 +153,14 @@ export class State implements Disposable {
     }
   }
 
-  #stayAlive(): void {
-    if (this.#alive !== undefined) return;
-    this.#id = randomUUID();
-    mkdirSync(this.#paths.owners, { recursive: true, mode: 0o700 });
-    this.#sweepOwners();
-    const database = new DatabaseSync(this.#paths.owner(this.#id), { timeout: 1000 });
-    makePrivate(this.#paths.owner(this.#id));
-    database.exec('BEGIN EXCLUSIVE');
-    this.#alive = database;
-  }
-
-  // Locks of processes that were killed. A young file may belong to somebody who is about to lock it.
-  #sweepOwners(): void {
-    for (const name of readdirSync(this.#paths.owners)) {
-      const path = this.#paths.owner(basename(name, '.lock'));
-      const found = statSync(path, { throwIfNoEntry: false });
-      if (found !== undefined && Date.now() - found.mtimeMs > youngMilliseconds && !isLocked(path))
-        rmSync(path, { force: true });
-    }
-  }
-
   // A row of this store that it does not hold is one that it could not remove.
   #isHeld(key: string, owner: string): boolean {
-    return owner === this.#id ? this.#held.has(key) : this.#isAlive(owner);
+    return this.#owners.isOwn(owner) ? this.#held.has(key) : this.#owners.isAlive(owner);
   }
 
-  #isAlive(owner: string): boolean {
-    const path = this.#paths.owner(owner);
-    if (isLocked(path)) return true;
-    rmSync(path, { force: true });
-    return false;
-  }
-
-  #transaction<T>(run: () => T): T {
-    const database = this.#database;
-    if (database === undefined) throw closed();
-    database.exec('BEGIN IMMEDIATE');
-    try {
-      const result = run();
-      database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      // SQLite has taken it back itself when the disk is full.
-      if (database.isTransaction) database.exec('ROLLBACK');
-      throw error;
-    }
+  get #connection(): DatabaseSync {
+    if (this.#database === undefined) throw closed();
+    return this.#database;
   }
 
   #guard<T>(run: () => T): T {
@@ -249,10 +204,6 @@ function closed(): DrayError {
   return new DrayError('failed-precondition', 'the content store is closed', { side: 'store' });
 }
 
-const youngMilliseconds = 60 * 60 * 1000;
-const sqliteBusy = 5;
-const sqliteCannotOpen = 14;
-
 // SQLite does not wait for others that do the same just now.
 function enterWal(database: DatabaseSync): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -264,22 +215,5 @@ function enterWal(database: DatabaseSync): void {
       if (!isBusy(error) || attempt === 1000) throw error;
     }
     Atomics.wait(pause, 0, 0, 5);
-  }
-}
-
-function isLocked(path: string): boolean {
-  let database: DatabaseSync | undefined;
-  try {
-    // Read-write without creating: a file that is gone has no owner.
-    database = new DatabaseSync(`file:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}?mode=rw`, { timeout: 0 });
-    database.exec('BEGIN EXCLUSIVE');
-    return false;
-  } catch (error) {
-    const code = (error as { errcode?: number }).errcode;
-    if (code === sqliteBusy) return true;
-    if (code === sqliteCannotOpen) return false;
-    throw error;
-  } finally {
-    database?.close();
   }
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { inTransaction } from '../../content/local/sqlite.ts';
 import { DrayError } from '../../errors.ts';
 import { type Migration, migrations } from './migrations.ts';
 
@@ -43,18 +44,6 @@ export function checkNewest(database: DatabaseSync, newest: number = migrations.
       hint: 'open it once where it can be written',
     },
   );
-}
-
-function inTransaction<T>(database: DatabaseSync, begin: string, run: () => T): T {
-  database.exec(begin);
-  try {
-    const result = run();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
 }
 
 function versionOf(database: DatabaseSync, newest: number): number {

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Paths } from './paths.ts';
+import { makePrivate } from './sqlite.ts';
+
+const youngMilliseconds = 60 * 60 * 1000;
+const sqliteBusy = 5;
+const sqliteCannotOpen = 14;
+
+/**
+ * Who writes to a store: processes, or rather stores opened by them. Each holds an exclusive lock on a file of its own for as
+ * long as it lives; the kernel drops the lock with the process, however that ends, so a dead owner is recognised without a
+ * clock, a process id or anybody's help, and a live one cannot be mistaken.
+ */
+export class Owners implements Disposable {
+  readonly #paths: Paths;
+  #own: { readonly id: string; readonly lock: DatabaseSync } | undefined;
+
+  constructor(paths: Paths) {
+    this.#paths = paths;
+  }
+
+  /** The id of this owner, which is alive from the first call on. */
+  own(): string {
+    this.#own ??= this.#begin();
+    return this.#own.id;
+  }
+
+  isOwn(id: string): boolean {
+    return this.#own?.id === id;
+  }
+
+  isAlive(id: string): boolean {
+    const path = this.#paths.owner(id);
+    if (isLocked(path)) return true;
+    rmSync(path, { force: true });
+    return false;
+  }
+
+  #begin(): { id: string; lock: DatabaseSync } {
+    const id = randomUUID();
+    mkdirSync(this.#paths.owners, { recursive: true, mode: 0o700 });
+    this.#sweep();
+    const lock = new DatabaseSync(this.#paths.owner(id), { timeout: 1000 });
+    try {
+      makePrivate(this.#paths.owner(id));
+      lock.exec('BEGIN EXCLUSIVE');
+      return { id, lock };
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  // Locks of processes that were killed. A young file may belong to somebody who is about to lock it.
+  #sweep(): void {
+    for (const name of readdirSync(this.#paths.owners)) {
+      const path = this.#paths.owner(basename(name, '.lock'));
+      const found = statSync(path, { throwIfNoEntry: false });
+      if (found !== undefined && Date.now() - found.mtimeMs > youngMilliseconds && !isLocked(path))
+        rmSync(path, { force: true });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#own === undefined) return;
+    const { id, lock } = this.#own;
+    this.#own = undefined;
+    lock.close();
+    rmSync(this.#paths.owner(id), { force: true });
+  }
+}
+
+function isLocked(path: string): boolean {
+  let database: DatabaseSync | undefined;
+  try {
+    // Read-write without creating: a file that is gone has no owner.
+    database = new DatabaseSync(`file:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}?mode=rw`, { timeout: 0 });
+    database.exec('BEGIN EXCLUSIVE');
+    return false;
+  } catch (error) {
+    const code = (error as { errcode?: number }).errcode;
+    if (code === sqliteBusy) return true;
+    if (code === sqliteCannotOpen) return false;
+    throw error;
+  } finally {
+    database?.close();
+  }
+}
