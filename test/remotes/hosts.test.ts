@@ -425,6 +425,21 @@ describe('what is configured for one host', () => {
     });
   });
 
+  it('its http is named as what answers where https was asked for', async () => {
+    await using registry = await ScriptedRegistry.start();
+    const origin = registry.origin.replace('http:', 'https:');
+    await withFiles({ 'registry.test/hosts.toml': `server = "${origin}"\n` }, async (directory) => {
+      await using client = quickClient({ hostsDirectory: directory.path });
+      await assert.rejects(
+        client.resolve(name),
+        (error) =>
+          is(error, 'unavailable') &&
+          /TLS failed, wrong version number$/.test(error.message) &&
+          /--plain-http/.test(error.context.hint ?? ''),
+      );
+    });
+  });
+
   it('its authority is believed, beside those of the system, for it alone', {
     skip: unlessInstalled('openssl'),
   }, async () => {

@@ -171,10 +171,16 @@ export function isUnknownAuthority(error: unknown): boolean {
 const proxyHint =
   'the proxy does not let us through: check HTTP_PROXY and HTTPS_PROXY, and the user and password in them';
 
+const ownCertificateHint = 'it wants another certificate of ours: name one with its key in the hosts directory';
+
 const hintsOfCodes: Readonly<Record<string, string>> = {
   ENOTFOUND: 'check the name of the registry and the DNS settings',
   EAI_AGAIN: 'check the network and the DNS settings',
   ECONNREFUSED: 'nothing listens there: check host, port and proxy settings',
+  ERR_SSL_WRONG_VERSION_NUMBER:
+    'it may speak http: ask it with --plain-http, or name it with http:// in the hosts directory',
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: ownCertificateHint,
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: ownCertificateHint,
   ETIMEDOUT: 'check the network and the proxy settings',
   UND_ERR_CONNECT_TIMEOUT: 'check the network and the proxy settings',
 };
@@ -184,12 +190,19 @@ export function connectionError(error: unknown, context: ErrorContext): DrayErro
   if (error instanceof DrayError) return error;
   const cause = rootOf(error);
   const code = codeOf(cause) ?? codeOf(error) ?? '';
-  const said = cause instanceof Error && cause.message !== '' ? cause.message : String(code || error);
+  const said =
+    tlsProblem(cause) ?? (cause instanceof Error && cause.message !== '' ? cause.message : String(code || error));
   const message = `no answer from ${context.registry ?? 'the registry'}: ${oneLine(said)}`;
   if (code === forbiddenAddress)
     return new DrayError('permission-denied', message, { ...context, reason: 'policy', cause: error });
   const hint = certificateCodes.test(code) ? certificateHint : /^Proxy /.test(said) ? proxyHint : hintsOfCodes[code];
   return new DrayError('unavailable', message, { hint: hint ?? 'try again', ...context, cause: error });
+}
+
+// OpenSSL's own messages begin with the number of a thread and end with a line of its source.
+function tlsProblem(error: unknown): string | undefined {
+  const { library, reason } = (error ?? {}) as { library?: unknown; reason?: unknown };
+  return library === 'SSL routines' && typeof reason === 'string' ? `TLS failed, ${reason}` : undefined;
 }
 
 // The one error of several addresses that were tried.
