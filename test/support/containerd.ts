@@ -44,8 +44,8 @@ export async function startContainerd(options: ContainerdOptions = {}): Promise<
   await writeFile(directory.join('config.toml'), configOf(directory, address, options));
   let running: Running | undefined;
   const boot = async (): Promise<void> => {
-    // What is collected, and when, is told to who debugs alone.
-    running = start('containerd', ['--log-level', 'debug', '--config', directory.join('config.toml')]);
+    // What is collected is told to who debugs alone, and by 2.x to who traces.
+    running = start('containerd', ['--log-level', 'trace', '--config', directory.join('config.toml')]);
     await running.printed(/containerd successfully booted/);
   };
   const stop = async (): Promise<void> => {
@@ -81,7 +81,7 @@ function configOf(
 version = 2
 root = "${directory.join('root')}"
 state = "${directory.join('state')}"
-disabled_plugins = [${content}"io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.devmapper",
+disabled_plugins = [${content}"io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.devmapper",
   "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
   "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
 [grpc]
@@ -90,6 +90,9 @@ address = "${address}"
 address = "${directory.join('ttrpc.sock')}"
 [plugins."io.containerd.metadata.v1.bolt"]
 content_sharing_policy = "${sharing}"
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+platform = "linux"
+snapshotter = "native"
 ${quiet ? '[plugins."io.containerd.gc.v1.scheduler"]\nstartup_delay = "1h"\nmutation_threshold = 0' : ''}
 ${contentPlugin === undefined ? '' : `[proxy_plugins.dray]\ntype = "content"\naddress = "${contentPlugin}"`}
 `;

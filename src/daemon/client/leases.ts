@@ -1,4 +1,4 @@
-import { expireLabel } from '../../content/labels.ts';
+import { expiryLabel } from '../../content/labels.ts';
 import type { AbortableOptions } from '../../content/store.ts';
 import type { DeleteLeaseOptions, Lease, LeaseManager, LeaseResource, NewLease } from '../../services/lease-manager.ts';
 import { Leases } from '../gen/leases_pb.ts';
@@ -14,8 +14,7 @@ export class DaemonLeases implements LeaseManager {
   }
 
   async create({ id = '', labels = {}, expiresAt }: NewLease = {}, options?: AbortableOptions): Promise<Lease> {
-    const expiry = expiresAt === undefined ? {} : { [expireLabel]: `${expiresAt}` };
-    const wanted = { id, labels: { ...toLabels(labels), ...expiry } };
+    const wanted = { id, labels: { ...toLabels(labels), ...expiryLabel(expiresAt) } };
     return fromLease((await this.#session.call(Leases.method.create, wanted, options)).lease);
   }
 

@@ -20,6 +20,8 @@ export interface GrpcServerOptions {
   /** The path of a unix socket, or the name of a pipe of Windows. */
   readonly path: string;
   readonly routes: Routes;
+  /** Says why nothing answers to a path. */
+  readonly whyAbsent?: ((path: string) => string) | undefined;
   /** Called for every call when it is over; `code` is gRPC's. */
   readonly onCall?: ((call: FinishedCall) => void) | undefined;
 }
@@ -45,7 +47,7 @@ const lingerMilliseconds = 1000;
  * Starts a gRPC server. Disposing it ends the calls under way.
  * @throws DrayError `unavailable` when somebody listens there; `permission-denied`.
  */
-export async function startGrpcServer({ path, routes, onCall }: GrpcServerOptions): Promise<AsyncDisposable> {
+export async function startGrpcServer(options: GrpcServerOptions): Promise<AsyncDisposable> {
   const sessions = new Set<ServerHttp2Session>();
   const server = createServer({
     settings: { initialWindowSize: flowWindow, maxConcurrentStreams: callsAtOnce },
@@ -61,8 +63,8 @@ export async function startGrpcServer({ path, routes, onCall }: GrpcServerOption
   });
   // A peer that breaks the protocol loses its connection, and nobody else does.
   server.on('sessionError', () => {});
-  server.on('stream', (stream, headers) => void answerCall(stream, headers, routes, onCall));
-  await listenAt(server, { path });
+  server.on('stream', (stream, headers) => void answerCall(stream, headers, options));
+  await listenAt(server, { path: options.path });
   return {
     async [Symbol.asyncDispose]() {
       server.close();
@@ -78,8 +80,7 @@ const callerGone: DrayError = Object.freeze(new DrayError('canceled', 'the calle
 async function answerCall(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  routes: Routes,
-  onCall: GrpcServerOptions['onCall'],
+  options: GrpcServerOptions,
 ): Promise<void> {
   const begun = performance.now();
   const gone = new AbortController();
@@ -93,7 +94,7 @@ async function answerCall(
   });
   let failure: unknown;
   try {
-    const route = routeOf(headers, routes);
+    const route = routeOf(headers, options);
     await sendAnswers(stream, route, route.answer(incoming, { metadata: headers, signal: gone.signal }));
     gone.signal.throwIfAborted();
   } catch (error) {
@@ -102,15 +103,17 @@ async function answerCall(
   incoming.finish();
   const status = failure === undefined ? { code: 0, message: '' } : statusOf(failure);
   end(stream, trailersOf(status));
-  onCall?.({ method, code: status.code, milliseconds: performance.now() - begun, error: failure });
+  options.onCall?.({ method, code: status.code, milliseconds: performance.now() - begun, error: failure });
 }
 
-function routeOf(headers: IncomingHttpHeaders, routes: Routes): Route {
-  const path = headers[':path'] ?? '';
+function routeOf(headers: IncomingHttpHeaders, { routes, whyAbsent }: GrpcServerOptions): Route {
+  const { ':method': method, ':path': path = '', 'content-type': type } = headers;
+  if (method !== 'POST' || !type?.startsWith('application/grpc'))
+    throw new DrayError('not-implemented', 'only calls of gRPC are answered here');
   const route = routes.get(path);
-  if (headers[':method'] === 'POST' && headers['content-type']?.startsWith('application/grpc') && route !== undefined)
-    return route;
-  throw new DrayError('not-implemented', `nobody answers ${headers[':method']} ${path.slice(0, 200)}`);
+  if (route !== undefined) return route;
+  const shown = path.slice(0, 200);
+  throw new DrayError('not-implemented', whyAbsent?.(shown) ?? `nobody answers ${shown}`);
 }
 
 async function sendAnswers(stream: ServerHttp2Stream, { output }: Route, answers: Answers): Promise<void> {

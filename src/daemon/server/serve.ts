@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FinishedCall, startGrpcServer } from '../grpc/server.ts';
 import { aboutServices } from './about.ts';
+import { whyAbsent } from './absent.ts';
 import { contentService } from './content.ts';
 import { eventsService } from './events.ts';
 import { imagesService } from './images.ts';
@@ -54,7 +55,12 @@ export async function serveContainerd(
   const about = aboutServices({ version, services, uuid: randomUUID() });
   const routes = new Map([content, ...(plugin ? [] : others), ...about].flatMap((service) => [...service]));
   try {
-    const server = await startGrpcServer({ path: address, routes, onCall });
+    const server = await startGrpcServer({
+      path: address,
+      routes,
+      whyAbsent: (path) => whyAbsent(path, plugin),
+      onCall,
+    });
     return {
       address,
       async [Symbol.asyncDispose]() {

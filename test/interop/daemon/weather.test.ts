@@ -73,7 +73,7 @@ describe('a containerd that is killed', { skip }, () => {
 
 describe('a containerd with several namespaces', { skip }, () => {
   it('shows each what is its own', async () => {
-    await using containerd = await startContainerd();
+    await using containerd = await startContainerd({ quiet: true });
     await using daemon = await connectContainerd({ address: containerd.address });
     const { digest } = await put(daemon.content, 'a', 'mine');
     const other = daemon.services('other');
