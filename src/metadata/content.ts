@@ -64,7 +64,7 @@ export class NamespacedContent implements ContentStore {
     const { database, local, files } = this.#parts;
     if (lease !== undefined) checkLease(database, this.#namespace, lease);
     await this.#unlessThere(target, lease);
-    const ingest = await local.ingest({ ref: sharedRef(this.#namespace, ref), target, signal });
+    const ingest = await local.ingests.open({ ref: sharedRef(this.#namespace, ref), target, signal });
     let token: string | undefined;
     try {
       // Whoever had the ingest until now may have committed it.

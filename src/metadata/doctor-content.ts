@@ -25,9 +25,9 @@ export async function* contentFindings(parts: OpenParts, options: FindingOptions
 }
 
 async function* brokenIngests({ local }: OpenParts, { repair, signal }: FindingOptions): AsyncGenerator<Finding> {
-  for await (const key of local.brokenIngests()) {
+  for await (const key of local.ingests.broken()) {
     signal?.throwIfAborted();
-    yield { problem: 'broken-ingest', subject: key, repaired: repair && (await local.removeBroken(key)) };
+    yield { problem: 'broken-ingest', subject: key, repaired: repair && (await local.ingests.removeBroken(key)) };
   }
 }
 

@@ -23,7 +23,7 @@ export async function expireIngests(
       report({ type: 'ingest', namespace, id: ref, size: offset });
   }
   if (dryRun) return;
-  await parts.local.removeDebris(before);
+  await parts.local.ingests.removeDebris(before);
   await forgetRecords(parts, now, before);
 }
 
@@ -34,7 +34,7 @@ async function expire(
   before: Timestamp,
 ): Promise<boolean> {
   const record = findIngest(database, namespace, ref);
-  if (!(await local.expire(sharedRef(namespace, ref), before))) return false;
+  if (!(await local.ingests.expire(sharedRef(namespace, ref), before))) return false;
   if (record !== undefined)
     await forget(database, (transaction) => removeIngest(transaction, namespace, ref, record.token));
   return true;

@@ -41,7 +41,7 @@ export class Leases implements LeaseManager {
     const { durable, signal } = options;
     signal?.throwIfAborted();
     if (id === '' || id?.isWellFormed() === false) throw new DrayError('invalid-argument', 'a lease needs an id');
-    const all = presentLabels({ ...labels, ...(expiresAt === undefined ? {} : { [expireLabel]: `${expiresAt}` }) });
+    const all = presentLabels({ ...labels, ...expiryLabel(expiresAt) });
     checkLabels(all);
     const lease = {
       id: id ?? randomUUID(),

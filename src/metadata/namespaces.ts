@@ -88,7 +88,7 @@ export class Namespaces implements NamespaceStore {
       publish(transaction, name, '/namespaces/delete', { name });
     });
     const now = Timestamp.now();
-    for (const { ref } of ingests) await this.#local.expire(ref, now);
+    for (const { ref } of ingests) await this.#local.ingests.expire(ref, now);
   }
 
   async #ingests(name: string): Promise<Status[]> {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { SharedFlush } from '../content/local/durable.ts';
@@ -47,9 +48,11 @@ export class Transactions<Context> {
   #jobs: Job<Context>[] = [];
   #pumping: Promise<void> | undefined;
   #broken: DrayError | undefined;
+  readonly #inode: bigint | undefined;
 
   constructor(options: TransactionsOptions<Context>) {
     this.#options = options;
+    this.#inode = inodeOf(options.path);
   }
 
   add(job: Job<Context>): void {
@@ -93,6 +96,8 @@ export class Transactions<Context> {
 
   #begin(isLocking: boolean): void {
     if (this.#broken !== undefined) throw this.#broken;
+    // What is changed in a file without a name nobody sees again, and what that does not need others may.
+    if (isLocking && inodeOf(this.#options.path) !== this.#inode) throw replaced(this.#options.path);
     // SQLite would wait on the main thread; untilFree does not.
     this.#options.connection.exec('PRAGMA busy_timeout = 0');
     try {
@@ -173,6 +178,18 @@ function flushFailure(cause: unknown, path: string): DrayError {
     path,
     hint: 'the disk fails: what was reported before is safe; look at the log of the system, then open the store again',
     cause,
+  });
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+function replaced(path: string): DrayError {
+  return new DrayError('failed-precondition', 'the database of the store was removed or replaced while it was open', {
+    side: 'store',
+    path,
+    hint: 'open the store again; a registry that serves it has to be started again',
   });
 }
 

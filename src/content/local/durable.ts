@@ -1,6 +1,6 @@
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { codeOf } from '../../errors.ts';
+import { codeOf, DrayError } from '../../errors.ts';
 
 /** `full`: what a commit reported survives a power cut. `none`: nothing is flushed, for stores that may be lost. */
 export type DurabilityLevel = 'full' | 'none';
@@ -40,7 +40,12 @@ export class Durability {
   readonly level: DurabilityLevel;
   readonly #directories = new Map<string, SharedFlush>();
 
+  /** @throws DrayError `invalid-argument` for anything else, which would flush only in part. */
   constructor(level: DurabilityLevel) {
+    if (level !== 'full' && level !== 'none')
+      throw new DrayError('invalid-argument', `there is no durability ${JSON.stringify(level)}`, {
+        hint: 'it is full or none',
+      });
     this.level = level;
   }
 

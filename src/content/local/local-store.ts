@@ -1,31 +1,22 @@
-import { type BigIntStats, constants, existsSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { because, codeOf, DrayError } from '../../errors.ts';
+import { type BigIntStats, constants } from 'node:fs';
+import { lstat, open, unlink } from 'node:fs/promises';
+import { codeOf, DrayError } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
-import {
-  type Algorithm,
-  algorithmOf,
-  algorithms,
-  canonicalAlgorithm,
-  type Digest,
-  isDigest,
-} from '../../spec/digest.ts';
+import { algorithms, type Digest, isDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
-import { presentLabels, updateLabels } from '../labels.ts';
-import { infoFields, ingestExists, missing, noIngest, statusFields } from '../outcomes.ts';
-import type { CommitOptions, ContentStore, Info, Labels, Status, Target, Writer, WriterOptions } from '../store.ts';
+import { updateLabels } from '../labels.ts';
+import { infoFields, missing } from '../outcomes.ts';
+import type { ContentStore, Info, Labels, Status, Target, Writer, WriterOptions } from '../store.ts';
 import { sizeMismatch } from '../verified.ts';
 import { BlobDirectory } from './blob-directory.ts';
-import { Durability, type DurabilityLevel, FlushAhead, removeTree } from './durable.ts';
+import { Durability, type DurabilityLevel } from './durable.ts';
 import { storeFailure } from './failure.ts';
 import { Hashing } from './hashing.ts';
-import { type OpenIngestOptions, openIngest, readStatus } from './ingest.ts';
-import { keyOf, Paths } from './paths.ts';
+import { LocalIngests } from './ingests.ts';
+import { namesIn } from './list-directory.ts';
+import { Paths } from './paths.ts';
 import { LocalReader } from './reader.ts';
-import { SmallWriter, smallIngest } from './small-writer.ts';
-import { type Claim, State } from './state.ts';
-import { LocalWriter, type WriterContext } from './writer.ts';
+import { State } from './state.ts';
 
 /** Options of {@link LocalStore}. */
 export interface LocalStoreOptions {
@@ -37,18 +28,25 @@ export interface LocalStoreOptions {
  * processes may use one directory at once. Whoever makes it closes it, after its writers.
  */
 export class LocalStore implements ContentStore, AsyncDisposable {
+  /** For a layer above that looks after them. */
+  readonly ingests: LocalIngests;
   readonly #paths: Paths;
   readonly #state: State;
-  readonly #durability: Durability;
   readonly #blobs: BlobDirectory;
   readonly #hashing = new Hashing();
-  readonly #small = new Map<string, SmallWriter>();
 
   constructor(root: string, { durability = 'full' }: LocalStoreOptions = {}) {
     this.#paths = new Paths(root);
     this.#state = new State(this.#paths);
-    this.#durability = new Durability(durability);
-    this.#blobs = new BlobDirectory(this.#paths, this.#durability);
+    const flushing = new Durability(durability);
+    this.#blobs = new BlobDirectory(this.#paths, flushing);
+    this.ingests = new LocalIngests({
+      paths: this.#paths,
+      state: this.#state,
+      durability: flushing,
+      blobs: this.#blobs,
+      hashing: this.#hashing,
+    });
   }
 
   async reader(target: Target): Promise<LocalReader> {
@@ -71,76 +69,19 @@ export class LocalStore implements ContentStore, AsyncDisposable {
   }
 
   writer(options: WriterOptions): Promise<Writer> {
-    return this.#open(options, true);
+    return this.ingests.open(options, { unlessThere: true });
   }
 
-  /** As {@link writer}, also when the blob is there: for a layer above that has its own record of who holds which blob. */
-  ingest(options: WriterOptions): Promise<Writer> {
-    return this.#open(options, false);
+  status(ref: string): Promise<Status> {
+    return this.ingests.status(ref);
   }
 
-  async #open({ ref, target, signal }: WriterOptions, unlessThere: boolean): Promise<Writer> {
-    if (ref === '') throw new DrayError('invalid-argument', 'an ingest needs a ref');
-    signal?.throwIfAborted();
-    const algorithm = target === undefined ? canonicalAlgorithm : algorithmOf(target.digest);
-    const key = keyOf(ref);
-    const claim = this.#state.claim(key, ref);
-    try {
-      if (unlessThere && target !== undefined && (await this.has(target))) throw ingestExists(target.digest);
-      const total = target?.size === 0 ? undefined : target?.size;
-      const isSmall = total !== undefined && total <= smallIngest && !existsSync(this.#paths.ingest(key).directory);
-      if (isSmall) return this.#inMemory(key, { ref, total, algorithm }, claim);
-      return await this.#onDisk(key, { ref, total, algorithm, hashing: this.#hashing, signal }, claim);
-    } catch (error) {
-      claim.release();
-      throw storeFailure(error, `open ingest ${ref}`);
-    }
+  statuses(...filters: string[]): AsyncGenerator<Status> {
+    return this.ingests.statuses(...filters);
   }
 
-  #inMemory(
-    key: string,
-    { ref, total, algorithm }: { ref: string; total: number; algorithm: Algorithm },
-    claim: Claim,
-  ): SmallWriter {
-    const writer = new SmallWriter({
-      ref,
-      total,
-      algorithm,
-      toDisk: async (bytes, { startedAt, updatedAt }) => {
-        const options = { ref, total, algorithm, startedAt, hashing: this.#hashing };
-        const onDisk = await this.#onDisk(key, options, claim);
-        try {
-          await onDisk.takeOver(bytes, updatedAt);
-        } catch (error) {
-          await onDisk[Symbol.asyncDispose]();
-          throw error;
-        }
-        this.#small.delete(key);
-        return onDisk;
-      },
-      publish: async (bytes, digest, options) =>
-        this.#describe(await this.#blobs.placeBytes(bytes, digest), digest, bytes.byteLength, options),
-      release: () => {
-        this.#small.delete(key);
-        claim.release();
-      },
-    });
-    this.#small.set(key, writer);
-    return writer;
-  }
-
-  async #onDisk(key: string, options: OpenIngestOptions, claim: Claim): Promise<LocalWriter> {
-    const paths = this.#paths.ingest(key);
-    await mkdir(paths.directory, { recursive: true, mode: 0o700 });
-    const context: WriterContext = {
-      ref: options.ref,
-      paths,
-      claim,
-      hasher: (algorithm, size) => this.#hashing.hasher(algorithm, size),
-      flushing: (handle) => new FlushAhead(this.#durability, handle),
-      publish: (digest, size, time, expected) => this.#publish(key, digest, size, time, expected),
-    };
-    return new LocalWriter(context, await openIngest(paths, options));
+  abort(ref: string): Promise<void> {
+    return this.ingests.abort(ref);
   }
 
   /**
@@ -149,105 +90,6 @@ export class LocalStore implements ContentStore, AsyncDisposable {
    */
   has(target: Target): Promise<boolean> {
     return this.#blobs.has(target);
-  }
-
-  async #publish(key: string, digest: Digest, size: number, time: Timestamp, options: CommitOptions): Promise<Info> {
-    const paths = this.#paths.ingest(key);
-    const isNew = await this.#blobs.place(paths.data, digest, size);
-    await this.#discard(paths.directory);
-    return this.#describe(isNew ? time : undefined, digest, size, options);
-  }
-
-  #describe(time: Timestamp | undefined, digest: Digest, size: number, { labels = {} }: CommitOptions): Info {
-    if (time === undefined) throw ingestExists(digest);
-    const present = presentLabels(labels);
-    if (Object.keys(present).length > 0) this.#state.changeLabels(digest, () => present);
-    return { digest, size, createdAt: time, updatedAt: time, labels: present };
-  }
-
-  async status(ref: string): Promise<Status> {
-    const key = keyOf(ref);
-    const found = await this.#statusOf(key);
-    if (found === undefined || found.ref !== ref) throw noIngest(ref);
-    return { ...found, active: this.#state.isOwned(key) };
-  }
-
-  async *statuses(...filters: string[]): AsyncGenerator<Status> {
-    const filter = parseFilters(filters);
-    const keys = new Set([...(await namesIn(this.#paths.ingests)), ...this.#small.keys()]);
-    for (const key of [...keys].sort()) {
-      const found = await this.#statusOf(key);
-      if (found === undefined || keyOf(found.ref) !== key) continue;
-      if (filter(statusFields(found))) yield { ...found, active: this.#state.isOwned(key) };
-    }
-  }
-
-  // One in memory is seen by its own store alone.
-  async #statusOf(key: string): Promise<Status | undefined> {
-    return this.#small.get(key)?.current ?? (await readStatus(this.#paths.ingest(key)));
-  }
-
-  async abort(ref: string): Promise<void> {
-    const key = keyOf(ref);
-    const { directory } = this.#paths.ingest(key);
-    const claim: Claim = this.#state.claim(key, ref);
-    try {
-      if (!(await this.#discard(directory))) throw noIngest(ref);
-    } catch (error) {
-      throw storeFailure(error, `abort ingest ${ref}`);
-    } finally {
-      claim.release();
-    }
-  }
-
-  /**
-   * Removes an ingest that nobody has open and nobody wrote to since `before`; returns whether it did.
-   * @throws DrayError what the disk has.
-   */
-  async expire(ref: string, before: Timestamp): Promise<boolean> {
-    return await this.#expire(
-      keyOf(ref),
-      (found) => found !== undefined && found.updatedAt.nanoseconds < before.nanoseconds,
-    );
-  }
-
-  /** Removes what crashes left: half-made ingests and half-removed files that nobody touched since `before`. */
-  async removeDebris(before: Timestamp): Promise<void> {
-    for await (const key of this.brokenIngests())
-      if (await isOlder(this.#paths.ingest(key).directory, before)) await this.removeBroken(key);
-    for (const name of await namesIn(this.#paths.trash)) {
-      const path = join(this.#paths.trash, name);
-      if (await isOlder(path, before)) await removeTree(path);
-    }
-  }
-
-  /** The keys of ingests that nobody can go on with, half-made ones above all, and that nobody is making just now. */
-  async *brokenIngests(): AsyncGenerator<string> {
-    for (const key of await namesIn(this.#paths.ingests)) {
-      if (!keyPattern.test(key) || !isBroken(key, await readStatus(this.#paths.ingest(key)))) continue;
-      if (!this.#state.isOwned(key)) yield key;
-    }
-  }
-
-  /** Removes one of {@link brokenIngests}, if it still is; returns whether it did. */
-  async removeBroken(key: string): Promise<boolean> {
-    return await this.#expire(key, (found) => isBroken(key, found));
-  }
-
-  async #expire(key: string, isDoomed: (found: Status | undefined) => boolean): Promise<boolean> {
-    const paths = this.#paths.ingest(key);
-    if (!isDoomed(await readStatus(paths)) || this.#state.isOwned(key)) return false;
-    let claim: Claim | undefined;
-    try {
-      claim = this.#state.claim(key, key);
-      // Looked at again, since somebody may have gone on with it until now.
-      return isDoomed(await readStatus(paths)) && (await this.#discard(paths.directory));
-    } catch (error) {
-      if (because(error, 'locked')) return false;
-      throw storeFailure(error, `remove ingest ${key}`);
-    } finally {
-      claim?.release();
-    }
   }
 
   async info(digest: Digest): Promise<Info> {
@@ -301,42 +143,8 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     this.#state.forget(digest);
   }
 
-  // Moved away in one step first, so that no other process meets it half-removed.
-  async #discard(directory: string): Promise<boolean> {
-    const away = this.#paths.discarded();
-    await this.#blobs.makeTrash();
-    try {
-      await rename(directory, away);
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return false;
-      throw error;
-    }
-    await removeTree(away);
-    return true;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#hashing[Symbol.dispose]();
     this.#state[Symbol.dispose]();
-  }
-}
-
-function isBroken(key: string, found: Status | undefined): boolean {
-  return found === undefined || keyOf(found.ref) !== key;
-}
-
-const keyPattern = /^[0-9a-f]{64}$/;
-
-async function isOlder(path: string, before: Timestamp): Promise<boolean> {
-  const found = await lstat(path, { bigint: true }).catch(() => undefined);
-  return found !== undefined && found.ctimeNs < before.nanoseconds;
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return (await readdir(directory)).sort();
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw storeFailure(error, `list ${directory}`);
   }
 }
