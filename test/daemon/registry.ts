@@ -16,7 +16,8 @@ export interface FilledRegistry extends AsyncDisposable {
 
 /** Starts a registry that has each image under its name, `repository:tag`. */
 export async function filledRegistry(images: Readonly<Record<string, RandomImage>>): Promise<FilledRegistry> {
-  const registry = await startTestRegistry();
+  await using undo = new AsyncDisposableStack();
+  const registry = undo.use(await startTestRegistry());
   const host = new URL(registry.url).host;
   const services = memoryServices();
   await using client = Client.over(services, { registry: registryOptions });
@@ -24,5 +25,6 @@ export async function filledRegistry(images: Readonly<Record<string, RandomImage
     await importImage(services, name, image);
     await client.push(name, { target: `${host}/${name}` });
   }
-  return { host, [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose]() };
+  const parts = undo.move();
+  return { host, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
