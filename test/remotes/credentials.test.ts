@@ -294,6 +294,17 @@ describe('credential helpers', { skip: process.platform === 'win32' }, () => {
     }
   });
 
+  it('that fail behind their answer do not have it shown', async () => {
+    const answer = `echo '{"ServerURL":"r.io","Username":"u","Secret":"hunter2"}'`;
+    await withHelper(`cat >/dev/null; ${answer}; exit 1`, async (directory) => {
+      const file = await written(directory, { credsStore: 'fake' });
+      await assert.rejects(
+        dockerConfigCredentials({ file }).get('r.io'),
+        (error) => is(error, 'failed-precondition') && !JSON.stringify(error).includes('hunter2'),
+      );
+    });
+  });
+
   it('are no paths', async () => {
     await using directory = await temporaryDirectory();
     const file = await written(directory, { credsStore: '../../tmp/evil' });

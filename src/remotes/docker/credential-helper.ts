@@ -118,8 +118,9 @@ function parseJson(text: string): unknown {
   }
 }
 
-// Only for failures: what a helper says then is a message, never a secret.
+// What a helper says when it fails is a message; one that fails behind its answer has said a secret.
 function firstLine(output: string): string {
+  if (/"?Secret"?\s*:/i.test(output)) return 'it ended with an error behind its answer';
   const line = output.trim().split('\n')[0]?.slice(0, 200) ?? '';
   return line === '' ? 'without a message' : line;
 }
