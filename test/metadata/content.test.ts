@@ -174,6 +174,25 @@ describe('a store on disk', () => {
     assert.equal((await Array.fromAsync(images.list())).length, 21 - failed.length);
   });
 
+  it('that was put in the place of an open one loses nothing to it', {
+    skip: process.platform === 'win32',
+  }, async () => {
+    await using fixture = await temporaryStore({ durability: 'none' });
+    const { root, services } = fixture;
+    await put(services.content, 'old', 'old');
+    await rm(root, { recursive: true });
+    await using other = await openStore({ root, durability: 'none' });
+    const { content } = other.services('default');
+    const { digest } = await put(content, 'new', 'new');
+    const replaced = (error: unknown): boolean =>
+      is(error, 'failed-precondition') && /removed or replaced/.test(error.message);
+    await assert.rejects(fixture.store.collect(), replaced);
+    await assert.rejects(put(services.content, 'lost', 'lost'), replaced);
+    assert.equal(`${await readAll(content, digest)}`, 'new');
+    await other.collect({ ingestLifetime: 0 });
+    assert.deepEqual(await readdir(join(root, 'content', 'ingest')), []);
+  });
+
   it('closed is closed', async () => {
     await using fixture = await temporaryStore();
     const { content, images } = fixture.services;
