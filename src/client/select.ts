@@ -35,6 +35,10 @@ export function selectPlatforms(selection: PlatformSelection): NonNullable<Trans
 function matchersOf(selection: PlatformSelection): PlatformMatcher[] | undefined {
   if (selection === 'all') return undefined;
   if (selection === undefined || selection.length === 0) return [defaultMatcher()];
+  if (!Array.isArray(selection))
+    throw new DrayError('invalid-argument', `platforms are a list or 'all', not ${JSON.stringify(selection)}`, {
+      hint: `write ['linux/amd64']`,
+    });
   return selection.map((text) => only(parsePlatform(text)));
 }
 

@@ -13,7 +13,7 @@ export function checkLabels(labels: Labels): void {
   for (const [key, value] of Object.entries(labels)) {
     const shown = key.length > 40 ? `${key.slice(0, 40)}…` : key;
     if (key === '') throw new DrayError('invalid-argument', 'a label needs a key', { hint: 'write it as key=value' });
-    if (!key.isWellFormed() || !value.isWellFormed())
+    if (typeof value !== 'string' || !key.isWellFormed() || !value.isWellFormed())
       throw new DrayError('invalid-argument', `label ${JSON.stringify(shown)} is no Unicode text`);
     if (fitsLabel(key, value)) continue;
     throw new DrayError('invalid-argument', `label ${shown} is longer than ${labelLimit} bytes with its value`, {
@@ -59,6 +59,18 @@ function own(labels: Labels, key: string): string {
 /** Whether a field path names one label. */
 export function isLabelPath(path: string): boolean {
   return path.startsWith('labels.') && path.length > 'labels.'.length;
+}
+
+/**
+ * The label by which something is kept until a time, and none without one.
+ * @throws DrayError `invalid-argument` for anything else, since what has a malformed label is kept for good.
+ */
+export function expiryLabel(time: Timestamp | undefined): Labels {
+  if (time === undefined) return {};
+  if (typeof time.nanoseconds === 'bigint') return { [expireLabel]: `${time}` };
+  throw new DrayError('invalid-argument', `${time} is not a Timestamp`, {
+    hint: 'Timestamp of dray/spec makes one: Timestamp.fromDate(date)',
+  });
 }
 
 /**

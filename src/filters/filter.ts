@@ -1,3 +1,4 @@
+import { DrayError } from '../errors.ts';
 import { type Expression, parseFilter } from './parse.ts';
 
 /** How a filter sees an object: the value of a field path, undefined when the object has no such field. */
@@ -18,10 +19,20 @@ export interface Filter {
  * @throws DrayError `invalid-argument` with the column of the mistake.
  */
 export function parseFilters(filters: readonly string[]): Filter {
-  const members = filters.map(parseFilter);
+  if (!Array.isArray(filters)) throw notText();
+  const members = filters.map((text) => {
+    if (typeof text !== 'string') throw notText();
+    return parseFilter(text);
+  });
   const matchesAny = (fields: Fields): boolean =>
     members.length === 0 || members.some((member) => member.every((expression) => matches(expression, fields)));
   return Object.assign(matchesAny, { members });
+}
+
+function notText(): DrayError {
+  return new DrayError('invalid-argument', 'filters are a list of texts', {
+    hint: `list('name==redis', 'labels.env') takes each as an argument, parseFilters and subscribe take an array`,
+  });
 }
 
 function matches({ path, operator, value, pattern }: Expression, fields: Fields): boolean {

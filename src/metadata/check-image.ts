@@ -9,7 +9,8 @@ import { parseDigest } from '../spec/digest.ts';
  */
 export function checkImage<T extends Pick<Image, 'name' | 'target' | 'labels'>>(image: T): T {
   const { name, target, labels } = image;
-  if (typeof name !== 'string' || name === '' || !name.isWellFormed()) throw new DrayError('invalid-argument', 'an image needs a name');
+  if (typeof name !== 'string' || name === '' || !name.isWellFormed())
+    throw new DrayError('invalid-argument', 'an image needs a name');
   checkLabels(labels);
   parseDigest(target?.digest);
   if (target.mediaType === '') throw new DrayError('invalid-argument', `the target of image ${name} has no media type`);

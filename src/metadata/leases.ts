@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { checkLabels, expireLabel, expiryOf, presentLabels } from '../content/labels.ts';
+import { checkLabels, expiryLabel, expiryOf, presentLabels } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { fieldsOf, parseFilters } from '../filters/filter.ts';

@@ -5,6 +5,7 @@ import { type Packing, packingBytes, packingOf, unpacked } from '../content/comp
 import { interruptible } from '../content/interruptible.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
 import { fileFailure } from './archive-error.ts';
 import { FileSource, StreamSource } from './byte-source.ts';
 import { plainFile } from './layout-files.ts';
@@ -23,8 +24,13 @@ export type ImportSource = AsyncIterable<Uint8Array> | string;
  * @throws DrayError as {@link readTar} and `unpacked` do; what the file system has, with the path.
  */
 export async function* entriesOf(source: ImportSource, options: AbortableOptions = {}): Entries {
-  if (typeof source !== 'string') yield* entriesOfStream(source, options);
-  else yield* entriesOfPath(source, options);
+  if (typeof source === 'string') yield* entriesOfPath(source, options);
+  else if (typeof source?.[Symbol.asyncIterator] === 'function') yield* entriesOfStream(source, options);
+  else
+    throw new DrayError('invalid-argument', 'an archive is read from a path or from a stream of bytes', {
+      side: 'source',
+      hint: 'for bytes at hand: Readable.from([bytes]) of node:stream',
+    });
 }
 
 async function* entriesOfPath(path: string, options: AbortableOptions): Entries {

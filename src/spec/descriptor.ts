@@ -16,9 +16,9 @@ export interface Descriptor {
   readonly platform?: Platform | undefined;
 }
 
-/** The descriptor of bytes at hand. */
-export function describe(mediaType: string, bytes: Uint8Array): Descriptor {
-  return { mediaType, digest: digestOf(bytes), size: bytes.byteLength };
+/** The descriptor of bytes, or of a text in UTF-8, at hand. */
+export function describe(mediaType: string, bytes: Uint8Array | string): Descriptor {
+  return { mediaType, digest: digestOf(bytes), size: Buffer.byteLength(bytes) };
 }
 
 /** Only what identifies the bytes: type, digest, size. */

@@ -36,8 +36,8 @@ export function isDigest(text: string): text is Digest {
 export function parseDigest(text: string): Digest {
   const problem = problemOf(text);
   if (problem !== undefined) {
-    const shown = JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
-    throw new DrayError('invalid-argument', `invalid digest ${shown}: ${problem}`, {
+    const shown = typeof text !== 'string' || text.length <= 100 ? text : `${text.slice(0, 100)}…`;
+    throw new DrayError('invalid-argument', `invalid digest ${JSON.stringify(shown)}: ${problem}`, {
       hint: 'a digest looks like sha256: followed by 64 lower-case hexadecimal digits',
     });
   }

@@ -69,6 +69,7 @@ function isPort(text: string | undefined): boolean {
 }
 
 function parseName(text: string): Reference {
+  if (typeof text !== 'string') throw invalid(String(text), 'it is no text');
   const bare = text.startsWith('oci://') ? text.slice('oci://'.length) : text;
   rejectForeign(bare, text);
   const at = bare.indexOf('@');

@@ -1,4 +1,4 @@
-import { checkLabels, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
+import { checkLabels, expiryLabel, expiryOf, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
 import { MemoryStore } from '../content/memory/memory-store.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
@@ -142,7 +142,8 @@ class MemoryLeases implements LeaseManager {
   async create({ id = `lease-${++this.#count}`, labels = {}, expiresAt }: NewLease = {}): Promise<Lease> {
     if (this.#leases.has(id)) throw there(`lease ${id}`);
     checkLabels(labels);
-    const lease = { id, labels, createdAt: Timestamp.now(), ...(expiresAt === undefined ? {} : { expiresAt }) };
+    const all = presentLabels({ ...labels, ...expiryLabel(expiresAt) });
+    const lease = { id, labels: all, createdAt: Timestamp.now(), expiresAt: expiryOf(all) };
     this.#leases.set(id, { lease, resources: new Map() });
     return lease;
   }
