@@ -16,23 +16,22 @@ export interface PlaceContext {
   readonly durability?: DurabilityLevel | undefined;
 }
 
-const schemes: Readonly<Record<string, (rest: string, context: PlaceContext) => Place>> = {
-  store: (rest, { services }) => new StorePlace(services, rest),
-  docker: (rest, { resolver, referrers }) => new RegistryPlace(resolver, rest.replace(/^\/\//, ''), referrers),
-};
+const storePattern = /^store:(?!\/\/)(.+)$/s;
 
 /**
  * The place that a user's text names: `store:REF`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`,
- * `dir:DIR` as a source, and everything without a scheme a reference in a registry.
+ * `dir:DIR` as a source, and everything else a reference in a registry.
  * @throws DrayError `invalid-argument` for a malformed reference.
  */
-export function parsePlace(text: string, context: PlaceContext): Place {
-  const match = /^([a-z][a-z-]*):(?!\/\/)(.+)$/.exec(text);
-  const make = match?.[1] === undefined ? undefined : schemes[match[1]];
-  if (make !== undefined && match?.[2] !== undefined) return make(match[2], context);
-  const file = parseFilePlace(text, { durability: context.durability });
-  if (file !== undefined) return file;
+export function parsePlace(text: string, { services, resolver, referrers, durability }: PlaceContext): Place {
   if (text === '')
     throw new DrayError('invalid-argument', 'a place has a name', { hint: 'write a reference, store:REF or oci:DIR' });
-  return new RegistryPlace(context.resolver, text, context.referrers);
+  const stored = storePattern.exec(text)?.[1];
+  if (stored !== undefined) return new StorePlace(services, stored);
+  return parseFilePlace(text, { durability }) ?? new RegistryPlace(resolver, text, referrers);
+}
+
+/** Whether {@link parsePlace} takes a text for a reference in a registry. */
+export function isInRegistry(text: string): boolean {
+  return !storePattern.test(text) && parseFilePlace(text) === undefined;
 }

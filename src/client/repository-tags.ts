@@ -4,6 +4,7 @@ import type { RegistryClient } from '../remotes/docker/registry-client.ts';
 import type { Digest } from '../spec/digest.ts';
 import { formatReference, parseReference, parseRepository, type Reference, repositoryOf } from '../spec/reference.ts';
 import { referrersTag } from '../spec/referrers.ts';
+import { isInRegistry } from './places.ts';
 
 type Registry = Pick<RegistryClient, 'tags'>;
 
@@ -42,7 +43,7 @@ export async function* digestTags(
 }
 
 function repositoryIn(text: string): Reference {
-  if (!/^(store|oci|oci-archive|docker-archive|dir):/.test(text)) return parseRepository(text);
+  if (isInRegistry(text)) return parseRepository(text);
   throw new DrayError('invalid-argument', `${text} is no repository of a registry: all tags go from one to another`, {
     hint: 'copy the tags one by one, or name a repository: registry.example.com/team/app',
   });

@@ -108,8 +108,9 @@ export interface CommitOptions extends AbortableOptions {
 }
 
 /**
- * An open ingest. One call at a time: a store may refuse a second one with `failed-precondition`. Disposing it closes it and
- * keeps what was written, so that it can be resumed; `abort` of the store removes it.
+ * An open ingest. One call at a time, but for `status`, which may be asked at any time: a store may refuse a second one with
+ * `failed-precondition`. Disposing it closes it and keeps what was written, so that it can be resumed; `abort` of the store
+ * removes it.
  */
 export interface Writer extends AsyncDisposable {
   readonly ref: string;
