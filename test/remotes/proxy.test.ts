@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { is } from '../../src/errors.ts';
@@ -132,19 +133,30 @@ describe('a client behind a proxy', () => {
     assert.equal(proxy.requests.at(-1), 'CONNECT registry.example.com:443');
   });
 
-  it('is told to look at its settings when the proxy refuses', async () => {
-    const proxy = createServer().on('connect', (_, socket) => socket.end('HTTP/1.1 407 No\r\n\r\n'));
-    await once(proxy.listen(0, '127.0.0.1'), 'listening');
-    try {
-      const { port } = proxy.address() as AddressInfo;
-      await using client = quickClient({ proxy: environmentProxies({ HTTPS_PROXY: `127.0.0.1:${port}` }) });
-      await assert.rejects(
-        client.ping('registry.example.com'),
-        (error) =>
-          is(error, 'unavailable') && /407/.test(error.message) && /HTTPS_PROXY/.test(error.context.hint ?? ''),
-      );
-    } finally {
-      proxy.close();
-    }
-  });
+  const silent = { timeouts: { connect: 50 }, retry: { attempts: 1 } };
+  const refusals = [
+    ['refuses', (socket: Duplex) => socket.end('HTTP/1.1 407 No\r\n\r\n'), /407/, /HTTPS_PROXY/, {}],
+    ['does not answer', () => {}, /Timeout/, /proxy/, silent],
+  ] as const;
+  for (const [what, answer, message, hint, options] of refusals) {
+    it(`is told to look at the proxy at once when that ${what}`, async () => {
+      const proxy = createServer().on('connect', (_, socket) => answer(socket));
+      await once(proxy.listen(0, '127.0.0.1'), 'listening');
+      try {
+        const { port } = proxy.address() as AddressInfo;
+        const find = environmentProxies({ HTTPS_PROXY: `127.0.0.1:${port}` });
+        await using client = quickClient({ proxy: find, ...options });
+        await assert.rejects(
+          client.ping('registry.example.com'),
+          (error) =>
+            is(error, 'unavailable') &&
+            message.test(error.message) &&
+            hint.test(error.context.hint ?? '') &&
+            error.context.attempts === 1,
+        );
+      } finally {
+        proxy.close();
+      }
+    });
+  }
 });

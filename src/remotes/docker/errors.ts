@@ -183,6 +183,7 @@ const hintsOfCodes: Readonly<Record<string, string>> = {
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: ownCertificateHint,
   ETIMEDOUT: 'check the network and the proxy settings',
   UND_ERR_CONNECT_TIMEOUT: 'check the network and the proxy settings',
+  UND_ERR_HEADERS_TIMEOUT: 'the registry, or a proxy before it, does not answer in time: try again later',
 };
 
 /** The error for a request that got no whole answer: `unavailable`, or `permission-denied` where a rule of ours stopped it. */
@@ -213,11 +214,16 @@ function rootOf(error: unknown): unknown {
 
 const permanentCodes = new Set(['ENOTFOUND', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UND_ERR_INVALID_ARG', forbiddenAddress]);
 
+// What a proxy does not want now, it does not want a moment later; and wrong passwords lock accounts.
+function isProxyRefusal(error: unknown): boolean {
+  return error instanceof Error && /^Proxy response \(4(?!08|29)\d\d\)/.test(error.message);
+}
+
 /** Whether a request without an answer is worth sending again. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof DrayError) return false;
   const code = codeOf(rootOf(error)) ?? codeOf(error) ?? '';
-  return !permanentCodes.has(code) && !certificateCodes.test(code);
+  return !permanentCodes.has(code) && !certificateCodes.test(code) && !isProxyRefusal(error);
 }
 
 /** Whether nobody listens or no name is known: the request has not reached anybody. */

@@ -1,5 +1,5 @@
 import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import { DrayError } from '../../errors.ts';
 import type { Reach } from './addresses.ts';
 import { ResponseBody } from './body.ts';
@@ -133,7 +133,7 @@ function agentOf(connection: Connection, proxy: URL | undefined, slabs: Slabs): 
   };
   const timeout = connection.timeout ?? connectTimeout;
   const tls = tlsOptions(connection);
-  if (proxy !== undefined) return proxyAgent(proxy, { ...common, requestTls: { ...tls, timeout } });
+  if (proxy !== undefined) return proxyAgent(proxy, timeout, { ...common, requestTls: { ...tls, timeout } });
   const { socketPath, namedFrom } = connection;
   const lookup = namedFrom === undefined ? {} : { lookup: guardedLookup(namedFrom) };
   const path = socketPath === undefined ? {} : { socketPath };
@@ -141,11 +141,18 @@ function agentOf(connection: Connection, proxy: URL | undefined, slabs: Slabs): 
   return new Agent({ ...common, connect });
 }
 
-function proxyAgent(proxy: URL, options: Omit<ProxyAgent.Options, 'uri'>): ProxyAgent {
+function proxyAgent(proxy: URL, timeout: number, options: Omit<ProxyAgent.Options, 'uri'>): ProxyAgent {
   const user = decodeURIComponent(proxy.username);
   const token = Buffer.from(`${user}:${decodeURIComponent(proxy.password)}`).toString('base64');
   const authority = { uri: `${proxy.protocol}//${proxy.host}` };
-  return new ProxyAgent({ ...options, ...authority, ...(user === '' ? {} : { token: `Basic ${token}` }) });
+  return new ProxyAgent({
+    ...options,
+    ...authority,
+    ...(user === '' ? {} : { token: `Basic ${token}` }),
+    connectTimeout: timeout,
+    // What a proxy takes to connect is part of connecting, and no request has a time limit before it is sent.
+    clientFactory: (origin, connecting) => new Pool(origin, { ...connecting, headersTimeout: timeout }),
+  });
 }
 
 function tlsOptions({ authorities = [], clientCertificates = [], skipVerify = false }: Connection): {
