@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Client, ClientOptions } from '../client/client.ts';
 import type { ProgressEvent } from '../client/copy.ts';
@@ -7,6 +6,7 @@ import type { DurabilityLevel } from '../content/local/durable.ts';
 import type { Daemon } from '../daemon/client/daemon.ts';
 import { DrayError } from '../errors.ts';
 import type { Store } from '../metadata/open-store.ts';
+import { homeDirectory } from '../remotes/docker/home.ts';
 import type { Services } from '../services/services.ts';
 import { parsePlatform } from '../spec/platform.ts';
 import type { Arguments } from './arguments.ts';
@@ -133,7 +133,7 @@ export class Context implements AsyncDisposable {
   /** Where the store is. */
   get root(): string {
     const data = this.environment['XDG_DATA_HOME'] ?? '';
-    return this.arguments.string('root') ?? join(data === '' ? join(homedir(), '.local', 'share') : data, 'dray');
+    return this.arguments.string('root') ?? join(data === '' ? join(homeDirectory(), '.local', 'share') : data, 'dray');
   }
 
   get registryOptions(): NonNullable<ClientOptions['registry']> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { chmod, readFile, stat, symlink, writeFile } from 'node:fs/promises';
-import { delimiter } from 'node:path';
+import { delimiter, isAbsolute } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { is } from '../../src/errors.ts';
@@ -22,6 +22,7 @@ import {
   staticCredentials,
 } from '../../src/remotes/docker/credentials.ts';
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
+import { homeDirectory } from '../../src/remotes/docker/home.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { quickClient } from '../support/registry-client.ts';
@@ -165,6 +166,18 @@ describe('credentials of config files', () => {
       '/run/user/1/containers/auth.json',
       '/c/containers/auth.json',
     ]);
+  });
+
+  it('are not looked for in the current directory when a variable is there but empty', () => {
+    assert.ok(isAbsolute(dockerConfigPath({ DOCKER_CONFIG: '' })));
+    for (const path of containersAuthPaths({ XDG_RUNTIME_DIR: '', XDG_CONFIG_HOME: '' })) assert.ok(isAbsolute(path));
+    const { HOME = '' } = process.env;
+    process.env['HOME'] = '';
+    try {
+      assert.ok(isAbsolute(homeDirectory()));
+    } finally {
+      process.env['HOME'] = HOME;
+    }
   });
 
   it('of podman are those of the first file that has some', async () => {

@@ -1,5 +1,4 @@
 import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
 import { codeOf, DrayError, withContext } from '../../errors.ts';
@@ -7,6 +6,7 @@ import { parseRegistry } from '../../spec/reference.ts';
 import { nullable } from '../../spec/schemas.ts';
 import { askHelper, eraseFromHelper, storeInHelper } from './credential-helper.ts';
 import { type CredentialSource, type Credentials, canonicalRegistry, serverName } from './credentials.ts';
+import { homeDirectory } from './home.ts';
 import { Secret } from './secret.ts';
 
 /**
@@ -42,16 +42,16 @@ type AuthFile = z.infer<typeof fileSchema>;
 
 /** The path of docker's config file: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
 export function dockerConfigPath(environment: Environment = process.env): string {
-  return join(environment['DOCKER_CONFIG'] ?? join(homedir(), '.docker'), 'config.json');
+  return join(environment['DOCKER_CONFIG'] || join(homeDirectory(), '.docker'), 'config.json');
 }
 
 /** The paths of podman's files, in the order in which they are searched. */
 export function containersAuthPaths(environment: Environment = process.env): readonly string[] {
   const configured = environment['REGISTRY_AUTH_FILE'];
   if (configured !== undefined && configured !== '') return [configured];
-  const config = environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
+  const config = environment['XDG_CONFIG_HOME'] || join(homeDirectory(), '.config');
   const runtime =
-    environment['XDG_RUNTIME_DIR'] ?? (process.getuid ? `/run/containers/${process.getuid()}` : undefined);
+    environment['XDG_RUNTIME_DIR'] || (process.getuid ? `/run/containers/${process.getuid()}` : undefined);
   return [runtime, config].flatMap((base) => (base === undefined ? [] : [join(base, 'containers', 'auth.json')]));
 }
 

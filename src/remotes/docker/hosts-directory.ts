@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { codeOf, DrayError, withContext } from '../../errors.ts';
 import { canonicalRegistry } from './credentials.ts';
+import { homeDirectory } from './home.ts';
 import { allCapabilities, defaultHost, type HostConfig, type HostDefaults } from './hosts.ts';
 import type { HostEntry } from './hosts-toml.ts';
 import type { ClientCertificate, Connection } from './transport.ts';
@@ -19,7 +19,7 @@ export interface HostsDirectoryOptions {
 /** Where docker and podman keep certificates of registries. */
 export function defaultCertificateDirectories(): readonly string[] {
   if (process.platform === 'win32') return [join(process.env['ProgramData'] ?? 'C:\\ProgramData', 'docker', 'certs.d')];
-  const own = join(homedir(), '.config', 'containers', 'certs.d');
+  const own = join(homeDirectory(), '.config', 'containers', 'certs.d');
   return [own, '/etc/containers/certs.d', '/etc/docker/certs.d'];
 }
 
