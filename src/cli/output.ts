@@ -84,8 +84,8 @@ export class Output {
   /** Writes to stdout as fast as it is read. */
   async write(chunk: string | Uint8Array): Promise<void> {
     if (this.#gone) return;
-    if (!this.#stdout.write(chunk))
-      await Promise.race([once(this.#stdout, 'drain'), once(this.#stdout, 'error')]).catch(() => {});
+    // It ends with an error as well, which is told at the end.
+    if (!this.#stdout.write(chunk)) await once(this.#stdout, 'drain').catch(() => {});
   }
 
   /** Writes to stdout; resolves when the chunk is not looked at any more. */

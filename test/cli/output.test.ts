@@ -39,6 +39,16 @@ describe('what is written to stdout', () => {
     await output.finish();
   });
 
+  it('faster than it is read, leaves nothing behind with each wait', async () => {
+    const stdout = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => setImmediate(done) });
+    const output = new Output(stdout, silent(), {});
+    const before = stdout.listenerCount('error');
+    for (let n = 0; n < 20; n += 1) await output.line('result');
+    assert.equal(stdout.listenerCount('error'), before);
+    assert.equal(stdout.listenerCount('drain'), 0);
+    await output.finish();
+  });
+
   it('to a full disk ends with 10 and a line that says so', {
     skip: process.platform === 'linux' ? false : 'there is no /dev/full',
   }, async () => {
