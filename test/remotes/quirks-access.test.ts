@@ -134,6 +134,14 @@ describe('tokens', () => {
     });
   });
 
+  it('are replaced when they have expired between two attempts of one request', async () => {
+    await scene({ kind: 'bearer', users, uses: 1 }, bot, async (scene) => {
+      scene.registry.script({ on: 'HEAD *', after: 1, times: 1, resetAnswer: true });
+      assert.deepEqual((await scene.client.resolve(`${scene.name}:1`)).target, image.root);
+      assert.equal(tokenQueries(scene).length, 2);
+    });
+  });
+
   it('are replaced between the chunks of a push, which goes on where it was', async () => {
     const quirks = { bodyLimit: 100_000 };
     await using registry = await ScriptedRegistry.start({ access: { kind: 'bearer', users, uses: 2 }, quirks });

@@ -75,7 +75,8 @@ class Exchange<T> {
   readonly #host: HostState;
   readonly #request: HostRequest;
   readonly #read: (response: HostResponse) => Promise<T>;
-  readonly #startedAt = performance.now();
+  /** When the latest attempt began. */
+  #startedAt = 0;
   #attempts = 0;
   #challenges = 0;
   readonly #needs = new Map<HostState, Need>();
@@ -104,6 +105,7 @@ class Exchange<T> {
     const { signal } = this.#request;
     await this.#host.pace.ready(signal);
     const leave = this.#request.bulk === true ? undefined : await this.#host.pace.metadata.enter(signal);
+    this.#startedAt = performance.now();
     try {
       const response = await this.#follow();
       // What a TLS server answers to plain http.
