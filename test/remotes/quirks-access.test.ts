@@ -136,8 +136,8 @@ describe('tokens', () => {
 
   it('are replaced when they have expired between two attempts of one request', async () => {
     await scene({ kind: 'bearer', users, uses: 1 }, bot, async (scene) => {
-      scene.registry.script({ on: 'HEAD *', after: 1, times: 1, resetAnswer: true });
-      assert.deepEqual((await scene.client.resolve(`${scene.name}:1`)).target, image.root);
+      scene.registry.script({ on: 'GET /v2/*', after: 1, times: 1, resetAnswer: true });
+      assert.deepEqual((await scene.client.manifest(`${scene.name}:1`)).descriptor, image.root);
       assert.equal(tokenQueries(scene).length, 2);
     });
   });
@@ -369,6 +369,17 @@ describe('tokens', () => {
       scene.registry.script({ on: 'HEAD *', times: 1, answer: { status: 401, headers: mistaken } });
       await assert.rejects(scene.client.resolve(`${scene.name}:1`), (error) => is(error, 'not-found'));
       assert.equal((await scene.client.resolve(`${scene.name}:1`)).target.digest, image.root.digest);
+    });
+  });
+
+  it('may come beside an empty field of the other name', async () => {
+    await scene({ kind: 'bearer', users }, bot, async (scene) => {
+      scene.registry.script({
+        on: 'GET /token*',
+        answer: { status: 200, body: '{"token":"known","access_token":null}' },
+      });
+      await assert.rejects(scene.client.resolve(`${scene.name}:1`), (error) => is(error, 'unauthenticated'));
+      assert.ok(scene.registry.requests.some(({ headers }) => headers['authorization'] === 'Bearer known'));
     });
   });
 

@@ -36,8 +36,8 @@ const clientId = 'dray';
 const shortestLifetime = 60;
 
 const grantSchema = z.object({
-  token: z.optional(z.string()),
-  access_token: z.optional(z.string()),
+  token: z.nullish(z.string()),
+  access_token: z.nullish(z.string()),
   refresh_token: z.nullish(z.string()),
   expires_in: z.catch(z.nullish(z.number()), undefined),
 });
@@ -113,7 +113,7 @@ async function readGrant(response: WireResponse, realm: Realm): Promise<Grant> {
   const body = await response.body.bytes(responseLimit);
   const parsed = grantSchema.safeParse(parseJson(body));
   const token = parsed.data?.access_token || parsed.data?.token;
-  if (!parsed.success || token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
+  if (!parsed.success || !token || !/^[\x21-\x7e]+$/.test(token)) {
     throw new DrayError('unavailable', `the token server ${realm.url.host} answered without a token`, {
       registry: realm.url.host,
       hint: 'the registry names a token server that is none; its operator has to look at it',
