@@ -71,7 +71,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   logout: { summary: 'forget the credentials for a registry', load: () => import('./verbs/logout.ts') },
   plugins: { summary: 'list what a containerd daemon consists of', load: () => import('./verbs/plugins.ts') },
   version: { summary: 'show the version', load: () => import('./verbs/version.ts') },
-  completion: { summary: 'print a completion script for a shell', load: () => import('./verbs/completion.ts') },
+  completion: {
+    summary: 'print a completion script for a shell',
+    load: async () => ({ command: (await import('./verbs/completion.ts')).completionOf(commands) }),
+  },
 };
 
 const aliases: Readonly<Record<string, string>> = {

@@ -1,7 +1,8 @@
-import { commands } from './commands.ts';
-
-/** A script that completes the verbs of dray in a shell; undefined for a shell that is not known. */
-export function completionFor(shell: string): string | undefined {
+/** A script that completes the commands of dray in a shell; undefined for a shell that is not known. */
+export function completionFor(
+  shell: string,
+  commands: Readonly<Record<string, { readonly summary: string }>>,
+): string | undefined {
   const verbs = Object.entries(commands).map(([name, { summary }]) => ({ words: name.split(' '), summary }));
   const first = [...new Set(verbs.map(({ words }) => words[0] ?? ''))];
   const groups = first.filter((word) => verbs.some(({ words }) => words[0] === word && words.length > 1));

@@ -84,11 +84,15 @@ async function copyBetween(from: Place, to: Place, options: CopyOptions): Promis
   const noted = isOld ? { ...labels, [convertedLabel]: root.digest } : labels;
   await using target = await to.target({ source, tags, labels: noted, root, signal }).catch(onSide('target'));
   const moved = isOld
-    ? await moveConverted(source, target, root, options)
+    ? await moveConverted(source, target, root, { ...options, onEvent: blobTold(onProgress) })
     : await moveAll(source, target, root, to, options);
   const reference = await target.finish(moved.root, { signal }).catch(onSide('target'));
   onProgress?.({ type: 'done', reference, summary: moved.summary });
   return { reference, ...moved };
+}
+
+function blobTold(onProgress: CopyOptions['onProgress']): (event: TransferEvent) => void {
+  return (event) => onProgress?.({ type: 'blob', ...event });
 }
 
 async function moveAll(
@@ -98,7 +102,8 @@ async function moveAll(
   to: Place,
   options: CopyOptions,
 ): Promise<Moved> {
-  const { signal, onProgress } = options;
+  const { signal } = options;
+  const tell = blobTold(options.onProgress);
   const documents = new Map<string, Descriptor>();
   const move = (
     object: Descriptor,
@@ -113,7 +118,7 @@ async function moveAll(
       before: beforeEach(to, options),
       onEvent: (event) => {
         if (hasChildren(event.target.mediaType)) documents.set(event.target.digest, event.target);
-        onProgress?.({ type: 'blob', ...event });
+        tell(event);
       },
     });
   const summary = await move(root, root === source.root ? options.platforms : 'all');

@@ -5,7 +5,6 @@ import type { TransferEvent, TransferSummary } from '../images/transfer.ts';
 import type { Conversion, ConverterOptions } from '../schema1/converter.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import type { CopyOptions } from './copy.ts';
 import type { Source, Target } from './place.ts';
 
 /** How an image of Docker schema 1 is converted. */
@@ -37,6 +36,14 @@ export function unconverted(name: string): DrayError {
   });
 }
 
+/** Options of {@link moveConverted}. */
+export interface MoveConvertedOptions extends AbortableOptions {
+  readonly convertSchema1?: boolean | Schema1Options | undefined;
+  /** Blobs that travel at once. */
+  readonly concurrency?: number | undefined;
+  readonly onEvent?: ((event: TransferEvent) => void) | undefined;
+}
+
 /**
  * Brings a schema 1 image over, converted.
  * @throws DrayError `not-implemented` for a place that cannot keep layers before it is known what the image is.
@@ -45,18 +52,17 @@ export async function moveConverted(
   source: Source,
   target: Target,
   root: Descriptor,
-  { convertSchema1, concurrency, onProgress, signal }: CopyOptions,
+  { convertSchema1, concurrency, onEvent, signal }: MoveConvertedOptions,
 ): Promise<Moved> {
   if (target.convertSchema1 === undefined) throw intoStoreOnly(source.name);
   const tally = new Tally();
-  const onEvent = (event: TransferEvent): void => {
-    tally.take(event);
-    onProgress?.({ type: 'blob', ...event });
-  };
   const converted: Conversion = await target.convertSchema1(source, root, {
     ...schema1Options(convertSchema1),
     concurrency,
-    onEvent,
+    onEvent(event) {
+      tally.take(event);
+      onEvent?.(event);
+    },
     signal,
   });
   const { descriptor } = converted.manifest;

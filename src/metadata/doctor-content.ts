@@ -2,7 +2,7 @@ import type { AbortableOptions, Info } from '../content/store.ts';
 import { is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import { type BlobRow, blobColumns, findBlob, infoOf, removeBlob } from './blobs.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './finding.ts';
 import { pages } from './pages.ts';
 import type { OpenParts } from './parts.ts';
 import { removeFiles, unneededFiles } from './sweep-files.ts';

@@ -1,7 +1,7 @@
 import type { LocalStore } from '../content/local/local-store.ts';
 import { is } from '../errors.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
-import type { CollectOptions, Removed } from './collect.ts';
+import type { CollectOptions, Removed } from './collection.ts';
 import type { Database, Rows, Transaction } from './database.ts';
 import { findIngest, ownerOf, recordGrace, removeIngest, sharedRef } from './ingests.ts';
 import type { OpenParts } from './parts.ts';

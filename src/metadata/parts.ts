@@ -4,7 +4,7 @@ import { storeFailure } from '../content/local/failure.ts';
 import { LocalStore } from '../content/local/local-store.ts';
 import { codeOf, DrayError } from '../errors.ts';
 import { BlobFiles } from './blob-files.ts';
-import type { CollectOptions, CollectSummary } from './collect.ts';
+import type { CollectOptions, CollectSummary } from './collection.ts';
 import { Database } from './database.ts';
 
 /** Who may use bytes that another namespace brought: any namespace that knows the digest, or none. */

@@ -1,5 +1,5 @@
 import type { Timestamp } from '../spec/timestamp.ts';
-import type { CollectOptions, Removed } from './collect.ts';
+import type { CollectOptions, Removed } from './collection.ts';
 import type { Database, Rows, Transaction } from './database.ts';
 import { pruneEvents } from './events.ts';
 import { mark, unreached } from './mark.ts';

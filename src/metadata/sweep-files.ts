@@ -1,7 +1,7 @@
 import type { Digest } from '../spec/digest.ts';
 import type { BlobFile } from './blob-files.ts';
 import { madeAt } from './blobs.ts';
-import type { CollectOptions, Removed } from './collect.ts';
+import type { CollectOptions, Removed } from './collection.ts';
 import type { Rows } from './database.ts';
 import type { OpenParts } from './parts.ts';
 

@@ -3,10 +3,10 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isConfig, isIndex, isManifest } from '../spec/media-types.ts';
 import { familiarReference } from '../spec/reference.ts';
-import { compareText } from './contents.ts';
 import type { DockerManifest } from './docker-archive.ts';
 import { nameOfDigest } from './entry-name.ts';
 import type { ExportImage } from './export-index.ts';
+import { compareText } from './index-encoding.ts';
 import { tryReference } from './names.ts';
 import type { Plan } from './plan.ts';
 

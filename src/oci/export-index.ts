@@ -1,5 +1,6 @@
 import type { Descriptor } from '../spec/descriptor.ts';
-import { compareText, entryOf } from './contents.ts';
+import { entryOf } from './archive-image.ts';
+import { compareText } from './index-encoding.ts';
 import { isRefName, refNameOf } from './names.ts';
 import type { Plan } from './plan.ts';
 

@@ -4,10 +4,11 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf } from '../spec/digest.ts';
 import { streamBlob } from './blob-stream.ts';
 import { streamOf } from './byte-source.ts';
-import { compareText, encodeIndex, encodeLayout } from './contents.ts';
 import { nameOfDigest } from './entry-name.ts';
 import { dockerBlobs, dockerManifests, encodeDockerManifests } from './export-docker.ts';
 import { type ExportImage, indexEntries } from './export-index.ts';
+import { compareText, encodeIndex } from './index-encoding.ts';
+import { encodeLayout } from './layout-version.ts';
 import { type PlanOptions, planExport } from './plan.ts';
 import { type TarItem, writeTar } from './tar-writer.ts';
 

@@ -6,16 +6,12 @@ import { type Digest, isDigest } from '../spec/digest.ts';
 import { isSchema1, mediaTypes } from '../spec/media-types.ts';
 import type { PlatformMatcher } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
+import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
 import { badArchive, shown } from './archive-error.ts';
-import {
-  type ArchiveContents,
-  type ArchiveImage,
-  contentsOf,
-  encodeIndex,
-  entryOf,
-  type MadeDocument,
-} from './contents.ts';
+import { type ArchiveImage, entryOf } from './archive-image.ts';
+import { contentsOf } from './contents.ts';
 import { entriesOf, type ImportSource } from './entries.ts';
+import { encodeIndex } from './index-encoding.ts';
 import { type NamingOptions, namesOf, tryReference } from './names.ts';
 import { parseWanted, pickImage } from './pick.ts';
 import { type RecompressOptions, recompressor } from './recompress.ts';

@@ -1,6 +1,6 @@
 export { type ArchiveOptions, ArchivePlace } from './archive.ts';
 export { type SaveOptions, saveArchive } from './archive-file.ts';
-export type { ArchiveImage } from './contents.ts';
+export type { ArchiveImage } from './archive-image.ts';
 export { DirectoryPlace } from './directory.ts';
 export type { ImportSource } from './entries.ts';
 export { type ExportOptions, exportArchive } from './export.ts';

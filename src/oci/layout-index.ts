@@ -1,6 +1,7 @@
 import type { Descriptor } from '../spec/descriptor.ts';
 import { parseIndex } from '../spec/documents.ts';
-import { annotations, encodeIndex, encodeReadable, orderedDescriptor } from './contents.ts';
+import { annotations } from './archive-image.ts';
+import { encodeIndex, encodeReadable, orderedDescriptor } from './index-encoding.ts';
 
 /** Annotations that name an entry. */
 const nameKeys = [annotations.imageName, annotations.refName];

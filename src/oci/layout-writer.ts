@@ -10,11 +10,11 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import { parseDigest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
 import { readAhead, streamOf } from './byte-source.ts';
-import { checkLayout, encodeLayout } from './contents.ts';
 import { nameOfDigest } from './entry-name.ts';
 import { isFileOf, readDocumentFile, type Sharing, shareFile } from './layout-files.ts';
 import { mergeIndex } from './layout-index.ts';
 import { withLock } from './layout-lock.ts';
+import { checkLayout, encodeLayout } from './layout-version.ts';
 
 /** Options of {@link LayoutWriter}. */
 export interface LayoutWriterOptions {

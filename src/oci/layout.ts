@@ -5,11 +5,13 @@ import type { AbortableOptions, Provider } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
+import { repositoryOf } from '../spec/reference.ts';
 import { incomplete } from './archive-error.ts';
-import { type ArchiveImage, checkLayout, entryOf, imagesOfIndex } from './contents.ts';
+import { type ArchiveImage, entryOf, imagesOfIndex } from './archive-image.ts';
 import { readDocumentFile } from './layout-files.ts';
+import { checkLayout } from './layout-version.ts';
 import { LayoutWriter, type LayoutWriterOptions } from './layout-writer.ts';
-import { isRefName } from './names.ts';
+import { isRefName, isWhole, tryReference } from './names.ts';
 import { parseWanted, pickImage } from './pick.ts';
 import { type ListReferrers, referrersAmong } from './referrers.ts';
 
@@ -68,6 +70,28 @@ export class LayoutPlace {
       path: this.#directory,
       hint: 'a layout is a directory with index.json and blobs/ in it',
     });
+  }
+
+  /**
+   * The tags of the images beside this one: those of its repository when its name says one, else those that are a tag alone.
+   * @throws DrayError as {@link images} does.
+   */
+  async tags(): Promise<readonly string[]> {
+    const prefix = this.#beforeTag();
+    const names = (await this.images()).flatMap(({ imageName, refName }) => [imageName ?? '', refName ?? '']);
+    const tags = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+    return [...new Set(tags)].filter((tag) => tag !== '' && !/[/:@]/.test(tag));
+  }
+
+  /** The image beside this one that has another tag. */
+  withTag(tag: string): LayoutPlace {
+    return new LayoutPlace(this.#directory, { ...this.#durability, image: `${this.#beforeTag()}${tag}` });
+  }
+
+  #beforeTag(): string {
+    const { name = '' } = parseWanted(this.#image);
+    const reference = isWhole(name) ? tryReference(name) : undefined;
+    return reference === undefined ? '' : `${repositoryOf(reference)}:`;
   }
 
   /** @throws DrayError as {@link images} does; `not-found` or `invalid-argument` when no or several images are meant. */

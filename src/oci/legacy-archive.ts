@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
 import { collect } from '../content/documents.ts';
 import type { Digest } from '../spec/digest.ts';
+import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
 import { badArchive, incomplete, shown } from './archive-error.ts';
+import type { ArchiveImage } from './archive-image.ts';
 import type { ArchiveFile, Catalog } from './catalog.ts';
-import type { ArchiveContents, ArchiveImage, MadeDocument } from './contents.ts';
 import {
   type DockerOptions,
   describeConfig,

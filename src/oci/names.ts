@@ -1,7 +1,7 @@
 import { DrayError, is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import { formatReference, parseReference, parseRepository, type Reference, repositoryOf } from '../spec/reference.ts';
-import type { ArchiveImage } from './contents.ts';
+import type { ArchiveImage } from './archive-image.ts';
 
 /** Which names the images of an archive get. */
 export interface NamingOptions {
@@ -58,7 +58,7 @@ function ownName({ imageName, refName }: ArchiveImage, options: NamingOptions): 
 }
 
 /** Whether a name is more than a tag. */
-function isWhole(name: string): boolean {
+export function isWhole(name: string): boolean {
   return /[/:@]/.test(name);
 }
 

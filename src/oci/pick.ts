@@ -2,7 +2,7 @@ import { DrayError } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isDigest } from '../spec/digest.ts';
 import { formatReference } from '../spec/reference.ts';
-import type { ArchiveImage } from './contents.ts';
+import type { ArchiveImage } from './archive-image.ts';
 import { tryReference } from './names.ts';
 
 /** What a user asks for in an archive or a layout: `TAG`, a whole name, `DIGEST`, or one with `@DIGEST` behind it. */

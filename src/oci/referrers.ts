@@ -7,7 +7,7 @@ import type { Digest } from '../spec/digest.ts';
 import { parseIndex } from '../spec/documents.ts';
 import { isIndex, isManifestLike, isSchema1 } from '../spec/media-types.ts';
 import { referrerOf } from '../spec/referrers.ts';
-import type { ArchiveImage } from './contents.ts';
+import type { ArchiveImage } from './archive-image.ts';
 
 /** Lists what refers to an object. */
 export type ListReferrers = (subject: Descriptor, options?: AbortableOptions) => AsyncIterable<Descriptor>;

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { writeBlob } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import { addLabels } from './add-labels.ts';
+import type { MadeDocument } from './archive-contents.ts';
 import { streamOf } from './byte-source.ts';
-import type { MadeDocument } from './contents.ts';
 
 /** How a document is stored. */
 export interface StoreDocumentOptions extends AbortableOptions {

@@ -4,7 +4,7 @@ import { infoIfThere } from '../images/inspect.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isManifestLike, isSchema1 } from '../spec/media-types.ts';
 import { referrerOf } from '../spec/referrers.ts';
-import type { ArchiveImage } from './contents.ts';
+import type { ArchiveImage } from './archive-image.ts';
 
 /** How {@link withSubject} reads documents. */
 export interface SubjectOptions extends AbortableOptions {

@@ -1,5 +1,5 @@
 import { DrayError } from '../errors.ts';
-import type { MadeDocument } from '../oci/contents.ts';
+import type { MadeDocument } from '../oci/archive-contents.ts';
 import { dockerLayerTypes, type Family } from '../oci/family.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { ContentStore } from '../../src/content/store.ts';
 import { is } from '../../src/errors.ts';
-import type { Removed } from '../../src/metadata/collect.ts';
+import type { Removed } from '../../src/metadata/collection.ts';
 import type { Store } from '../../src/metadata/open-store.ts';
 import type { Services } from '../../src/services/services.ts';
 import { type Digest, digestOf } from '../../src/spec/digest.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readDocument } from '../../src/content/documents.ts';
-import type { ArchiveImage } from '../../src/oci/contents.ts';
+import type { ArchiveImage } from '../../src/oci/archive-image.ts';
 import { isRefName, namesOf, refNameOf } from '../../src/oci/names.ts';
 import { parseIndex } from '../../src/spec/documents.ts';
 import { randomImage } from '../../src/testing/random.ts';

@@ -1,4 +1,4 @@
-import type { Migration } from './migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** Finds the few blobs with labels of the collection without looking at all the others. */
 export const collection: Migration = {

@@ -1,4 +1,4 @@
-import type { Migration } from './migrations.ts';
+import type { Migration } from './migration.ts';
 
 /**
  * Namespaces, who holds which blob, and which digests ingests are about to bring. Labels are JSON objects of text; times are

@@ -1,4 +1,4 @@
-import type { Migration } from './migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** What has changed, in order; the oldest are dropped. */
 export const events: Migration = {

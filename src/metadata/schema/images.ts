@@ -1,4 +1,4 @@
-import type { Migration } from './migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** Images: the whole descriptor of the target as JSON; what is looked for in it stands beside it. */
 export const images: Migration = {

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { inTransaction } from '../../content/local/sqlite.ts';
 import { DrayError } from '../../errors.ts';
-import { type Migration, migrations } from './migrations.ts';
+import type { Migration } from './migration.ts';
+import { migrations } from './migrations.ts';
 
 /** The four bytes that mark a database as dray's ("dray"). */
 const applicationId = 0x64726179;
