@@ -22,6 +22,7 @@ import {
   importImages,
 } from './archives.ts';
 import { type Copied, type CopyOptions, copyImage } from './copy.ts';
+import { digestTags } from './digest-tags.ts';
 import { LazyResolver } from './lazy-resolver.ts';
 import { type LookOptions, type RemoteDocument, remoteConfig, remoteManifest, resolveImage } from './look.ts';
 import { fetchObject, pushObject } from './objects.ts';
@@ -30,7 +31,7 @@ import { parsePlace } from './places.ts';
 import { type PullOptions, pullImage } from './pull.ts';
 import { type PushImageOptions, pushImage } from './push.ts';
 import { RegistryPlace } from './registry-place.ts';
-import { digestTags, everyTag } from './repository-tags.ts';
+import { everyTag } from './repository-tags.ts';
 import { StorePlace } from './store-place.ts';
 import { tagImage } from './tag.ts';
 
@@ -182,8 +183,9 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Copies the tags of a repository that are named after one of some digests, `sha256-….sig` and the like, as signing tools
-   * make them. Returns how many there were.
+   * Copies the tags beside an image that are named after one of some digests, `sha256-….sig` and the like, as signing tools
+   * make them: between registries, the store and layouts. Returns how many there were.
+   * @throws DrayError `invalid-argument` for a place without tags, also when no digests are given.
    */
   async copyDigestTags(
     source: string,
@@ -191,8 +193,9 @@ export class Client implements AsyncDisposable {
     digests: readonly Digest[],
     options: CopyOptions = {},
   ): Promise<number> {
+    const lists = { registry: () => this.registry(), images: this.services.images };
     let count = 0;
-    for await (const pair of digestTags(await this.registry(), source, target, digests, options)) {
+    for await (const pair of digestTags(source, target, digests, lists, options)) {
       await this.copy(pair.source, pair.target, { ...options, tags: [] });
       count += 1;
     }

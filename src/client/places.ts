@@ -26,12 +26,17 @@ const storePattern = /^store:(?!\/\/)(.+)$/s;
 export function parsePlace(text: string, { services, resolver, referrers, durability }: PlaceContext): Place {
   if (text === '')
     throw new DrayError('invalid-argument', 'a place has a name', { hint: 'write a reference, store:REF or oci:DIR' });
-  const stored = storePattern.exec(text)?.[1];
+  const stored = storedName(text);
   if (stored !== undefined) return new StorePlace(services, stored);
   return parseFilePlace(text, { durability }) ?? new RegistryPlace(resolver, text, referrers);
 }
 
+/** The name of the image in the store that a user's text means; undefined for any other place. */
+export function storedName(text: string): string | undefined {
+  return storePattern.exec(text)?.[1];
+}
+
 /** Whether {@link parsePlace} takes a text for a reference in a registry. */
 export function isInRegistry(text: string): boolean {
-  return !storePattern.test(text) && parseFilePlace(text) === undefined;
+  return storedName(text) === undefined && parseFilePlace(text) === undefined;
 }

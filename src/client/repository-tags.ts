@@ -1,9 +1,7 @@
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import type { RegistryClient } from '../remotes/docker/registry-client.ts';
-import type { Digest } from '../spec/digest.ts';
-import { formatReference, parseReference, parseRepository, type Reference, repositoryOf } from '../spec/reference.ts';
-import { referrersTag } from '../spec/referrers.ts';
+import { formatReference, parseRepository, type Reference } from '../spec/reference.ts';
 import { isInRegistry } from './places.ts';
 
 type Registry = Pick<RegistryClient, 'tags'>;
@@ -25,21 +23,6 @@ export async function everyTag(
   const pairs: Pair[] = [];
   for await (const tag of registry.tags(source, options)) pairs.push(pairOf(from, to, tag));
   return pairs;
-}
-
-/** Pairs of references for the tags that `Client.copyDigestTags` copies. */
-export async function* digestTags(
-  registry: Registry,
-  source: string,
-  target: string,
-  digests: readonly Digest[],
-  options: AbortableOptions = {},
-): AsyncGenerator<Pair> {
-  const [from, to] = [parseReference(source), parseReference(target)];
-  const prefixes = digests.map((digest) => `${referrersTag(digest)}.`);
-  for await (const tag of registry.tags(repositoryOf(from), options)) {
-    if (prefixes.some((prefix) => tag.startsWith(prefix))) yield pairOf(from, to, tag);
-  }
 }
 
 function repositoryIn(text: string): Reference {

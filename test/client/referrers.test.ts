@@ -122,4 +122,39 @@ describe('copying tags that are named after a digest', () => {
     assert.equal(await client.copyDigestTags(from, to, digests), 2);
     assert.deepEqual([...target.repository('team/copy').tags.keys()].sort(), ['1', ...own].sort());
   });
+
+  it('works between registries, layouts and the store, each time under the name of the target', async () => {
+    await using directory = await temporaryDirectory();
+    await using registry = await registryWith([]);
+    await using last = await ScriptedRegistry.start();
+    const own = [`${referrersTag(image.root.digest)}.sig`, `${referrersTag(child.digest)}.att`];
+    for (const tag of [...own, 'other']) registry.repository('team/app').tags.set(tag, child.digest);
+    await using client = clientOver();
+    const stations = [
+      `${registry.host}/team/app:1`,
+      `oci:${directory.join('tags')}:v1`,
+      'store:app:1',
+      `oci:${directory.join('names')}:r.io/app:1`,
+      `${last.host}/back:1`,
+    ];
+    for (const [index, to] of stations.slice(1).entries()) {
+      const from = stations[index] ?? '';
+      const { documents } = await client.copy(from, to);
+      const digests = documents.map(({ digest }) => digest);
+      assert.equal(await client.copyDigestTags(from, to, digests), 2, to);
+    }
+    assert.deepEqual([...last.repository('back').tags.keys()].sort(), ['1', ...own].sort());
+    const stored = (await Array.fromAsync(client.services.images.list())).map(({ name }) => name);
+    assert.deepEqual(stored.sort(), ['1', ...own].map((tag) => `docker.io/library/app:${tag}`).sort());
+  });
+
+  it('is refused at once for a place that has no tags', async () => {
+    await using registry = await registryWith([]);
+    await using client = clientOver();
+    const reference = `${registry.host}/team/app:1`;
+    for (const place of ['oci-archive:a.tar', 'docker-archive:a.tar:app:1', 'dir:d'])
+      for (const [source, target] of [[place, reference] as const, [reference, place] as const])
+        await assert.rejects(client.copyDigestTags(source, target, []), /has no tags named after digests/);
+    assert.deepEqual(registry.log(), []);
+  });
 });

@@ -1,3 +1,4 @@
+import type { Digest } from '../../spec/digest.ts';
 import type { Command } from '../command.ts';
 import { each, sayCopied } from '../each.ts';
 import { platformOptions, registryOptions, transferOptions } from '../options.ts';
@@ -48,6 +49,10 @@ export const command: Command = {
     const names = pairs.map((pair) => `${pair.source} ${pair.target}`);
     return each(context, names, async (_, index) => {
       const pair = pairs[index] ?? { source, target };
+      const copyDigestTags = (digests: readonly Digest[]): Promise<number> =>
+        client.copyDigestTags(pair.source, pair.target, digests, { signal: context.signal });
+      // A place without tags is refused before anything travels.
+      if (args.flag('digest-tags')) await copyDigestTags([]);
       const copied = await client.copy(pair.source, pair.target, {
         tags: args.list('tag'),
         referrers: args.flag('referrers'),
@@ -60,8 +65,7 @@ export const command: Command = {
         onProgress: (event) => progress.report(event),
       });
       const digests = copied.documents.map((document) => document.digest);
-      if (args.flag('digest-tags'))
-        await client.copyDigestTags(pair.source, pair.target, digests, { signal: context.signal });
+      if (args.flag('digest-tags')) await copyDigestTags(digests);
       return sayCopied(copied);
     });
   },
