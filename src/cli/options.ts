@@ -61,13 +61,11 @@ export const transferOptions: OptionSpecs = {
   },
 };
 
-/** Flags that choose platforms. */
-export const platformOptions: OptionSpecs = {
-  platform: {
-    type: 'string',
-    value: 'OS/ARCH',
-    multiple: true,
-    description: 'a platform, may be given several times (default: this machine)',
-  },
-  'all-platforms': { type: 'boolean', description: 'every platform' },
-};
+/** Flags that choose platforms, and what is taken if none is said. */
+export function platformOptions(ifNotSaid: string): OptionSpecs {
+  const description = `a platform, may be given several times (default: ${ifNotSaid})`;
+  return {
+    platform: { type: 'string', value: 'OS/ARCH', multiple: true, description },
+    'all-platforms': { type: 'boolean', description: 'every platform' },
+  };
+}

@@ -3,11 +3,10 @@ import type { PlanOptions } from '../oci/plan.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isSchema1 } from '../spec/media-types.ts';
-import { allPlatforms } from '../spec/platform.ts';
 import { heldImage } from './held-image.ts';
 import { withLease } from './lease.ts';
 import { convertedLabel, convertStored, type Schema1Options, schema1Options } from './schema1.ts';
-import { matcherOf, type PlatformSelection } from './select.ts';
+import { type PlatformSelection, selectPlatforms } from './select.ts';
 import { canonicalName, createOrUpdate, findImage } from './store-place.ts';
 
 /** Options of an import into a store. */
@@ -73,7 +72,7 @@ export async function importImages(
       indexName: indexName === undefined ? undefined : canonicalName(indexName),
       lease,
       convertSchema1: schema1 && ((target) => convertStored(services, target, { ...schema1, lease, signal })),
-      platforms: platforms === undefined ? undefined : platforms === 'all' ? allPlatforms : matcherOf(platforms),
+      select: platforms === undefined ? undefined : selectPlatforms(platforms),
       missing: skipMissing === true ? 'skip' : 'error',
       onEvent: options.onProgress,
     });
@@ -149,7 +148,7 @@ async function planOf({ content }: Services, options: ExportImagesOptions): Prom
   const { platforms, skipMissing, distributableOnly, signal } = options;
   const { referrersIn } = await import('./store-referrers.ts');
   return {
-    platforms: platforms === undefined || platforms === 'all' ? undefined : matcherOf(platforms),
+    select: selectPlatforms(platforms ?? 'all'),
     missing: skipMissing === true ? 'skip' : 'error',
     nonDistributable: distributableOnly !== true,
     referrers:
@@ -192,7 +191,7 @@ export async function convertImage(
     }
     const { target, losses } = await convertMediaTypes(services.content, image.target, family, {
       lease,
-      platforms: platforms === undefined || platforms === 'all' ? undefined : matcherOf(platforms),
+      select: selectPlatforms(platforms ?? 'all'),
       missing: skipMissing === true ? 'skip' : 'error',
       signal,
     });

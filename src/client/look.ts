@@ -1,17 +1,19 @@
 import type { Fetcher } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
 import type { AbortableOptions } from '../content/store.ts';
+import { DrayError } from '../errors.ts';
 import { config, manifest } from '../images/inspect.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import { bare, type Descriptor } from '../spec/descriptor.ts';
 import { isIndex } from '../spec/media-types.ts';
+import type { PlatformMatcher } from '../spec/platform.ts';
 import { parseReference, pinned } from '../spec/reference.ts';
 import { providerOf } from './fetcher-provider.ts';
 import { matcherOf, type PlatformSelection } from './select.ts';
 
 /** Options of looking at an image in a registry. */
 export interface LookOptions extends AbortableOptions {
-  /** One platform: its manifest is meant, not the index. */
+  /** One platform: its manifest is meant, not the index. Several are refused. */
   readonly platforms?: PlatformSelection;
 }
 
@@ -31,7 +33,8 @@ export async function resolveImage(
   if (options.platforms === undefined || options.platforms === 'all' || !isIndex(target.mediaType))
     return { name, descriptor: target };
   const provider = providerOf(await fetcherFor(resolver, reference, target, options));
-  const found = await manifest(provider, target, { platform: matcherOf(options.platforms), signal: options.signal });
+  const platform = onePlatform(options.platforms);
+  const found = await manifest(provider, target, { platform, signal: options.signal });
   return { name, descriptor: bare(found.descriptor) };
 }
 
@@ -54,7 +57,7 @@ export async function remoteConfig(
 ): Promise<RemoteDocument> {
   const { target } = await resolver.resolve(reference, options);
   const provider = providerOf(await fetcherFor(resolver, reference, target, options));
-  const platform = matcherOf(options.platforms);
+  const platform = onePlatform(options.platforms);
   const { descriptor, bytes } = await config(provider, target, { platform, signal: options.signal });
   return { descriptor, bytes };
 }
@@ -66,4 +69,9 @@ function fetcherFor(
   options: AbortableOptions,
 ): Promise<Fetcher> {
   return resolver.fetcher(pinned(parseReference(reference), target.digest), options);
+}
+
+function onePlatform(platforms: PlatformSelection): PlatformMatcher {
+  if (platforms === undefined || (platforms !== 'all' && platforms.length <= 1)) return matcherOf(platforms);
+  throw new DrayError('invalid-argument', 'only one platform can be looked at', { hint: 'name one with --platform' });
 }

@@ -1,5 +1,5 @@
 import { DrayError } from '../errors.ts';
-import type { TransferOptions } from '../images/transfer.ts';
+import type { SelectChildren } from '../images/children.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isIndex } from '../spec/media-types.ts';
 import {
@@ -20,11 +20,11 @@ export type PlatformSelection = 'all' | readonly string[] | undefined;
  * @throws DrayError `not-found` from the returned function when a platform has no match; `invalid-argument` for a malformed
  * platform.
  */
-export function selectPlatforms(selection: PlatformSelection): NonNullable<TransferOptions['select']> {
+export function selectPlatforms(selection: PlatformSelection): SelectChildren {
   const matchers = matchersOf(selection);
   if (matchers === undefined) return (_, children) => children;
   return (parent, children) => {
-    if (!isIndex(parent.mediaType)) return children;
+    if (!isIndex(parent.mediaType) || children.length === 0) return children;
     const chosen = matchers.map((matcher) => best(matcher, children));
     const missing = chosen.indexOf(undefined);
     if (missing !== -1) throw noMatch(parent, children, selection === 'all' ? undefined : selection?.[missing]);

@@ -8,6 +8,9 @@ import { compareOptional, type PlatformMatcher } from '../spec/platform.ts';
 import type { Handler } from './handlers.ts';
 import { childLabels } from './labels.ts';
 
+/** Given a document and all its children, which of them are meant. */
+export type SelectChildren = (parent: Descriptor, children: readonly Descriptor[]) => readonly Descriptor[];
+
 /** Whether an object of this type has children that {@link childrenHandler} reads. */
 export function hasChildren(mediaType: string): boolean {
   return isManifest(mediaType) || isIndex(mediaType) || isArtifact(mediaType);

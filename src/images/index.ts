@@ -1,4 +1,11 @@
-export { childrenHandler, filterPlatforms, hasChildren, labelChildren, limitManifests } from './children.ts';
+export {
+  childrenHandler,
+  filterPlatforms,
+  hasChildren,
+  labelChildren,
+  limitManifests,
+  type SelectChildren,
+} from './children.ts';
 export {
   type DispatchOptions,
   defaultConcurrency,
@@ -15,6 +22,7 @@ export {
 } from './handlers.ts';
 export {
   type Check,
+  type CheckOptions,
   check,
   config,
   diffIds,

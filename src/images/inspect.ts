@@ -6,7 +6,14 @@ import type { Digest } from '../spec/digest.ts';
 import { type ImageConfig, type Manifest, parseImageConfig, parseIndex, parseManifest } from '../spec/documents.ts';
 import { isConfig, isIndex, isManifest, isSchema1 } from '../spec/media-types.ts';
 import { compareOptional, defaultMatcher, type Platform, type PlatformMatcher } from '../spec/platform.ts';
-import { childrenHandler, filterPlatforms, hasChildren, limitManifests, noPlatform } from './children.ts';
+import {
+  childrenHandler,
+  filterPlatforms,
+  hasChildren,
+  limitManifests,
+  noPlatform,
+  type SelectChildren,
+} from './children.ts';
 import { type Handler, walk } from './handlers.ts';
 
 /** How to look at an image. */
@@ -196,17 +203,29 @@ export interface Check {
   readonly missing: readonly Descriptor[];
 }
 
+/** Options of {@link check}. */
+export interface CheckOptions extends InspectOptions {
+  /** Which children of an index are needed; if not said, the one for `platform`. */
+  readonly select?: SelectChildren | undefined;
+}
+
 /**
- * What an image needs for a platform and what of it is missing: its documents, config and layers, each with the size its
+ * What an image needs for a platform, or for several, and what of it is missing: its documents, config and layers, each with the size its
  * descriptor says. Only documents are read; `content verify` reads all.
  */
 export async function check(
   store: Provider & Pick<ContentStore, 'info'>,
   target: Descriptor,
-  options: InspectOptions = {},
+  options: CheckOptions = {},
 ): Promise<Check> {
   const matcher = options.platform ?? defaultMatcher();
-  const children = ifReadable(limitManifests(filterPlatforms(childrenHandler(store), matcher), matcher, 1));
+  const all = childrenHandler(store);
+  const { select } = options;
+  const children = ifReadable(
+    select === undefined
+      ? limitManifests(filterPlatforms(all, matcher), matcher, 1)
+      : async (object, context) => select(object, await all(object, context)),
+  );
   const present: Descriptor[] = [];
   const missing: Descriptor[] = [];
   let available = true;

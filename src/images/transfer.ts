@@ -14,7 +14,7 @@ import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, toDrayError, withContext } from '../errors.ts';
 import { type Descriptor, inlineData } from '../spec/descriptor.ts';
 import { childrenOf } from '../spec/documents.ts';
-import { hasChildren } from './children.ts';
+import { hasChildren, type SelectChildren } from './children.ts';
 import { defaultConcurrency, dispatch, type Handler, keyOf, skipDescriptor } from './handlers.ts';
 
 /** What happens to one object of a transfer. Offsets and sizes are bytes. */
@@ -36,7 +36,7 @@ export interface TransferOptions extends AbortableOptions {
   /** Blobs that travel at once. Documents do not wait for them. */
   readonly concurrency?: number | undefined;
   /** Given all children of a document, which of them travel; all if not said. */
-  readonly select?: ((parent: Descriptor, children: readonly Descriptor[]) => readonly Descriptor[]) | undefined;
+  readonly select?: SelectChildren | undefined;
   /** Called for each object before anything else; throws {@link skipDescriptor} for what is not to travel. */
   readonly before?: Handler | undefined;
   /** Labels for a document on the far side, from all its children. */

@@ -1,10 +1,10 @@
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
+import type { SelectChildren } from '../images/children.ts';
 import type { ImageStore } from '../services/image-store.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import { type Digest, isDigest } from '../spec/digest.ts';
 import { isSchema1, mediaTypes } from '../spec/media-types.ts';
-import type { PlatformMatcher } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
 import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
 import { badArchive, shown } from './archive-error.ts';
@@ -42,7 +42,7 @@ export interface ImportOptions extends NamingOptions, AbortableOptions {
   /** Labels for every image that is named. */
   readonly labels?: Labels | undefined;
   /** Which children of an index are kept and have to be whole; those that are there if not said. */
-  readonly platforms?: PlatformMatcher | undefined;
+  readonly select?: SelectChildren | undefined;
   /** What becomes of an image that lacks some of its content: an error, or it is kept as it is. */
   readonly missing?: 'error' | 'skip' | undefined;
   /** Compresses the layers of a docker-archive, which changes the digest of its manifest. Not done if not said. */

@@ -1,18 +1,17 @@
 import { readDocument } from '../content/documents.ts';
 import type { AbortableOptions, Provider } from '../content/store.ts';
 import { is } from '../errors.ts';
-import { hasChildren, noPlatform } from '../images/children.ts';
+import { hasChildren, type SelectChildren } from '../images/children.ts';
 import { dispatch } from '../images/handlers.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { childrenOf } from '../spec/documents.ts';
-import { isIndex, isNonDistributable } from '../spec/media-types.ts';
-import { compareOptional, type PlatformMatcher } from '../spec/platform.ts';
+import { isNonDistributable } from '../spec/media-types.ts';
 
 /** What of the images goes out. */
 export interface PlanOptions extends AbortableOptions {
   /** Which children of an index go out, best first; all if not said. The index itself goes out as it is. */
-  readonly platforms?: PlatformMatcher | undefined;
+  readonly select?: SelectChildren | undefined;
   /** `error` if not said: missing content ends the export. `skip` leaves it out. */
   readonly missing?: 'error' | 'skip' | undefined;
   /** Whether layers go out that their owner does not want to be distributed; yes if not said. */
@@ -36,7 +35,7 @@ export interface Plan {
 
 /**
  * Reads the documents of images and decides what goes out.
- * @throws DrayError `not-found` for missing content, and for an index without a child for the platforms; `data-loss`;
+ * @throws DrayError `not-found` for missing content; what `select` throws; `data-loss`;
  * `invalid-argument`, reason `bad-document`.
  */
 export async function planExport(
@@ -72,7 +71,7 @@ async function explore(
     if (hasChildren(target.mediaType)) {
       const { signal, documentLimit: limit } = options;
       const all = childrenOf(target.mediaType, await readDocument(source, target, { signal, limit }));
-      return selectPlatforms(target, all, options.platforms);
+      return options.select?.(target, all) ?? all;
     }
     // An error comes in time when nothing has been written yet.
     await using _ = await source.reader(target, options);
@@ -81,15 +80,4 @@ async function explore(
     if (options.missing === 'skip' && is(error, 'not-found')) return undefined;
     throw error;
   }
-}
-
-function selectPlatforms(
-  target: Descriptor,
-  children: readonly Descriptor[],
-  platforms: PlatformMatcher | undefined,
-): readonly Descriptor[] {
-  if (platforms === undefined || !isIndex(target.mediaType) || children.length === 0) return children;
-  const matching = children.filter(({ platform }) => platform === undefined || platforms.matches(platform));
-  if (matching.length === 0) throw noPlatform(target);
-  return matching.sort((a, b) => compareOptional(platforms, a.platform, b.platform));
 }

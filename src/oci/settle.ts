@@ -1,14 +1,13 @@
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import { sizeMismatch } from '../content/verified.ts';
 import { is } from '../errors.ts';
-import { childrenHandler, hasChildren, noPlatform } from '../images/children.ts';
+import { childrenHandler, hasChildren, type SelectChildren } from '../images/children.ts';
 import { dispatch } from '../images/handlers.ts';
 import { infoIfThere } from '../images/inspect.ts';
 import { childLabels, labelOfReferrer } from '../images/labels.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isIndex } from '../spec/media-types.ts';
-import type { PlatformMatcher } from '../spec/platform.ts';
 import { addLabels } from './add-labels.ts';
 import { incomplete } from './archive-error.ts';
 
@@ -18,7 +17,7 @@ export interface SettleOptions extends AbortableOptions {
    * Which children of an index are kept and have to be whole. If not said: those that are there, at least one. The objects
    * that the archive itself lists are kept whatever their platform.
    */
-  readonly platforms?: PlatformMatcher | undefined;
+  readonly select?: SelectChildren | undefined;
   /** `error` if not said. `skip` keeps what is there. */
   readonly missing?: 'error' | 'skip' | undefined;
   /** The most bytes a document may have. */
@@ -46,25 +45,21 @@ export async function settle(
     if (info.size !== target.size) throw sizeMismatch(target.digest, target.size, info.size, false);
     if (!hasChildren(target.mediaType)) return [];
     const all = await children(target, { signal });
-    const kept = await select(content, target, all, options);
+    const kept = await childrenToKeep(content, target, all, options);
     await addLabels(content, target.digest, labelsOf(all, kept));
     return kept;
   };
   await dispatch((target, { signal }) => visit(target, signal), roots, { signal: options.signal });
 }
 
-async function select(
+async function childrenToKeep(
   content: ContentStore,
   target: Descriptor,
   children: readonly Descriptor[],
-  { platforms, missing }: SettleOptions,
+  { select, missing }: SettleOptions,
 ): Promise<readonly Descriptor[]> {
   if (!isIndex(target.mediaType) || children.length === 0) return children;
-  if (platforms !== undefined) {
-    const wanted = children.filter(({ platform }) => platform === undefined || platforms.matches(platform));
-    if (wanted.length === 0) throw noPlatform(target);
-    return wanted;
-  }
+  if (select !== undefined) return select(target, children);
   const there = await Promise.all(
     children.map(async (child) => (await infoIfThere(content, child.digest)) !== undefined),
   );

@@ -3,13 +3,14 @@ import { packingBytes, packingOf } from '../content/compression.ts';
 import { readDocument } from '../content/documents.ts';
 import type { ContentStore } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
+import type { SelectChildren } from '../images/children.ts';
 import { depthLimit, graphLimit } from '../images/handlers.ts';
 import { childLabels } from '../images/labels.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { parseImageConfig, parseIndex, parseManifest } from '../spec/documents.ts';
 import { compressionOf, isConfig, isIndex, isManifest, isNonDistributable, mediaTypes } from '../spec/media-types.ts';
-import { normalizePlatform, type Platform, type PlatformMatcher } from '../spec/platform.ts';
+import { normalizePlatform, type Platform } from '../spec/platform.ts';
 import { type Family, translateMediaType } from './family.ts';
 import { type StoreDocumentOptions, storeDocument } from './store-document.ts';
 
@@ -31,7 +32,7 @@ export interface Translation {
 /** Options of {@link convertMediaTypes}. */
 export interface TranslateOptions extends Pick<StoreDocumentOptions, 'lease' | 'signal'> {
   /** Which children of an index are taken over; all if not said. */
-  readonly platforms?: PlatformMatcher | undefined;
+  readonly select?: SelectChildren | undefined;
   /** What becomes of children of an index that are not in the store: an error if not said, or they are left out. */
   readonly missing?: 'error' | 'skip' | undefined;
   /** The most bytes a document may have. */
@@ -140,10 +141,7 @@ class Translator {
 
   async #index(target: Descriptor, depth: number): Promise<Descriptor> {
     const found = parseIndex(await this.#read(target));
-    const { platforms } = this.#options;
-    const chosen = found.manifests.filter(
-      ({ platform }) => platform === undefined || (platforms?.matches(platform) ?? true),
-    );
+    const chosen = this.#options.select?.(target, found.manifests) ?? found.manifests;
     if (this.#family === 'docker') this.#loseFrom(target.digest, found, chosen);
     const manifests: Descriptor[] = [];
     for (const child of chosen) {

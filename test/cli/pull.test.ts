@@ -67,6 +67,31 @@ describe('dray pull', () => {
     assert.equal((await dray(['pull', fixture.name, '--platform', 'windows/amd64'], { environment })).code, 3);
   });
 
+  it('brings what every verb takes under the same platforms: each of several, and no neighbour that could run as well', async () => {
+    const image = randomImage({ seed: 'several', platforms: ['linux/386', 'linux/amd64', 'linux/arm64'] });
+    await using fixture = await serving(image);
+    await using directory = await temporaryDirectory();
+    const environment = { DRAY_ROOT: directory.join('store') };
+    const { name } = fixture;
+    const code = async (...words: string[]) => (await dray(words, { environment })).code;
+    // A processor of amd64 could run 386, which was not asked for and is not there.
+    await drayDone(['pull', name, '--platform', 'linux/amd64'], { environment });
+    assert.equal(await code('export', name, directory.join('one.tar'), '--platform', 'linux/amd64'), 0);
+    assert.equal(await code('convert', name, 'one:1', '--docker', '--platform', 'linux/amd64'), 0);
+    assert.equal(await code('images', 'check', name, '--platform', 'linux/amd64'), 0);
+    const both = ['--platform', 'linux/amd64', '--platform', 'linux/arm64'];
+    for (const several of [both, ['--all-platforms']]) assert.equal(await code('images', 'check', name, ...several), 5);
+    assert.equal(await code('export', name, directory.join('both.tar'), ...both), 3);
+    await drayDone(['pull', name, ...both], { environment });
+    assert.equal(await code('images', 'check', name, ...both), 0);
+    await drayDone(['export', name, directory.join('both.tar'), ...both], { environment });
+    const elsewhere = { DRAY_ROOT: directory.join('elsewhere') };
+    await drayDone(['import', directory.join('both.tar'), ...both], { environment: elsewhere });
+    const checked = ['images', 'check', name, ...both];
+    assert.equal((await dray(checked, { environment: elsewhere })).code, 0);
+    for (const verb of ['digest', 'manifest', 'config']) assert.equal(await code(verb, name, ...both), 2, verb);
+  });
+
   it('again fetches nothing but the answer to what the tag means', async () => {
     const image = randomImage({ seed: 'warm', platforms: ['linux/amd64', 'linux/arm64'] });
     await using fixture = await serving(image);

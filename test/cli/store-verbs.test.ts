@@ -8,6 +8,8 @@ import { describe, it } from 'node:test';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { type Digest, digestOf, encodedOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { randomImage } from '../../src/testing/random.ts';
+import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { dray, drayDone, program } from '../support/command.ts';
 import { run, start } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -239,6 +241,22 @@ describe('the command, on a store', () => {
     assert.deepEqual([found.code, mended.code], [5, 5]);
     const left = await dray(['doctor'], { environment });
     assert.match(left.stderr, /^(?!.*--repair).*dray pull/s);
+  });
+
+  it('checks all images when one is for other machines only', async () => {
+    await using registry = await ScriptedRegistry.start();
+    await using directory = await temporaryDirectory();
+    const environment = { DRAY_ROOT: directory.path };
+    for (const [tag, platform] of [
+      ['here', 'linux/amd64'],
+      ['there', 'plan9/386'],
+    ] as const) {
+      registry.add('team/app', randomImage({ seed: tag, platforms: [platform, 'linux/s390x'] }), tag);
+      await drayDone(['pull', `${registry.host}/team/app:${tag}`, '--platform', platform], { environment });
+    }
+    const { code, stdout } = await dray(['images', 'check', '--platform', 'linux/amd64'], { environment });
+    assert.match(stdout, /app:here +complete .*\n.*app:there +not for the platform /);
+    assert.equal(code, 5);
   });
 
   it('says which flag, path or disk is in the way', async () => {

@@ -38,14 +38,20 @@ describe('the pages about the command', () => {
       assert.ok(names(contract, verb), `docs/command.md has no ${verb}`);
       assert.ok(names(readme, verb), `README.md has no ${verb}`);
       const { command } = await load();
-      const shared = { ...commonOptions, ...listOptions, ...platformOptions, ...registryOptions, ...transferOptions };
+      const shared = {
+        ...commonOptions,
+        ...listOptions,
+        ...platformOptions(''),
+        ...registryOptions,
+        ...transferOptions,
+      };
       const own = Object.keys(command.options).filter((name) => !Object.hasOwn(shared, name));
       const missing = own.filter((name) => !new RegExp(`--${name}[ \`]`).test(rowsFor(verb)));
       assert.deepEqual(missing, [], `flags of ${verb} that docs/command.md does not have`);
     });
 
   it('tell of the flags that are shared', () => {
-    for (const options of [commonOptions, listOptions, platformOptions, registryOptions, transferOptions])
+    for (const options of [commonOptions, listOptions, platformOptions(''), registryOptions, transferOptions])
       for (const name of Object.keys(options)) assert.match(contract, new RegExp(`--${name}[ \`]`));
   });
 });

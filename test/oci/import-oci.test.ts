@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { selectPlatforms } from '../../src/client/select.ts';
 import { importArchive } from '../../src/oci/import.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
-import { allPlatforms, anyOf, parsePlatform } from '../../src/spec/platform.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { document, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -256,27 +256,22 @@ describe('import: what has to be there', () => {
 
   it('with platforms those have to be whole and only those are kept', async () => {
     const all = layoutEntries(multi.blobs, [named(multi.root, full)]);
-    const platforms = anyOf([parsePlatform('linux/arm64')]);
-    const { services } = await importEntries(all, { platforms });
+    const select = selectPlatforms(['linux/arm64']);
+    const { services } = await importEntries(all, { select });
     assert.deepEqual(Object.keys((await services.content.info(multi.root.digest)).labels), [
       'containerd.io/gc.ref.content.m.1',
     ]);
     const sparse = layoutEntries([...multi.blobs.slice(4, 8), ...multi.blobs.slice(-1)], [named(multi.root, full)]);
-    await importEntries(sparse, { platforms });
-    await fails(importEntries(sparse, { platforms: allPlatforms }), 'not-found', 'bad-archive');
-    await fails(
-      importEntries(all, { platforms: anyOf([parsePlatform('plan9/386')]) }),
-      'not-found',
-      undefined,
-      /platform/,
-    );
+    await importEntries(sparse, { select });
+    await fails(importEntries(sparse, { select: selectPlatforms('all') }), 'not-found', 'bad-archive');
+    await fails(importEntries(all, { select: selectPlatforms(['plan9/386']) }), 'not-found', undefined, /plan9\/386/);
   });
 
   it('a narrower import takes nothing from a wider one', async () => {
     const all = layoutEntries(multi.blobs, [named(multi.root, full)]);
     const { services } = await importEntries(all);
     const { labels } = await services.content.info(multi.root.digest);
-    await importEntries(all, { platforms: anyOf([parsePlatform('linux/arm64')]) }, services);
+    await importEntries(all, { select: selectPlatforms(['linux/arm64']) }, services);
     assert.deepEqual((await services.content.info(multi.root.digest)).labels, labels);
     assert.equal(Object.keys(labels).length, 3);
   });
@@ -284,7 +279,7 @@ describe('import: what has to be there', () => {
   it('a manifest that the archive itself lists is taken whatever its platform', async () => {
     const other = { ...image.root, platform: { os: 'plan9', architecture: '386' } };
     const { services } = await importEntries(layoutEntries(image.blobs, [named(other, full)]), {
-      platforms: anyOf([parsePlatform('linux/amd64')]),
+      select: selectPlatforms(['linux/amd64']),
     });
     assert.deepEqual(await namesIn(services), { [full]: image.root.digest });
   });

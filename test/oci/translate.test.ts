@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { selectPlatforms } from '../../src/client/select.ts';
 import { readDocument } from '../../src/content/documents.ts';
 import type { ContentStore } from '../../src/content/store.ts';
 import { type Family, translateMediaType } from '../../src/oci/family.ts';
@@ -10,7 +11,6 @@ import { convertMediaTypes } from '../../src/oci/translate.ts';
 import { type Descriptor, describe as describeBytes } from '../../src/spec/descriptor.ts';
 import { type Index, type Manifest, parseIndex, parseManifest } from '../../src/spec/documents.ts';
 import { isManifest, mediaTypes } from '../../src/spec/media-types.ts';
-import { anyOf, parsePlatform } from '../../src/spec/platform.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { document, type RandomBlob, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { sharedFixtures, unlessFixtures } from '../support/tools.ts';
@@ -217,7 +217,7 @@ describe('translation of media types', () => {
     assert.equal((await indexOf(content, there.target)).manifests.length, 1);
     assert.equal(there.losses.length, 1);
     const arm = await convertMediaTypes(content, image.root, 'oci', {
-      platforms: anyOf([parsePlatform('linux/arm64')]),
+      select: selectPlatforms(['linux/arm64']),
     });
     assert.deepEqual(arm, { target: there.target, losses: [] });
   });

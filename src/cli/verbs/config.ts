@@ -4,7 +4,7 @@ import { platformOptions, registryOptions } from '../options.ts';
 export const command: Command = {
   usage: 'REF [flags]',
   examples: ['dray config alpine:3.20', 'dray config alpine:3.20 --platform linux/arm64 | jq .config.Env'],
-  options: { ...platformOptions, ...registryOptions },
+  options: { ...platformOptions('this machine'), ...registryOptions },
   positionals: { minimum: 1, maximum: 1, what: 'a reference' },
   async run(context) {
     const client = await context.client();

@@ -6,7 +6,7 @@ import { askedConversion, schema1Options } from '../schema1.ts';
 export const command: Command = {
   usage: 'REF... [flags]',
   examples: ['dray content fetch alpine:3.20 --all-platforms'],
-  options: { ...schema1Options, ...platformOptions, ...transferOptions, ...registryOptions },
+  options: { ...schema1Options, ...platformOptions('this machine'), ...transferOptions, ...registryOptions },
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
   async run(context) {
     const { platforms, signal } = context;

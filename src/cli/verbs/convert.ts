@@ -11,7 +11,7 @@ export const command: Command = {
     docker: { type: 'boolean', private: true, description: 'to the media types of Docker' },
     'skip-missing': { type: 'boolean', description: 'leave out manifests that are not in the store' },
     ...conversionOptions,
-    ...platformOptions,
+    ...platformOptions('all'),
   },
   positionals: { minimum: 2, maximum: 2, what: 'a reference or the new name' },
   async run(context) {

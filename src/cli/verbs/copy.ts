@@ -32,7 +32,7 @@ export const command: Command = {
       description: 'also layers that their owner does not want in other registries',
     },
     ...schema1Options,
-    ...platformOptions,
+    ...platformOptions('all'),
     ...transferOptions,
     ...registryOptions,
   },

@@ -4,7 +4,7 @@ import { platformOptions, registryOptions } from '../options.ts';
 export const command: Command = {
   usage: 'REF [flags]',
   examples: ['dray digest alpine:3.20', 'dray digest alpine:3.20 --platform linux/arm64'],
-  options: { ...platformOptions, ...registryOptions },
+  options: { ...platformOptions('the index'), ...registryOptions },
   positionals: { minimum: 1, maximum: 1, what: 'a reference' },
   async run(context) {
     const client = await context.client();

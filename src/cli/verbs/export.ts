@@ -28,7 +28,7 @@ export const command: Command = {
       choices: ['hard', 'reflink'],
       description: 'into a directory on the same disk: link or clone blobs instead of copying',
     },
-    ...platformOptions,
+    ...platformOptions('all'),
   },
   positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'a reference or a file' },
   async run(context) {

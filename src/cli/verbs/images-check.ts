@@ -1,3 +1,5 @@
+import { is } from '../../errors.ts';
+import type { Check } from '../../images/inspect.ts';
 import type { Command } from '../command.ts';
 import { platformOptions } from '../options.ts';
 import { formatSize } from '../units.ts';
@@ -7,17 +9,17 @@ const different = 5;
 export const command: Command = {
   usage: '[REF...] [flags]',
   examples: ['dray images check', 'dray images check alpine:3.20 --platform linux/arm64'],
-  options: platformOptions,
+  options: platformOptions('this machine'),
   positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
   async run(context) {
     const services = await context.services();
-    const [{ check }, { matcherOf }, { findImage }] = await Promise.all([
+    const [{ check }, { selectPlatforms }, { findImage }] = await Promise.all([
       import('../../images/inspect.ts'),
       import('../../client/select.ts'),
       import('../../client/store-place.ts'),
     ]);
     const named = context.arguments.positionals;
-    const platform = matcherOf(context.platforms);
+    const select = selectPlatforms(context.platforms);
     const images = async function* () {
       if (named.length === 0) yield* services.images.list();
       for (const name of named) yield await findImage(services.images, name);
@@ -25,17 +27,19 @@ export const command: Command = {
     let incomplete = false;
     const checked = async function* () {
       for await (const { name, target } of images()) {
-        const result = await check(services.content, target, { platform, signal: context.signal });
-        incomplete ||= result.missing.length > 0;
+        const checking = check(services.content, target, { select, signal: context.signal });
+        const result = named.length === 0 ? await checking.catch(notForPlatform) : await checking;
         const bytes = result.present.reduce((sum, object) => sum + object.size, 0);
-        yield { name, digest: target.digest, complete: result.missing.length === 0, size: bytes, ...result };
+        const complete = result.available && result.missing.length === 0;
+        incomplete ||= !complete;
+        yield { name, digest: target.digest, complete, size: bytes, ...result };
       }
     };
     await context.output.list(
       checked(),
       [
         { head: 'NAME', value: (image) => image.name },
-        { head: 'STATUS', value: (image) => (image.complete ? 'complete' : `${image.missing.length} missing`) },
+        { head: 'STATUS', value: (image) => statusOf(image) },
         { head: 'SIZE', right: true, value: (image) => formatSize(image.size) },
         { head: 'MISSING', value: (image) => image.missing.map((object) => object.digest).join(' ') || '-' },
       ],
@@ -44,3 +48,14 @@ export const command: Command = {
     return incomplete ? different : 0;
   },
 };
+
+function statusOf({ complete, missing }: { complete: boolean; missing: readonly unknown[] }): string {
+  if (complete) return 'complete';
+  return missing.length === 0 ? 'not for the platform' : `${missing.length} missing`;
+}
+
+// One image of all that is for other platforms only does not keep the rest from being looked at.
+function notForPlatform(error: unknown): Check {
+  if (!is(error, 'not-found')) throw error;
+  return { available: false, required: [], present: [], missing: [] };
+}

@@ -36,7 +36,7 @@ export const command: Command = {
     },
     label: { type: 'string', value: 'KEY=VALUE', multiple: true, private: true, description: 'a label for each image' },
     ...schema1Options,
-    ...platformOptions,
+    ...platformOptions('those that are there'),
     progress: transferOptions['progress'] ?? { type: 'string', description: '' },
   },
   positionals: { minimum: 1, maximum: 1, what: 'a file, a directory or -' },

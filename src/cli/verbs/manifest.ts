@@ -8,7 +8,7 @@ export const command: Command = {
     'dray manifest alpine:3.20 --platform linux/arm64',
     'dray manifest alpine:3.20 | jq .layers',
   ],
-  options: { ...platformOptions, ...registryOptions },
+  options: { ...platformOptions('the index'), ...registryOptions },
   positionals: { minimum: 1, maximum: 1, what: 'a reference' },
   async run(context) {
     const client = await context.client();

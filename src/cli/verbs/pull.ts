@@ -14,7 +14,7 @@ export const command: Command = {
   ],
   options: {
     ...schema1Options,
-    ...platformOptions,
+    ...platformOptions('this machine'),
     ...transferOptions,
     ...registryOptions,
     'no-unpack': { type: 'boolean', description: 'with --containerd: make no snapshots of the layers' },

@@ -27,7 +27,7 @@ export const command: Command = {
       type: 'boolean',
       description: 'send one platform as Docker schema 1, signed, to a registry that knows nothing newer',
     },
-    ...platformOptions,
+    ...platformOptions('all'),
     ...transferOptions,
     ...registryOptions,
   },

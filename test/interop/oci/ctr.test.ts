@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { selectPlatforms } from '../../../src/client/select.ts';
 import { saveArchive } from '../../../src/oci/archive-file.ts';
 import { StreamSource } from '../../../src/oci/byte-source.ts';
 import { type ExportOptions, exportArchive } from '../../../src/oci/export.ts';
@@ -9,7 +10,6 @@ import { importArchive } from '../../../src/oci/import.ts';
 import { readTar } from '../../../src/oci/tar-reader.ts';
 import { convertMediaTypes } from '../../../src/oci/translate.ts';
 import { digestOf } from '../../../src/spec/digest.ts';
-import { allPlatforms, anyOf, parsePlatform } from '../../../src/spec/platform.ts';
 import { memoryServices } from '../../../src/testing/memory-services.ts';
 import { blobsIn, namesIn, putBlobs } from '../../oci/images.ts';
 import { inChunks, tarOf } from '../../oci/tar-builder.ts';
@@ -102,7 +102,7 @@ describe('containerd', { skip: unlessContainerd() }, () => {
 
   it('imports an archive of one platform, whose index is kept whole', async () => {
     await using directory = await temporaryDirectory();
-    await save(directory.join('p.tar'), images.slice(2), { platforms: anyOf([parsePlatform('linux/amd64')]) });
+    await save(directory.join('p.tar'), images.slice(2), { select: selectPlatforms(['linux/amd64']) });
     await containerd.ctr('images', 'import', '--no-unpack', '--platform', 'linux/amd64', directory.join('p.tar'));
     assert.deepEqual(await listed(containerd), { 'docker.io/lab/multi:v1': multi.root.digest });
     await clear(containerd);
@@ -114,7 +114,7 @@ describe('containerd', { skip: unlessContainerd() }, () => {
     await containerd.ctr('images', 'import', '--no-unpack', '--all-platforms', directory.join('a.tar'));
     await containerd.ctr('images', 'export', '--all-platforms', directory.join('b.tar'), ...Object.keys(expected));
     const services = memoryServices();
-    const { unnamed } = await importArchive(services, directory.join('b.tar'), { platforms: allPlatforms });
+    const { unnamed } = await importArchive(services, directory.join('b.tar'), { select: selectPlatforms('all') });
     assert.deepEqual(unnamed, []);
     assert.deepEqual(await namesIn(services), expected);
     assert.equal((await blobsIn(services)).length, new Set([...app.blobs, ...db.blobs, ...multi.blobs]).size);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { selectPlatforms } from '../../../src/client/select.ts';
 import { readDocument } from '../../../src/content/documents.ts';
 import type { ContentStore } from '../../../src/content/store.ts';
 import { saveArchive } from '../../../src/oci/archive-file.ts';
@@ -12,7 +13,6 @@ import { importArchive } from '../../../src/oci/import.ts';
 import { LayoutPlace } from '../../../src/oci/layout.ts';
 import { convertMediaTypes } from '../../../src/oci/translate.ts';
 import { parseManifest } from '../../../src/spec/documents.ts';
-import { allPlatforms } from '../../../src/spec/platform.ts';
 import { memoryServices } from '../../../src/testing/memory-services.ts';
 import { fails, namesIn, putBlobs } from '../../oci/images.ts';
 import { run, succeed } from '../../support/processes.ts';
@@ -85,7 +85,7 @@ describe('skopeo', { skip: unlessInstalled('skopeo') }, () => {
       assert.equal(await digestOf(`oci-archive:${directory.join('a.tar')}:${tag}`), root.digest);
     await skopeo('copy', '-q', '--all', `oci-archive:${directory.join('a.tar')}:v3`, `oci:${directory.join('out')}:m`);
     const services = memoryServices();
-    await importArchive(services, directory.join('out'), { name: 'm', platforms: allPlatforms });
+    await importArchive(services, directory.join('out'), { name: 'm', select: selectPlatforms('all') });
     assert.deepEqual(await namesIn(services), { m: multi.root.digest });
     const amd64 = ['--override-os', 'linux', '--override-arch', 'amd64'];
     const from = `docker-archive:${directory.join('a.tar')}:lab/multi:v3`;
@@ -117,7 +117,7 @@ describe('skopeo', { skip: unlessInstalled('skopeo') }, () => {
     };
     assert.deepEqual(await namesIn(await read('o.tar')), { 'docker.io/lab/app:v1': app.root.digest });
     assert.deepEqual(await namesIn(await read('full.tar')), { 'docker.io/lab/app:v9': app.root.digest });
-    assert.deepEqual(await namesIn(await read('m.tar', { platforms: allPlatforms })), {
+    assert.deepEqual(await namesIn(await read('m.tar', { select: selectPlatforms('all') })), {
       'docker.io/lab/app:v3': multi.root.digest,
     });
     const docker = await read('d.tar');
