@@ -61,10 +61,17 @@ export class Output {
     return this.#mode.debug === true;
   }
 
+  /** The columns of a terminal at stderr on which a line can be drawn over; undefined where it stays as it was written. */
+  get drawingWidth(): number | undefined {
+    if (this.stderr.isTTY !== true || this.#environment['TERM'] === 'dumb') return undefined;
+    // A terminal that nobody gave a size, in a container for example, says 0.
+    return this.stderr.columns || 80;
+  }
+
   /** Whether stderr may be coloured. Colour alone carries no meaning anywhere. */
   get colour(): boolean {
-    const { NO_COLOR: no, TERM: terminal } = this.#environment;
-    return this.stderr.isTTY === true && (no === undefined || no === '') && terminal !== 'dumb';
+    const { NO_COLOR: no } = this.#environment;
+    return this.drawingWidth !== undefined && (no === undefined || no === '');
   }
 
   /** Whether nothing that is written to stdout arrives any more, so that whoever goes on writing may stop. */

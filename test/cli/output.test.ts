@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { Output } from '../../src/cli/output.ts';
+import { PlainProgress } from '../../src/cli/progress/plain.ts';
+import { openProgress } from '../../src/cli/progress/progress.ts';
 import { is } from '../../src/errors.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
@@ -16,6 +18,32 @@ function failing(code: string): Writable {
 }
 
 const silent = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });
+
+describe('a terminal at stderr', () => {
+  const terminal = (columns?: number) => Object.assign(silent(), { isTTY: true, columns });
+
+  it('is drawn on, in colours if nobody minds', () => {
+    const output = new Output(silent(), terminal(132), { NO_COLOR: '1' });
+    assert.deepEqual([output.drawingWidth, output.colour], [132, false]);
+    assert.equal(new Output(silent(), terminal(132), { TERM: 'xterm', NO_COLOR: '' }).colour, true);
+  });
+
+  it('that says it has no width has the usual one', () => {
+    for (const columns of [0, undefined]) assert.equal(new Output(silent(), terminal(columns), {}).drawingWidth, 80);
+  });
+
+  it('that is a dumb one, or none, gets lines and nothing else', () => {
+    for (const output of [new Output(silent(), terminal(80), { TERM: 'dumb' }), new Output(silent(), silent(), {})]) {
+      assert.deepEqual([output.drawingWidth, output.colour], [undefined, false]);
+      assert.throws(
+        () => openProgress('pull', 'tty', output),
+        (error) => is(error, 'invalid-argument'),
+      );
+      using progress = openProgress('pull', 'auto', output);
+      assert.ok(progress instanceof PlainProgress);
+    }
+  });
+});
 
 describe('what is written to stdout', () => {
   it('and does not arrive, is told at the end', async () => {

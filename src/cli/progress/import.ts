@@ -13,7 +13,8 @@ export interface ImportProgress extends Disposable {
 export function importProgress(mode: string, output: Output): ImportProgress {
   const started = performance.now();
   const tally = { entries: 0, stored: 0, existing: 0 };
-  const live = (mode === 'auto' || mode === 'tty') && output.stderr.isTTY === true && !output.json && !output.quiet;
+  const live =
+    (mode === 'auto' || mode === 'tty') && output.drawingWidth !== undefined && !output.json && !output.quiet;
   const shown = mode !== 'none' && !output.json && !output.quiet;
   let current: ImportEvent | undefined;
   const draw = (): void => {
@@ -24,7 +25,7 @@ export function importProgress(mode: string, output: Output): ImportProgress {
     output.stderr.write(
       `\r\u001b[K${tally.entries} entries   ${formatSize(tally.stored)} stored${part}`.slice(
         0,
-        (output.stderr.columns ?? 80) + 3,
+        (output.drawingWidth ?? 80) + 3,
       ),
     );
   };

@@ -11,11 +11,11 @@ export interface Progress extends Disposable {
 }
 
 /**
- * The view for a mode: `auto` is live on a terminal and lines elsewhere.
+ * The view for a mode: `auto` is live on a terminal, unless that is a dumb one, and lines elsewhere.
  * @throws DrayError `invalid-argument` when a live view is asked for without a terminal.
  */
 export function openProgress(verb: string, mode: string, output: Output): Progress {
-  const live = output.stderr.isTTY === true;
+  const live = output.drawingWidth !== undefined;
   if (mode === 'tty' && !live)
     throw new DrayError('invalid-argument', '--progress tty needs a terminal on stderr', {
       hint: 'use --progress plain',

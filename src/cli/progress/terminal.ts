@@ -59,7 +59,7 @@ export class TerminalProgress implements Disposable {
   }
 
   get #width(): number {
-    return Math.max(20, (this.#output.stderr.columns ?? 80) - 1);
+    return Math.max(20, (this.#output.drawingWidth ?? 80) - 1);
   }
 
   #erase(): void {
