@@ -69,6 +69,6 @@ export function labelChildren(manager: Pick<Manager, 'update'>, handler: Handler
 export function noPlatform(target: Descriptor): DrayError {
   return new DrayError('not-found', `${target.digest} has no manifest for the wanted platform`, {
     descriptor: { mediaType: target.mediaType, digest: target.digest, size: target.size },
-    hint: 'dray manifest REF shows which platforms there are; choose with --platform or --all-platforms',
+    hint: `which there are shows dray manifest REF in a registry, dray content get ${target.digest} in the store`,
   });
 }

@@ -70,7 +70,7 @@ export const command: Command = {
     const advice =
       args.string('prefix') === undefined
         ? 'has no name; give it one with --name or --prefix'
-        : 'has no name with that prefix; give it one with --name, or let it keep its own with --foreign';
+        : 'has no name with that prefix; give it one with --name or --digests, or let it keep one of its own with --foreign';
     for (const image of unnamed) output.note(`${image.digest} ${advice}`);
     if (output.json) await output.line(JSON.stringify({ images, unnamed }, undefined, 2));
     else for (const image of images) await output.line(output.quiet ? image.target.digest : image.name);
