@@ -69,6 +69,6 @@ export function labelChildren(manager: Pick<Manager, 'update'>, handler: Handler
 export function noPlatform(target: Descriptor): DrayError {
   return new DrayError('not-found', `${target.digest} has no manifest for the wanted platform`, {
     descriptor: { mediaType: target.mediaType, digest: target.digest, size: target.size },
-    hint: `which there are shows dray manifest REF in a registry, dray content get ${target.digest} in the store`,
+    hint: `choose another with --platform; which there are shows dray manifest REF in a registry, dray content get ${target.digest} in the store`,
   });
 }
