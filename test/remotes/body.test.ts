@@ -10,7 +10,7 @@ const mebibyte = 1024 * 1024;
 function openBody() {
   const slabs = new Slabs();
   const inlet = new Inlet(slabs);
-  const body = new ResponseBody(undefined, slabs);
+  const body = new ResponseBody(undefined, slabs, 1000);
   const push = (count: number): void => {
     const bytes = inlet.arrived(Math.min(count, inlet.room().byteLength));
     slabs.hold(bytes);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { because, is } from '../../src/errors.ts';
+import { because, DrayError, is } from '../../src/errors.ts';
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
@@ -174,6 +174,20 @@ describe('manifests', () => {
         );
       });
     }
+  });
+
+  it('that come byte by byte have broken off, and so has what an error says', async () => {
+    await using registry = await ScriptedRegistry.start();
+    registry.add('team/app', image, '1');
+    await using client = quickClient({ timeouts: { stall: 100 } });
+    registry.script({ on: 'GET *', times: 1, rate: 100 });
+    assert.deepEqual((await client.manifest(`${registry.host}/team/app:1`)).descriptor, image.root);
+    const answer = { status: 418, body: 'x'.repeat(10_000) };
+    registry.script({ on: 'GET *', rate: 100, answer });
+    await assert.rejects(
+      client.manifest(`${registry.host}/team/app:1`),
+      (error) => error instanceof DrayError && error.context.status === 418,
+    );
   });
 
   it('over the limit are not read', async () => {

@@ -19,6 +19,19 @@ const discardLimit = 64 * 1024;
 /** The longest wait for such a rest, in milliseconds. */
 const discardPatience = 250;
 
+/** Fewer bytes a second than this, for as long as a body may pause, are a pause. */
+const crawl = 1024;
+
+/** Whether a body that brought so many bytes in so many milliseconds of waiting counts as one that has broken off. */
+export function isCrawling(bytes: number, milliseconds: number, stallTimeout: number): boolean {
+  return milliseconds > stallTimeout && bytes * 1000 < milliseconds * crawl;
+}
+
+/** The error for one that does. */
+export function crawling(): Error {
+  return new Error(`less than ${crawl} bytes a second`);
+}
+
 interface Waiting {
   readonly resolve: (result: IteratorResult<Uint8Array, undefined>) => void;
   readonly reject: (error: unknown) => void;
@@ -30,6 +43,7 @@ const finished: IteratorResult<Uint8Array, undefined> = { done: true, value: und
 export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #signal: AbortSignal | undefined;
   readonly #slabs: Slabs;
+  readonly #stallTimeout: number;
   #controller: Dispatcher.DispatchController | undefined;
   readonly #chunks: Uint8Array[] = [];
   #queued = 0;
@@ -42,9 +56,11 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #over = Promise.withResolvers<void>();
   #rejectHead: ((error: unknown) => void) | undefined;
 
-  constructor(signal: AbortSignal | undefined, slabs: Slabs) {
+  /** `stallTimeout` is the longest pause in milliseconds while it is read as a whole. */
+  constructor(signal: AbortSignal | undefined, slabs: Slabs, stallTimeout: number) {
     this.#signal = signal;
     this.#slabs = slabs;
+    this.#stallTimeout = stallTimeout;
     signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
@@ -131,25 +147,31 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   /** The whole body. @throws DrayError `invalid-argument`, reason `bad-document`, over `limit` bytes. */
   async bytes(limit: number): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
+    const began = performance.now();
     let size = 0;
     for await (const chunk of this) {
       size += chunk.byteLength;
       checkDocumentSize(size, limit);
+      if (isCrawling(size, performance.now() - began, this.#stallTimeout)) throw crawling();
       chunks.push(chunk);
     }
     await turn();
     return Buffer.concat(chunks);
   }
 
-  /** So many bytes of it at the most; the rest is given up. */
+  /** So many bytes of it at the most, and no more than come in time; the rest is given up. */
   async beginning(limit: number): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
-    for (let size = 0; size < limit; ) {
+    const began = performance.now();
+    let isSlow = false;
+    for (let size = 0; size < limit && !isSlow; ) {
       const result = await this.#next();
       if (result.done === true) break;
       size += result.value.byteLength;
       chunks.push(this.#slabs.own(result.value));
+      isSlow = isCrawling(size, performance.now() - began, this.#stallTimeout);
     }
+    if (isSlow) this.cancel();
     await this.discard();
     return Buffer.concat(chunks).subarray(0, limit);
   }

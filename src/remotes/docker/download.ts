@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sizeMismatch } from '../../content/verified.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import type { BlobSource, Opened } from './blob-source.ts';
-import type { ResponseBody } from './body.ts';
+import { crawling, isCrawling, type ResponseBody } from './body.ts';
 import { connectionError, isTransient } from './errors.ts';
 import type { Gate } from './gate.ts';
 import { Part } from './part.ts';
@@ -29,9 +29,6 @@ export const defaultDownloadPolicy: DownloadPolicy = {
   patience: 500,
   enough: 100_000_000,
 };
-
-/** Fewer bytes a second than this, for as long as a body may pause, are a pause. */
-const crawl = 1024;
 
 /** So many bytes are progress: what broke off before does not count any more. */
 const progress = 64 * 1024;
@@ -169,7 +166,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
 
   async #timed<T>(wait: () => Promise<T>): Promise<T> {
     // Not after a wait: what it brought would be lost.
-    if (this.#meter.isCrawling(this.#stallTimeout)) throw new Error(`less than ${crawl} bytes a second`);
+    if (this.#meter.isCrawling(this.#stallTimeout)) throw crawling();
     const began = performance.now();
     const result = await wait();
     this.#meter.waited(performance.now() - began);
@@ -289,6 +286,6 @@ class Meter {
   }
 
   isCrawling(timeout: number): boolean {
-    return this.#waited > timeout && this.#bytes * 1000 < this.#waited * crawl;
+    return isCrawling(this.#bytes, this.#waited, timeout);
   }
 }

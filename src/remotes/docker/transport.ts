@@ -175,7 +175,7 @@ function tlsOptions({ authorities = [], clientCertificates = [], skipVerify = fa
 
 function exchangeOnce(agent: Dispatcher, request: WireRequest, slabs: Slabs): Promise<WireResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<WireResponse>();
-  const body = new ResponseBody(request.signal, slabs);
+  const body = new ResponseBody(request.signal, slabs, request.stallTimeout);
   agent.dispatch(
     {
       origin: request.url.origin,
