@@ -1,4 +1,4 @@
-import { openWriter } from '../content/copy.ts';
+import { commitOrFind, openWriter, setLabels } from '../content/copy.ts';
 import { interruptible } from '../content/interruptible.ts';
 import type { AbortableOptions, ContentStore, Info, Labels } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
@@ -35,10 +35,10 @@ export async function ingestStream(
       if (rest.byteLength > 0) await writer.write(rest, { signal });
     }
     if (skip > 0) throw shorter(ref, skip);
-    return await writer.commit({ digest, size, labels, signal });
+    return await commitOrFind(store, writer, { digest, size, labels, signal });
   } catch (error) {
     if (!is(error, 'already-exists') || digest === undefined) throw error;
-    return store.info(digest);
+    return await setLabels(store, digest, labels);
   }
 }
 

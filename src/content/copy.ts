@@ -4,11 +4,13 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf, type Digest, emptyDigest } from '../spec/digest.ts';
 import type {
   AbortableOptions,
+  CommitOptions,
   ContentStore,
   Info,
   Ingester,
   IngestManager,
   Labels,
+  Manager,
   Provider,
   RangeOptions,
   Writer,
@@ -100,8 +102,7 @@ export function pusherOf(
       if (outcome === 'pushed' || labels === undefined) return outcome;
       const { digest } = target;
       const set = relabel === undefined ? labels : relabel((await store.info(digest, { signal })).labels, labels);
-      const fieldpaths = Object.keys(set).map((key) => `labels.${key}`);
-      if (fieldpaths.length > 0) await store.update({ digest, labels: set }, ...fieldpaths);
+      await setLabels(store, digest, set);
       return outcome;
     },
   };
@@ -283,19 +284,50 @@ export async function* fetchVerified(
 
 /**
  * Ingests bytes under a ref without knowing what they are; the digest comes out at the end. What there was under the ref is
- * dropped.
+ * dropped. Content that is there already is no error, and gets the labels and the lease as well.
  */
 export async function ingest(
-  store: Ingester,
+  store: Ingester & Pick<Manager, 'info' | 'update'>,
   options: WriterOptions & {
     readonly labels?: Labels | undefined;
     readonly expected?: { size?: number; digest?: Digest };
   },
   stream: AsyncIterable<Uint8Array>,
 ): Promise<Info> {
-  await using writer = await openWriter(store, options);
-  // Of an attempt that was interrupted, or of another namespace's blob.
-  if ((await writer.status()).offset > 0) await writer.truncate(0);
-  for await (const chunk of stream) await writer.write(chunk, options);
-  return await writer.commit({ ...options.expected, labels: options.labels, signal: options.signal });
+  const { target, expected, labels, signal } = options;
+  try {
+    await using writer = await openWriter(store, options);
+    // Of an attempt that was interrupted, or of another namespace's blob.
+    if ((await writer.status()).offset > 0) await writer.truncate(0);
+    for await (const chunk of stream) await writer.write(chunk, options);
+    return await commitOrFind(store, writer, { ...expected, labels, signal });
+  } catch (error) {
+    if (!is(error, 'already-exists') || target === undefined) throw error;
+    return await setLabels(store, target.digest, labels);
+  }
+}
+
+/** Commits; a blob that is there already gets the labels instead. */
+export async function commitOrFind(
+  store: Pick<Manager, 'info' | 'update'>,
+  writer: Writer,
+  options: CommitOptions,
+): Promise<Info> {
+  const digest = options.digest ?? (await writer.digest());
+  try {
+    return await writer.commit(options);
+  } catch (error) {
+    if (!is(error, 'already-exists')) throw error;
+    return await setLabels(store, digest, options.labels);
+  }
+}
+
+/** What a store knows of a blob, which gets labels beside those that it has. */
+export async function setLabels(
+  store: Pick<Manager, 'info' | 'update'>,
+  digest: Digest,
+  labels: Labels = {},
+): Promise<Info> {
+  const paths = Object.keys(labels).map((key) => `labels.${key}`);
+  return paths.length === 0 ? await store.info(digest) : await store.update({ digest, labels }, ...paths);
 }

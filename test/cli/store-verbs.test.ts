@@ -243,6 +243,17 @@ describe('the command, on a store', () => {
     assert.match(left.stderr, /^(?!.*--repair).*dray pull/s);
   });
 
+  it('takes in what is there already, under whatever ref, and gives it the labels', async () => {
+    await using directory = await temporaryDirectory();
+    const environment = { DRAY_ROOT: directory.path };
+    const digest = digestOf('twice');
+    for (const words of [['a'], ['a'], ['b', '--label', 'k=v'], ['c', '--label', 'l=w', '--expected-digest', digest]])
+      assert.equal(await drayDone(['content', 'ingest', ...words], { environment, input: 'twice' }), digest);
+    const { labels } = JSON.parse(await drayDone(['content', 'info', digest, '--json'], { environment }));
+    assert.deepEqual(labels, { k: 'v', l: 'w' });
+    assert.equal(await drayDone(['content', 'status', '-q'], { environment }), '');
+  });
+
   it('checks all images when one is for other machines only', async () => {
     await using registry = await ScriptedRegistry.start();
     await using directory = await temporaryDirectory();

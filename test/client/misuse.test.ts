@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
+import { ingest } from '../../src/content/copy.ts';
 import { is } from '../../src/errors.ts';
 import { parseFilters } from '../../src/filters/filter.ts';
 import { describe as describeBytes } from '../../src/spec/descriptor.ts';
@@ -46,6 +48,17 @@ describe('a value of a wrong type', () => {
     await assert.rejects(Client.open({ root, durability: 'ful' as never }), wrong);
     await assert.rejects(Client.open({ root, durability: 'none', namespace: 5 as never }), wrong);
   });
+});
+
+it('bytes can be ingested again by who does not know what they are, and keep what they get', async () => {
+  await using services = memoryServices();
+  const { content } = services;
+  const target = describeBytes('a/b', 'again');
+  const bytes = () => Readable.from([Buffer.from('again')]);
+  await ingest(content, { ref: 'one', labels: { a: '1' } }, bytes());
+  await ingest(content, { ref: 'two', labels: { b: '2' } }, bytes());
+  const { digest, labels } = await ingest(content, { ref: 'three', target, labels: { c: '3' } }, bytes());
+  assert.deepEqual([digest, labels], [target.digest, { a: '1', b: '2', c: '3' }]);
 });
 
 it('a text is described by its bytes', () => {
