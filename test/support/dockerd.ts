@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { start, succeed } from './processes.ts';
 import { temporaryDirectory } from './temporary.ts';
 import { unlessInstalled } from './tools.ts';
@@ -6,6 +8,8 @@ import { unlessInstalled } from './tools.ts';
 /** Why a test that needs a Docker daemon of its own cannot run here; false when it can. */
 export function unlessDockerd(): string | false {
   if (process.getuid?.() !== 0) return 'dockerd has to be started by root';
+  if (!['cgroup.controllers', 'devices'].some((name) => existsSync(join('/sys/fs/cgroup', name))))
+    return 'dockerd needs control groups';
   return unlessInstalled('dockerd', 'docker');
 }
 
