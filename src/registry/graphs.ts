@@ -8,28 +8,83 @@ import type { Digest } from '../spec/digest.ts';
 import { childrenOf } from '../spec/documents.ts';
 
 const cacheLimit = 20_000;
+const recentLimit = 128;
+
+/** An object, as its parent describes it, and the root that it was found below. */
+interface Found {
+  readonly target: Descriptor;
+  readonly root: Digest;
+}
 
 /**
- * Finds objects below a root that was put into the store by something else than the registry. What a document refers to never
+ * Finds objects below roots that were put into the store by something else than the registry. What a document refers to never
  * changes, so it is remembered; a document that is not there is asked for again the next time.
  */
 export class Graphs {
   readonly #provider: Provider;
   readonly #children = new Map<Digest, readonly Descriptor[]>();
   #cached = 0;
+  /** Documents that clients got last, the last one behind the others: what they refer to is what is asked for next. */
+  readonly #recent = new Map<Digest, Found>();
 
   constructor(provider: Provider) {
     this.#provider = provider;
   }
 
-  /** The object with this digest at or below the root, as its parent describes it. */
-  async find(root: Descriptor, digest: Digest, options: AbortableOptions = {}): Promise<Descriptor | undefined> {
+  /** The object with this digest at or below one of the roots, as its parent describes it. */
+  async find(
+    roots: readonly Descriptor[],
+    digest: Digest,
+    options: AbortableOptions = {},
+  ): Promise<Descriptor | undefined> {
+    const found =
+      itself(roots, digest) ??
+      (await this.#nearby(roots, digest, options)) ??
+      (await this.#anywhere(roots, digest, options));
+    if (found !== undefined) this.#note(found);
+    return found?.target;
+  }
+
+  /** Says that a client got a root by its name. */
+  noteRoot(target: Descriptor): void {
+    this.#note({ target, root: target.digest });
+  }
+
+  #note(found: Found): void {
+    const { digest, mediaType } = found.target;
+    if (!hasChildren(mediaType)) return;
+    this.#recent.delete(digest);
+    this.#recent.set(digest, found);
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > recentLimit && oldest !== undefined) this.#recent.delete(oldest);
+  }
+
+  async #nearby(roots: readonly Descriptor[], digest: Digest, options: AbortableOptions): Promise<Found | undefined> {
+    const named = new Set(roots.map((root) => root.digest));
+    for (const { target, root } of [...this.#recent.values()].reverse()) {
+      if (!named.has(root)) continue;
+      const child = (await this.#childrenOf(target, options)).find((one) => one.digest === digest);
+      if (child !== undefined) return { target: child, root };
+    }
+    return undefined;
+  }
+
+  async #anywhere(roots: readonly Descriptor[], digest: Digest, options: AbortableOptions): Promise<Found | undefined> {
+    for (const root of roots) {
+      const target = await this.#below(root, digest, options);
+      if (target !== undefined) return { target, root: root.digest };
+    }
+    return undefined;
+  }
+
+  async #below(root: Descriptor, digest: Digest, options: AbortableOptions): Promise<Descriptor | undefined> {
     const seen = new Set<Digest>();
     let level: readonly Descriptor[] = [root];
     for (let depth = 0; depth <= depthLimit && level.length > 0; depth += 1) {
+      const found = level.find((target) => target.digest === digest);
+      if (found !== undefined) return found;
       const next: Descriptor[] = [];
       for (const target of level) {
-        if (target.digest === digest) return target;
         if (seen.has(target.digest) || !hasChildren(target.mediaType)) continue;
         seen.add(target.digest);
         next.push(...(await this.#childrenOf(target, options)));
@@ -61,4 +116,9 @@ export class Graphs {
     }
     this.#children.set(digest, children);
   }
+}
+
+function itself(roots: readonly Descriptor[], digest: Digest): Found | undefined {
+  const target = roots.find((root) => root.digest === digest);
+  return target && { target, root: digest };
 }

@@ -76,7 +76,9 @@ export class Repository {
     const image = await this.image(tag);
     if (image === undefined) return undefined;
     const info = await this.info(image.target.digest);
-    return info === undefined ? undefined : { ...bare(image.target), size: info.size };
+    if (info === undefined) return undefined;
+    this.#graphs.noteRoot(image.target);
+    return { ...bare(image.target), size: info.size };
   }
 
   async image(tag: string): Promise<Image | undefined> {
@@ -166,11 +168,7 @@ export class Repository {
 
   async #fromElsewhere(digest: Digest): Promise<Descriptor | undefined> {
     this.#others ??= this.#imagesFromElsewhere();
-    for (const target of await this.#others) {
-      const found = await this.#graphs.find(target, digest);
-      if (found !== undefined) return found;
-    }
-    return undefined;
+    return await this.#graphs.find(await this.#others, digest);
   }
 
   async #imagesFromElsewhere(): Promise<Descriptor[]> {
