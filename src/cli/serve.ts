@@ -36,7 +36,8 @@ async function serveServices(context: Context, socket: string): Promise<AsyncDis
     context.client(),
     ownVersion(),
   ]);
-  const store = client.store ?? client.daemon ?? (await context.store());
+  const own = client.store;
+  const store = own ?? client.daemon ?? (await context.store());
   const server = await serveContainerd(store, socket, {
     version,
     pluginNamespace: args.flag('content-plugin') ? client.services.namespace : undefined,
@@ -44,6 +45,8 @@ async function serveServices(context: Context, socket: string): Promise<AsyncDis
       const why = error instanceof Error ? ` error=${JSON.stringify(error.message)}` : '';
       if (output.debug) output.note(`${method} ${code} ${milliseconds.toFixed(1)}ms${why}`);
     },
+    collect: own === undefined || own.readOnly ? undefined : (options) => own.collect(options),
+    onError: (error) => output.say(errorLine(error)),
   });
   output.note(`serving ${client.daemon?.address ?? context.root} to clients of containerd at ${socket}`);
   return server;
@@ -68,11 +71,15 @@ async function serveRegistry(context: Context): Promise<AsyncDisposable> {
         ? undefined
         : { resolver: await client.registry(), host: parseRegistry(upstream), freshness: freshnessOf(args) },
     onRequest: (record) => output.note(formatRequest(record)),
-    onError: (error) => output.say(`error: ${error instanceof Error ? error.message : String(error)}`),
+    onError: (error) => output.say(errorLine(error)),
   });
   if (args.flag('print-url')) await output.line(registry.url);
   output.note(`serving ${client.daemon?.address ?? context.root} at ${registry.url}`);
   return registry;
+}
+
+function errorLine(error: unknown): string {
+  return `error: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 async function optionsOf(args: Arguments): Promise<Omit<RegistryOptions, 'services'>> {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
+import { Collection } from '../services/collection.ts';
 import type { Services } from '../services/services.ts';
 import type { Authentication } from './auth/authentication.ts';
-import { Collection } from './collection.ts';
 import { Graphs } from './graphs.ts';
 import { isLoopback } from './guard.ts';
 import { Handler, type Interceptor } from './handler.ts';
@@ -86,8 +86,6 @@ export interface Registry extends AsyncDisposable {
 const defaults = {
   host: '127.0.0.1',
   domain: 'localhost',
-  collectDelay: 1_000,
-  collectInterval: 600_000,
   grace: 3_600_000,
   stall: 60_000,
   shutdown: 5_000,
@@ -159,8 +157,8 @@ function createState(options: RegistryOptions, undo: AsyncDisposableStack): Regi
   const context = { services, holds, graphs: new Graphs(services.content) };
   const collection = collect && {
     collect,
-    delay: options.collectDelay ?? defaults.collectDelay,
-    interval: options.collectInterval ?? defaults.collectInterval,
+    delay: options.collectDelay,
+    interval: options.collectInterval,
     onError: options.onError ?? ((): void => {}),
   };
   return {

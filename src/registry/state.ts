@@ -1,6 +1,6 @@
+import type { Collection } from '../services/collection.ts';
 import type { Services } from '../services/services.ts';
 import type { Authentication } from './auth/authentication.ts';
-import type { Collection } from './collection.ts';
 import type { Holds } from './holds.ts';
 import type { MemoryBudget } from './memory.ts';
 import type { RepositoryName } from './names.ts';

@@ -1,4 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { AbortableOptions } from '../../content/store.ts';
+import { Collection } from '../../services/collection.ts';
+import { Content } from '../gen/content_pb.ts';
+import { Images } from '../gen/images_pb.ts';
 import { type FinishedCall, startGrpcServer } from '../grpc/server.ts';
 import { aboutServices } from './about.ts';
 import { whyAbsent } from './absent.ts';
@@ -22,6 +26,15 @@ export interface ServeContainerdOptions {
   /** What clients are told; `dray` if not said. */
   readonly version?: string | undefined;
   readonly onCall?: ((call: FinishedCall) => void) | undefined;
+  /**
+   * Collects what nothing needs any more, the files of deleted content among it; called a while after deletions and now and
+   * then. Never if not said.
+   */
+  readonly collect?: ((options: AbortableOptions) => Promise<unknown>) | undefined;
+  /** Milliseconds from a deletion to the collection that it causes; 1 second if not said. */
+  readonly collectDelay?: number | undefined;
+  /** Told of a collection that failed. */
+  readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 /** A store that is served. Whoever started it closes it, before the store. */
@@ -39,8 +52,9 @@ export interface ContainerdServer extends AsyncDisposable {
 export async function serveContainerd(
   store: ServedStore,
   address: string,
-  { pluginNamespace, version = 'dray', onCall }: ServeContainerdOptions = {},
+  options: ServeContainerdOptions = {},
 ): Promise<ContainerdServer> {
+  const { pluginNamespace, version = 'dray' } = options;
   if (pluginNamespace !== undefined) await dedicate(store, pluginNamespace);
   const tenants = { store, only: pluginNamespace };
   const plugin = pluginNamespace !== undefined;
@@ -54,22 +68,28 @@ export async function serveContainerd(
     : ['content', 'images', 'namespaces', 'leases', 'events', 'version', 'introspection', 'healthcheck'];
   const about = aboutServices({ version, services, uuid: randomUUID() });
   const routes = new Map([content, ...(plugin ? [] : others), ...about].flatMap((service) => [...service]));
-  try {
-    const server = await startGrpcServer({
+  await using undo = new AsyncDisposableStack();
+  undo.use(readers);
+  const collection = undo.use(collectionOf(options));
+  undo.use(
+    await startGrpcServer({
       path: address,
       routes,
       whyAbsent: (path) => whyAbsent(path, plugin),
-      onCall,
-    });
-    return {
-      address,
-      async [Symbol.asyncDispose]() {
-        await server[Symbol.asyncDispose]();
-        await readers[Symbol.asyncDispose]();
+      onCall: (call) => {
+        if (call.code === 0 && deletions.has(call.method)) collection.wanted();
+        options.onCall?.(call);
       },
-    };
-  } catch (error) {
-    await readers[Symbol.asyncDispose]();
-    throw error;
-  }
+    }),
+  );
+  const parts = undo.move();
+  return { address, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+}
+
+const deletions: ReadonlySet<string> = new Set(
+  [Content, Images].map((service) => `/${service.typeName}/${service.method.delete.name}`),
+);
+
+function collectionOf({ collect, collectDelay: delay, onError = () => {} }: ServeContainerdOptions): Collection {
+  return new Collection(collect && { collect, delay, onError });
 }

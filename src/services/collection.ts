@@ -4,15 +4,15 @@ import type { AbortableOptions } from '../content/store.ts';
 export interface CollectionOptions {
   /** Collects what nothing in the store needs any more. */
   readonly collect: (options: AbortableOptions) => Promise<unknown>;
-  /** Milliseconds from a deletion to the collection that it causes. */
-  readonly delay: number;
-  /** Milliseconds between collections that nobody asked for. */
-  readonly interval: number;
+  /** Milliseconds from a deletion to the collection that it causes; 1 second if not said. */
+  readonly delay?: number | undefined;
+  /** Milliseconds between collections that nobody asked for; 10 minutes if not said. */
+  readonly interval?: number | undefined;
   /** Told of a collection that failed; the next one may not. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Collects while the registry serves: a while after something was deleted, and now and then. One collection at a time. */
+/** Collects while a store is served: a while after something was deleted, and now and then. One collection at a time. */
 export class Collection implements AsyncDisposable {
   readonly #options: CollectionOptions | undefined;
   readonly #stop = new AbortController();
@@ -20,7 +20,7 @@ export class Collection implements AsyncDisposable {
   #running: Promise<void> | undefined;
   #soon = false;
 
-  /** Without options nothing is ever collected by the registry. */
+  /** Without options nothing is ever collected. */
   constructor(options: CollectionOptions | undefined) {
     this.#options = options;
     this.#schedule(false);
@@ -36,7 +36,7 @@ export class Collection implements AsyncDisposable {
   #schedule(soon: boolean): void {
     clearTimeout(this.#timer);
     if (this.#options === undefined || this.#stop.signal.aborted) return;
-    const { delay, interval } = this.#options;
+    const { delay = 1_000, interval = 600_000 } = this.#options;
     this.#timer = setTimeout(() => this.#run(), soon ? delay : interval).unref();
   }
 
