@@ -1,18 +1,20 @@
-/** A script that completes the commands of dray in a shell; undefined for a shell that is not known. */
-export function completionFor(
-  shell: string,
-  commands: Readonly<Record<string, { readonly summary: string }>>,
-): string | undefined {
-  const verbs = Object.entries(commands).map(([name, { summary }]) => ({ words: name.split(' '), summary }));
-  const first = [...new Set(verbs.map(({ words }) => words[0] ?? ''))];
-  const groups = first.filter((word) => verbs.some(({ words }) => words[0] === word && words.length > 1));
-  const second = (group: string): string =>
-    verbs.flatMap(({ words }) => (words[0] === group && words[1] !== undefined ? [words[1]] : [])).join(' ');
+import type { OptionSpecs } from './arguments.ts';
+
+/** A verb as a shell completes it. */
+export interface CompletedVerb {
+  /** `pull`, or `images ls`. */
+  readonly name: string;
+  readonly summary: string;
+  readonly options: OptionSpecs;
+}
+
+/** A script that completes verbs and flags of dray in a shell; undefined for a shell that is not known. */
+export function completionFor(shell: string, verbs: readonly CompletedVerb[]): string | undefined {
   switch (shell) {
     case 'bash':
-      return bash(first, groups, second);
+      return bash(verbs);
     case 'zsh':
-      return `autoload -U +X bashcompinit && bashcompinit\n${bash(first, groups, second)}`;
+      return `autoload -U +X bashcompinit && bashcompinit\n${bash(verbs)}`;
     case 'fish':
       return fish(verbs);
     default:
@@ -20,29 +22,69 @@ export function completionFor(
   }
 }
 
-function bash(first: readonly string[], groups: readonly string[], second: (group: string) => string): string {
-  const cases = groups.map((group) => `    ${group}) COMPREPLY=($(compgen -W "${second(group)}" -- "$word"));;`);
+/** The words that may come first, each with those that may come behind it, none where a verb is one word. */
+function groupsOf(verbs: readonly CompletedVerb[]): ReadonlyMap<string, readonly string[]> {
+  const words = verbs.map(({ name }) => name.split(' '));
+  const groups = Map.groupBy(words, ([first = '']) => first);
+  return new Map([...groups].map(([first, all]) => [first, all.flatMap(([, second]) => second ?? [])]));
+}
+
+function bash(verbs: readonly CompletedVerb[]): string {
+  const groups = groupsOf(verbs);
+  const words = (list: readonly string[]): string => `COMPREPLY=($(compgen -W "${list.join(' ')}" -- "$2"))`;
+  const seconds = [...groups].filter(([, second]) => second.length > 0);
+  const flags = verbs.map(({ name, options }) => {
+    const list = Object.keys(options).map((option) => `--${option}`);
+    return `      "${name} "*) ${words([...list, '--help'])};;`;
+  });
+  const values = verbs.flatMap(({ options }) =>
+    Object.entries(options).flatMap(([name, { choices }]) =>
+      choices === undefined ? [] : `    --${name}) ${words(choices)}; return;;`,
+    ),
+  );
   return [
     '_dray() {',
-    '  local word="$2"',
-    `  if [ "$COMP_CWORD" -eq 1 ]; then COMPREPLY=($(compgen -W "${first.join(' ')}" -- "$word")); return; fi`,
-    '  if [ "$COMP_CWORD" -eq 2 ]; then set -- $COMP_LINE; case "$2" in',
-    ...cases,
-    '    *) COMPREPLY=($(compgen -f -- "$word"));;',
-    '  esac; return; fi',
-    '  COMPREPLY=($(compgen -f -- "$word"))',
+    '  case "$3" in',
+    ...new Set(values),
+    '  esac',
+    `  if [ "\${2#-}" != "$2" ]; then`,
+    `    case "\${COMP_WORDS[*]:1} " in`,
+    ...flags,
+    '    esac',
+    '    return',
+    '  fi',
+    `  if [ "$COMP_CWORD" -eq 1 ]; then ${words([...groups.keys()])}; return; fi`,
+    '  if [ "$COMP_CWORD" -eq 2 ]; then case "$3" in',
+    ...seconds.map(([group, second]) => `    ${group}) ${words(second)}; return;;`),
+    '    completion)',
+    `      ${words(['bash', 'zsh', 'fish'])}; return;;`,
+    '  esac; fi',
+    '  COMPREPLY=($(compgen -f -- "$2"))',
     '}',
-    'complete -F _dray dray',
+    'complete -o filenames -F _dray dray',
     '',
   ].join('\n');
 }
 
-function fish(verbs: readonly { readonly words: readonly string[]; readonly summary: string }[]): string {
-  const lines = verbs.map(({ words: [group = '', verb], summary }) =>
-    verb === undefined
-      ? `complete -c dray -n __fish_use_subcommand -a ${group} -d '${summary}'`
-      : `complete -c dray -n '__fish_seen_subcommand_from ${group}' -a ${verb} -d '${summary}'`,
+function fish(verbs: readonly CompletedVerb[]): string {
+  const lines = [...groupsOf(verbs)].flatMap(([group, second]) =>
+    second.length === 0 ? [] : [`complete -c dray -f -n __fish_use_subcommand -a ${group}`],
   );
-  const groups = [...new Set(verbs.flatMap(({ words }) => (words.length > 1 ? [words[0]] : [])))];
-  return [...groups.map((group) => `complete -c dray -n __fish_use_subcommand -a ${group}`), ...lines, ''].join('\n');
+  for (const { name, summary, options } of verbs) {
+    const [group = '', verb] = name.split(' ');
+    const seen = `__fish_seen_subcommand_from ${group}`;
+    const others = groupsOf(verbs).get(group) ?? [];
+    const place =
+      verb === undefined ? '__fish_use_subcommand' : `${seen}; and not __fish_seen_subcommand_from ${others.join(' ')}`;
+    lines.push(`complete -c dray -f -n '${place}' -a ${verb ?? group} -d ${quoted(summary)}`);
+    const behind = verb === undefined ? seen : `${seen}; and __fish_seen_subcommand_from ${verb}`;
+    for (const [option, { type, choices, short, description }] of Object.entries(options)) {
+      const value = choices === undefined ? (type === 'boolean' ? '' : ' -r') : ` -x -a '${choices.join(' ')}'`;
+      const letter = short === undefined ? '' : ` -s ${short}`;
+      lines.push(`complete -c dray -n '${behind}' -l ${option}${letter}${value} -d ${quoted(description)}`);
+    }
+  }
+  return [...lines, ''].join('\n');
 }
+
+const quoted = (text: string): string => `'${text.replaceAll(/['\\]/g, '\\$&')}'`;
