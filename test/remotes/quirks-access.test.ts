@@ -562,16 +562,22 @@ describe('limits', () => {
     assert.equal(registry.requests.length, 3);
   });
 
-  it('end in an error that says how long the registry wants to be left alone', async () => {
-    await using registry = await ScriptedRegistry.start();
-    registry.script({ on: 'HEAD *', answer: { status: 429, headers: { 'retry-after': '600' }, body: '' } });
-    await using client = quickClient();
-    await assert.rejects(
-      client.resolve(`${registry.host}/team/app:1`),
-      (error) =>
-        because(error, 'rate-limited') &&
-        /600 seconds/.test((error as { context: { hint?: string } }).context.hint ?? ''),
-    );
+  it('end in an error that says how long the registry wants to be left alone, by its own clock', async () => {
+    const asked: Record<string, string>[] = [
+      { 'retry-after': '600' },
+      { 'retry-after': 'Tue, 01 Jan 2030 00:10:00 GMT', date: 'Tue, 01 Jan 2030 00:00:00 GMT' },
+    ];
+    for (const headers of asked) {
+      await using registry = await ScriptedRegistry.start();
+      registry.script({ on: 'HEAD *', answer: { status: 429, headers, body: '' } });
+      await using client = quickClient();
+      await assert.rejects(
+        client.resolve(`${registry.host}/team/app:1`),
+        (error) =>
+          because(error, 'rate-limited') &&
+          /600 seconds/.test((error as { context: { hint?: string } }).context.hint ?? ''),
+      );
+    }
   });
 });
 

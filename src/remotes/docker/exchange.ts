@@ -11,7 +11,7 @@ import {
 import type { HostState } from './host-state.ts';
 import { noteManners } from './manners.ts';
 import { rest } from './pace.ts';
-import { backOff, parseRetryAfter } from './retry.ts';
+import { backOff, parseRetryAfter, timeOf } from './retry.ts';
 import { redactedUrl } from './secret.ts';
 import type { WireRequest, WireResponse } from './transport.ts';
 
@@ -150,7 +150,8 @@ class Exchange<T> {
 
   async #afterStatus(response: WireResponse): Promise<Again | undefined> {
     const { retry } = this.#host.context;
-    const asked = parseRetryAfter(response.headers.get('retry-after'));
+    const { headers } = response;
+    const asked = parseRetryAfter(headers.get('retry-after'), timeOf(headers.get('date')));
     // However little a server asks for, it gets at least the usual pause.
     const pause = Math.max(asked ?? 0, backOff(retry, this.#attempts + 1));
     const throttled = response.status === 429 || asked !== undefined;

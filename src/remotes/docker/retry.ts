@@ -41,6 +41,12 @@ export function parseRetryAfter(text: string | undefined, now: number = Date.now
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
+/** What the time is where an answer comes from, in milliseconds, for the dates in it; here, where it does not say. */
+export function timeOf(date: string | undefined): number {
+  const there = Date.parse(date ?? '');
+  return Number.isNaN(there) ? Date.now() : there;
+}
+
 const units: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
