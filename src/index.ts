@@ -31,7 +31,7 @@ export {
 } from './errors.ts';
 export type { TransferEvent, TransferSummary } from './images/transfer.ts';
 export type { EventSource, StoreEvent } from './services/events.ts';
-export type { Image, ImageStore, NewImage } from './services/image-store.ts';
+export type { DeleteImageOptions, Image, ImageStore, NewImage } from './services/image-store.ts';
 export type {
   DeleteLeaseOptions,
   Lease,

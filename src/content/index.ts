@@ -4,6 +4,7 @@ export {
   fetcherOf,
   ingest,
   type OpenBlob,
+  type OpenWriterOptions,
   openWriter,
   type Pusher,
   type PushOptions,
@@ -12,6 +13,7 @@ export {
   readBlob,
   refOf,
   type StorePusherOptions,
+  type WriteBlobOptions,
   writeBlob,
 } from './copy.ts';
 export { collect, collectDocument, type DocumentOptions, readDocument } from './documents.ts';
