@@ -133,7 +133,7 @@ export async function size(provider: Provider, target: Descriptor, options: Insp
 
 /**
  * Bytes of what of an image is in a store, for whatever platforms, documents included, each object once. A document that is
- * damaged, or none, refers to nothing.
+ * damaged, or none, refers to nothing; what is nested deeper than any image is not counted.
  */
 export async function presentSize(
   store: Provider & Pick<ContentStore, 'info'>,
@@ -142,7 +142,7 @@ export async function presentSize(
 ): Promise<number> {
   const children = ifReadable(childrenHandler(store));
   let sum = 0;
-  await walk(
+  await walkPossible(
     async (object, context) => {
       const info = await infoIfThere(store, object.digest);
       sum += info?.size ?? 0;
@@ -152,6 +152,17 @@ export async function presentSize(
     options,
   );
   return sum;
+}
+
+// Documents that are none have been seen to; what is left is a graph that is too deep or too large. Returns whether it was walked whole.
+async function walkPossible(...parameters: Parameters<typeof walk>): Promise<boolean> {
+  try {
+    await walk(...parameters);
+    return true;
+  } catch (error) {
+    if (because(error, 'bad-document')) return false;
+    throw error;
+  }
 }
 
 /** The platforms an image names, those of its configs where the index names none. */
@@ -199,7 +210,7 @@ export interface Check {
   readonly available: boolean;
   readonly required: readonly Descriptor[];
   readonly present: readonly Descriptor[];
-  /** Documents that are there and cannot be read count as missing. */
+  /** Documents that are there and cannot be read count as missing, as does a root below which no end is found. */
   readonly missing: readonly Descriptor[];
 }
 
@@ -229,7 +240,7 @@ export async function check(
   const present: Descriptor[] = [];
   const missing: Descriptor[] = [];
   let available = true;
-  await walk(
+  const isPossible = await walkPossible(
     async (object, context) => {
       const found = (await isThere(store, object, context)) ? await children(object, context) : undefined;
       (found === undefined ? missing : present).push(object);
@@ -239,6 +250,7 @@ export async function check(
     [target],
     options,
   );
+  if (!isPossible) return { available: false, required: [target], present: [], missing: [target] };
   return { available, required: [...present, ...missing], present, missing };
 }
 

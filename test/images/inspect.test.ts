@@ -147,6 +147,21 @@ describe('looking at an image', () => {
     }
   });
 
+  it('does not stop at an image that is nested deeper than any', async () => {
+    const nested: RandomBlob[] = [document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: [] })];
+    for (let depth = 0; depth < 40; depth += 1)
+      nested.push(document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: [nested.at(-1)?.descriptor] }));
+    const store = await holding(nested);
+    const root = nested.at(-1)?.descriptor as Descriptor;
+    assert.ok((await presentSize(store, root)) >= root.size);
+    assert.deepEqual(await check(store, root, { select: (_, children) => children }), {
+      available: false,
+      required: [root],
+      present: [],
+      missing: [root],
+    });
+  });
+
   it('does not stop at a document that is none', async () => {
     const root = document(mediaTypes.ociManifest, { schemaVersion: 'none' });
     const store = await holding([root]);
