@@ -10,7 +10,7 @@ import type { Info } from './store.ts';
 export function missing(digest: Digest): DrayError {
   return new DrayError('not-found', `no blob ${digest} in the store`, {
     side: 'store',
-    hint: 'pull or import what it belongs to: every platform with --all-platforms, or take one that is here with --platform',
+    hint: 'pull or import what it belongs to',
   });
 }
 

@@ -79,14 +79,6 @@ describe('dray pull', () => {
     assert.equal(await code('export', name, directory.join('one.tar'), '--platform', 'linux/amd64'), 0);
     assert.equal(await code('convert', name, 'one:1', '--docker', '--platform', 'linux/amd64'), 0);
     assert.equal(await code('images', 'check', name, '--platform', 'linux/amd64'), 0);
-    for (const verb of [
-      ['push', name, `${fixture.registry.address}/other:1`],
-      ['export', name, directory.join('all.tar')],
-    ]) {
-      const { code, stderr } = await dray(verb, { environment });
-      assert.equal(code, 3);
-      assert.match(stderr, /hint: .*--all-platforms, .*--platform/);
-    }
     const both = ['--platform', 'linux/amd64', '--platform', 'linux/arm64'];
     for (const several of [both, ['--all-platforms']]) assert.equal(await code('images', 'check', name, ...several), 5);
     assert.equal(await code('export', name, directory.join('both.tar'), ...both), 3);
