@@ -5,11 +5,12 @@ import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
-import { type ImageConfig, parseImageConfig } from '../spec/documents.ts';
+import { type ImageConfig, parseImageConfig, readJson } from '../spec/documents.ts';
 import { mediaTypes } from '../spec/media-types.ts';
 import { normalizePlatform, type Platform } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
-import { inEnglish, nullable } from '../spec/schemas.ts';
+import { repeatedKey } from '../spec/repeated-key.ts';
+import { inEnglish, nullable, objectOf } from '../spec/schemas.ts';
 import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
 import { badArchive, incomplete, shown } from './archive-error.ts';
 import type { ArchiveImage } from './archive-image.ts';
@@ -28,7 +29,7 @@ export interface DockerOptions extends AbortableOptions {
 
 const manifestsSchema = z
   .array(
-    z.looseObject({
+    objectOf({
       Config: z.string(),
       RepoTags: nullable(z.array(z.string())),
       Layers: nullable(z.array(z.string()).check(z.maxLength(10_000))),
@@ -57,11 +58,15 @@ const directoryHint = "for a directory that skopeo's dir: has written: dray copy
 
 /** A document of an archive as JSON. @throws DrayError `invalid-argument`, reason `bad-archive`. */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = readJson(bytes);
   } catch (error) {
     throw badArchive(`${what} is not JSON`, { cause: error });
   }
+  const key = repeatedKey(new TextDecoder().decode(bytes));
+  if (key !== undefined) throw badArchive(`${what} has the key ${shown(key)} twice`);
+  return value;
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { collect } from '../content/documents.ts';
 import type { Digest } from '../spec/digest.ts';
+import { objectOf } from '../spec/schemas.ts';
 import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
 import { badArchive, incomplete, shown } from './archive-error.ts';
 import type { ArchiveImage } from './archive-image.ts';
@@ -16,7 +17,7 @@ import {
 
 const repositoriesSchema = z.record(z.string(), z.record(z.string(), z.string()));
 
-const layerSchema = z.looseObject({
+const layerSchema = objectOf({
   parent: z.nullish(z.string()),
   created: z.nullish(z.string()),
   author: z.nullish(z.string()),

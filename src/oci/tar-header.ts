@@ -31,6 +31,10 @@ const field = {
   devmajor: [329, 8],
   devminor: [337, 8],
   prefix: [345, 155],
+  starPrefix: [345, 131],
+  gnuAccessTime: [345, 12],
+  gnuChangeTime: [357, 12],
+  starTrailer: [508, 4],
 } as const;
 
 /**
@@ -47,9 +51,7 @@ export function decodeHeader(block: Uint8Array): TarHeader | undefined {
   }
   const flag = bytes[field.typeflag[0]] ?? 0;
   const name = textOf(bytes, field.name);
-  // In the old GNU form other things are where POSIX has the prefix.
-  const isPosix = textOf(bytes, field.magic) === 'ustar';
-  const prefix = isPosix ? textOf(bytes, field.prefix) : '';
+  const prefix = prefixOf(bytes, name);
   return {
     name: prefix === '' ? name : `${prefix}/${name}`,
     typeflag: flag === 0 ? '0' : String.fromCharCode(flag),
@@ -57,6 +59,20 @@ export function decodeHeader(block: Uint8Array): TarHeader | undefined {
     linkName: textOf(bytes, field.linkName),
     oldStyle: flag === 0,
   };
+}
+
+// The old GNU form has two times there, and Go once wrote a prefix into it, which its reader still takes for one.
+function prefixOf(bytes: Buffer, name: string): string {
+  const magic = textOf(bytes, field.magic);
+  if (magic === 'ustar') {
+    const isStar = bytes.toString('latin1', ...range(field.starTrailer)) === 'tar\0';
+    return textOf(bytes, isStar ? field.starPrefix : field.prefix);
+  }
+  const times = magic === 'ustar  ' ? [field.gnuAccessTime, field.gnuChangeTime] : [];
+  if (times.every((time) => isNumber(bytes, time))) return '';
+  throw badArchive(`entry ${shown(name)} has a name where the old GNU form of tar has times`, {
+    hint: 'some readers would prefix it and some not: make the archive again with --format=posix or --format=ustar',
+  });
 }
 
 // Historic writers summed signed bytes.
@@ -81,19 +97,23 @@ function textOf(bytes: Buffer, [offset, length]: Field): string {
   return bytes.toString('utf8', offset, end === -1 || end > offset + length ? offset + length : end);
 }
 
-function octalOf(bytes: Buffer, [offset, length]: Field): number | undefined {
-  const text = bytes
-    .toString('latin1', offset, offset + length)
-    .replace(/\0.*$/s, '')
-    .trim();
-  if (text === '') return 0;
-  return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
+function range([offset, length]: Field): [start: number, end: number] {
+  return [offset, offset + length];
+}
+
+// Digits behind a NUL count for some readers and not for others.
+function octalOf(bytes: Buffer, at: Field): number | undefined {
+  const match = /^ *([0-7]+) *(?:\0.*)?$|^[ \0]*$/s.exec(bytes.toString('latin1', ...range(at)));
+  return match === null ? undefined : Number.parseInt(match[1] ?? '0', 8);
+}
+
+function isNumber(bytes: Buffer, at: Field): boolean {
+  return ((bytes[at[0]] ?? 0) & 0x80) !== 0 || octalOf(bytes, at) !== undefined;
 }
 
 function sizeOf(bytes: Buffer, name: string): number {
-  const [offset, length] = field.size;
-  const first = bytes[offset] ?? 0;
-  const size = first & 0x80 ? binaryOf(bytes.subarray(offset, offset + length)) : octalOf(bytes, field.size);
+  const first = bytes[field.size[0]] ?? 0;
+  const size = first & 0x80 ? binaryOf(bytes.subarray(...range(field.size))) : octalOf(bytes, field.size);
   return checkSize(size, name);
 }
 

@@ -34,7 +34,7 @@ export const extendedHeaderLimit: number = 1024 * 1024;
  */
 export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
   let pending: Extension = {};
-  for (let extensions = 0; ; ) {
+  for (let flags = ''; ; ) {
     const header = decodeHeader(await takeBlock(source));
     if (header === undefined) {
       if (decodeHeader(await takeBlock(source)) !== undefined) throw badArchive('a lone block of zeros within it');
@@ -44,13 +44,12 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
     const extension = await readExtension(source, header);
     if (extension !== undefined) {
       pending = joined(pending, extension);
-      extensions += 1;
-      if (extensions > extensionLimit) throw badArchive(`more than ${extensionLimit} extended headers in a row`);
+      flags = follow(flags, header.typeflag);
       continue;
     }
     const entry = entryOf(source, header, pending);
     pending = {};
-    extensions = 0;
+    flags = '';
     const end = source.position + entry.size + paddingOf(entry.size);
     yield entry;
     await source.skip(end - source.position);
@@ -74,6 +73,14 @@ interface Extension {
 /** The most extended headers in front of one entry. */
 const extensionLimit = 16;
 
+// Some readers forget what an earlier one of the same kind said, or one in front of a global one, and some do not.
+function follow(flags: string, next: string): string {
+  if (next === 'g' ? /[^g]/.test(flags) : flags.includes(next))
+    throw badArchive('extended headers for one entry in an order in which not all of them count');
+  if (flags.length >= extensionLimit) throw badArchive(`more than ${extensionLimit} extended headers in a row`);
+  return flags + next;
+}
+
 // Of two names for one entry, some readers take the first and some the last.
 function joined(first: Extension, second: Extension): Extension {
   const key = Object.keys(second).find((one) => one in first);
@@ -89,9 +96,9 @@ async function readExtension(source: ByteSource, header: TarHeader): Promise<Ext
       refuseGlobal(parsePax(await takeText(source, header)));
       return {};
     case 'L':
-      return { path: untilNul(await takeText(source, header)) };
+      return { path: someName(untilNul(await takeText(source, header))) };
     case 'K':
-      return { linkPath: untilNul(await takeText(source, header)) };
+      return { linkPath: someName(untilNul(await takeText(source, header))) };
     default:
       return undefined;
   }
@@ -143,7 +150,13 @@ function paxExtension(text: string): Extension {
 
 function textOf(value: string | undefined): string | undefined {
   if (value?.includes('\0')) throw badArchive('a name with a NUL in a pax header');
-  return value === undefined ? undefined : Buffer.from(value, 'latin1').toString('utf8');
+  return value === undefined ? undefined : someName(Buffer.from(value, 'latin1').toString('utf8'));
+}
+
+// For some readers it takes the name of the header away, for others that one counts.
+function someName(name: string): string {
+  if (name === '') throw badArchive('an empty name in an extended header');
+  return name;
 }
 
 function refuseSparse(records: ReadonlyMap<string, string>): void {
@@ -176,6 +189,7 @@ function entryOf(source: ByteSource, header: TarHeader, extension: Extension): T
   const name = extension.path ?? header.name;
   const kind = kindOf(header, name);
   const stated = extension.size ?? header.size;
+  if (kind === 'file' && name.endsWith('/')) throw badArchive(`file ${shown(name)} has the name of a directory`);
   if (kind === 'directory' && header.oldStyle && stated > 0) throw badArchive(`directory ${shown(name)} has data`);
   const size = kind === 'file' ? stated : 0;
   return {

@@ -3,6 +3,8 @@
  * has to write what that tool wrote.
  */
 
+import { endOfString } from '../spec/repeated-key.ts';
+
 /** What {@link encodeJson} takes. Members that are undefined are left out; a map keeps its order, whatever its keys are. */
 export type Json =
   | string
@@ -88,11 +90,4 @@ function* tokens(text: string): Generator<string> {
       yield text.slice(found.index, others.lastIndex);
     }
   }
-}
-
-// By hand, since a regular expression runs out of stack on a long string of escapes.
-function endOfString(text: string, start: number): number {
-  let at = start;
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return at + 1;
 }

@@ -4,7 +4,7 @@ import type { Descriptor } from './descriptor.ts';
 import { type Digest, digestPattern } from './digest.ts';
 import { isArtifact, isIndex, isManifest, mediaTypes } from './media-types.ts';
 import { repeatedKey } from './repeated-key.ts';
-import { inEnglish, nullAs, nullable, transformed } from './schemas.ts';
+import { foldedKey, inEnglish, nullAs, nullable, objectOf, transformed } from './schemas.ts';
 
 /**
  * The JSON documents of an image. A parsed document keeps every unknown field; whoever passes a document on passes the
@@ -20,7 +20,7 @@ export const fanOutLimit = 10_000;
 const digestSchema = transformed(z.string().check(z.maxLength(1024), z.regex(digestPattern)), (text) => text as Digest);
 const labelsSchema = z.record(z.string(), z.string());
 
-const platformSchema = z.looseObject({
+const platformSchema = objectOf({
   os: z.string(),
   architecture: z.string(),
   variant: nullable(z.string()),
@@ -28,7 +28,7 @@ const platformSchema = z.looseObject({
   'os.features': nullable(z.array(z.string())),
 });
 
-const descriptorSchema = z.looseObject({
+const descriptorSchema = objectOf({
   mediaType: z.string().check(z.minLength(1), z.maxLength(255)),
   digest: digestSchema,
   size: z.int().check(z.nonnegative()),
@@ -41,7 +41,7 @@ const descriptorSchema = z.looseObject({
 
 const children = nullAs([], z.array(descriptorSchema).check(z.maxLength(fanOutLimit)));
 
-const manifestSchema = z.looseObject({
+const manifestSchema = objectOf({
   schemaVersion: z.optional(z.literal(2)),
   mediaType: nullable(z.string()),
   artifactType: nullable(z.string()),
@@ -51,7 +51,7 @@ const manifestSchema = z.looseObject({
   annotations: nullable(labelsSchema),
 });
 
-const indexSchema = z.looseObject({
+const indexSchema = objectOf({
   schemaVersion: z.optional(z.literal(2)),
   mediaType: nullable(z.string()),
   artifactType: nullable(z.string()),
@@ -60,7 +60,7 @@ const indexSchema = z.looseObject({
   annotations: nullable(labelsSchema),
 });
 
-const artifactSchema = z.looseObject({
+const artifactSchema = objectOf({
   mediaType: nullable(z.string()),
   artifactType: nullable(z.string()),
   blobs: children,
@@ -68,7 +68,7 @@ const artifactSchema = z.looseObject({
   annotations: nullable(labelsSchema),
 });
 
-const configSchema = z.looseObject({
+const configSchema = objectOf({
   os: z._default(z.string(), ''),
   architecture: z._default(z.string(), ''),
   variant: nullable(z.string()),
@@ -77,11 +77,11 @@ const configSchema = z.looseObject({
   created: nullable(z.string()),
   author: nullable(z.string()),
   config: nullable(z.looseObject({})),
-  rootfs: nullable(z.looseObject({ type: z.string(), diff_ids: nullAs([], z.array(digestSchema)) })),
+  rootfs: nullable(objectOf({ type: z.string(), diff_ids: nullAs([], z.array(digestSchema)) })),
   history: nullable(z.array(z.looseObject({ empty_layer: nullable(z.boolean()) }))),
 });
 
-const layoutSchema = z.looseObject({ imageLayoutVersion: z.string() });
+const layoutSchema = objectOf({ imageLayoutVersion: z.string() });
 
 /** An image manifest of either family (image-spec manifest.md). */
 export interface Manifest {
@@ -214,7 +214,7 @@ const keysThatCount = new Map(
     'blobs',
     'subject',
     'annotations',
-  ].map((key) => [key.toLowerCase(), key]),
+  ].map((key) => [foldedKey(key), key]),
 );
 
 /**
@@ -223,9 +223,9 @@ const keysThatCount = new Map(
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */
 export function checkUnambiguous(document: Readonly<Record<string, unknown>>, mediaType: string): void {
-  const keys = new Set(Object.keys(document).map((key) => key.toLowerCase()));
-  const own = Object.entries(document).find(([key]) => key.toLowerCase() === 'mediatype')?.[1];
-  const other = Object.keys(document).find((key) => (keysThatCount.get(key.toLowerCase()) ?? key) !== key);
+  const keys = new Set(Object.keys(document).map(foldedKey));
+  const own = Object.entries(document).find(([key]) => foldedKey(key) === 'mediatype')?.[1];
+  const other = Object.keys(document).find((key) => (keysThatCount.get(foldedKey(key)) ?? key) !== key);
   if (keys.has('fslayers')) {
     throw badDocument('document', 'it is a Docker schema 1 manifest under the name of another type');
   }
@@ -259,11 +259,20 @@ export function parseDocument(schema: z.ZodMiniType, bytes: Uint8Array, what: st
   throw badDocument(what, `${issue?.message ?? 'it has the wrong shape'}${place}`);
 }
 
+/**
+ * The value of a text in JSON. It has to be UTF-8 without a byte order mark, which some readers take and others do not
+ * (RFC 8259, 8.1).
+ * @throws TypeError or SyntaxError.
+ */
+export function readJson(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+}
+
 /** Reads a JSON object of any shape. @throws DrayError `invalid-argument` with reason `bad-document`. */
 export function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = readJson(bytes);
   } catch (error) {
     throw badDocument(what, `it is not JSON (${error instanceof Error ? error.message.slice(0, 120) : error})`, error);
   }

@@ -1,22 +1,39 @@
-/** Keys and values of a JSON text that are strings, and the ends of its objects and arrays. */
-const tokens = /"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|[{}[\]]/gs;
-
 /**
  * The first key that an object of a JSON text has twice, in whatever escapes it is written; undefined when none has one.
  * Readers differ in what such an object means. The text has to be JSON.
  */
 export function repeatedKey(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
-  for (const [token, string = '', colon] of text.matchAll(tokens)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '[') open.push(undefined);
-    else if (token === '}' || token === ']') open.pop();
-    else if (colon !== undefined) {
-      const key = string.includes('\\') ? (JSON.parse(`"${string}"`) as string) : string;
+  const marks = /[{}[\]"]/g;
+  for (let found = marks.exec(text); found !== null; found = marks.exec(text)) {
+    const [mark] = found;
+    if (mark === '{') open.push(new Set());
+    else if (mark === '[') open.push(undefined);
+    else if (mark !== '"') open.pop();
+    else {
+      marks.lastIndex = endOfString(text, marks.lastIndex);
       const keys = open.at(-1);
-      if (keys?.has(key) === true) return key;
-      keys?.add(key);
+      if (keys === undefined || !isKey(text, marks.lastIndex)) continue;
+      const key = JSON.parse(text.slice(found.index, marks.lastIndex)) as string;
+      if (keys.has(key)) return key;
+      keys.add(key);
     }
   }
   return undefined;
+}
+
+function isKey(text: string, end: number): boolean {
+  const colon = /\s*:/y;
+  colon.lastIndex = end;
+  return colon.test(text);
+}
+
+/**
+ * Where a string of a JSON text ends, behind its quote; `start` is behind the one that opens it. By hand, since a regular
+ * expression runs out of stack on a long string of escapes.
+ */
+export function endOfString(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at + 1;
 }

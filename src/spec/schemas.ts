@@ -35,3 +35,23 @@ export function nullAs<T extends z.ZodMiniType>(zero: unknown, schema: T): NullA
 export function nullable<T extends z.ZodMiniType>(schema: T): NullAs<z.ZodMiniOptional<T>> {
   return nullAs(undefined, z.optional(schema));
 }
+
+/**
+ * An object in which these keys count, whatever else it has. Readers in Go take a key in any case, so one that differs from
+ * these in nothing but case is refused.
+ */
+export function objectOf<T extends z.core.$ZodLooseShape>(shape: T): z.ZodMiniObject<T, z.core.$loose> {
+  const known = new Map(Object.keys(shape).map((key) => [foldedKey(key), key]));
+  return z.looseObject(shape).check((payload) => {
+    const input = payload.value;
+    const other = Object.keys(input).find((key) => (known.get(foldedKey(key)) ?? key) !== key);
+    if (other === undefined) return;
+    const message = `some readers take its ${JSON.stringify(other)} for another key`;
+    payload.issues.push({ code: 'custom', input, message });
+  });
+}
+
+/** A key as readers compare it that pass over case; for Go the long s is one, and the sign of Kelvin a k. */
+export function foldedKey(key: string): string {
+  return key.replaceAll('\u017f', 's').toLowerCase();
+}

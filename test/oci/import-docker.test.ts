@@ -193,6 +193,21 @@ describe('import of a docker-archive', () => {
       [config, { name: 'a.tar', type: '2', linkName: '/etc/passwd' }, b, manifests({})],
       /leads out/,
     ],
+    [
+      'a key that is there twice, of which readers take either',
+      [config, a, b, { name: 'manifest.json', data: '[{"Config":"config.json","Config":"a.tar"}]' }],
+      /"Config" twice/,
+    ],
+    [
+      'a key in another case, which some readers take',
+      [config, a, b, { name: 'manifest.json', data: '[{"Config":"config.json","layers":[]}]' }],
+      /"layers" for another key/,
+    ],
+    [
+      'a byte order mark, which some readers take',
+      [config, a, b, { name: 'manifest.json', data: `\ufeff${manifests({}).data}` }],
+      /not JSON/,
+    ],
     ['a layer out of the archive', [config, a, b, manifests({ Layers: ['../a.tar', 'b.tar'] })], /leads out/],
   ];
   for (const [what, entries, message] of refused)

@@ -82,6 +82,15 @@ describe('tar reader: forms of headers', () => {
     assert.deepEqual(await read(bytes), [file('some/prefix/name', 'x')]);
   });
 
+  it('joins the shorter prefix of a header of star, which has times behind it', async () => {
+    const patch = (header: Buffer): void => {
+      header.write('p'.repeat(131), 345);
+      header.write('00000000001 00000000001 ', 476);
+      header.write('tar\0', 508);
+    };
+    assert.deepEqual(await read(tarOf([{ name: 'x', data: 'y', patch }])), [file(`${'p'.repeat(131)}/x`, 'y')]);
+  });
+
   it('reads a name of exactly 100 bytes, which has no NUL', async () => {
     const name = 'n'.repeat(100);
     assert.deepEqual(await read(tarOf([{ name, data: 'x' }])), [file(name, 'x')]);
@@ -256,6 +265,35 @@ describe('tar reader: what is refused', () => {
     await refused(tarOf([pax({ path: 'one' }), gnuLong('two'), after]), /contradict/);
     const endless = tarOf(Array.from({ length: 20 }, () => pax({ comment: 'again' }, 'g')));
     await refused(endless, /more than 16 extended headers/);
+  });
+
+  it('extended headers that not every reader counts: two of a kind, one in front of a global one, empty names', async () => {
+    const order = /order in which not all of them count/;
+    await refused(tarOf([pax({ path: 'one' }), pax({ mtime: '1' }), after]), order);
+    await refused(tarOf([pax({ path: 'one' }), pax({ comment: 'x' }, 'g'), after]), order);
+    await refused(tarOf([gnuLong('one'), pax({ comment: 'x' }, 'g'), after]), order);
+    for (const empty of [pax({ path: '' }), pax({ linkpath: '' }), gnuLong(''), gnuLong('', 'K')])
+      await refused(tarOf([empty, after]), /empty name/);
+  });
+
+  it('digits behind a NUL, which some readers count: what they skip as data would be an entry for others', async () => {
+    const hidden = entryBytes({ name: 'hidden', data: 'x' });
+    for (const size of ['\x0000000002000', '\x00 2000', '  \x002000'])
+      await refused(
+        tarOf([
+          { name: 'x', data: hidden, patch: (header) => void header.fill(0, 124, 136).write(size, 124, 'latin1') },
+        ]),
+        /impossible size/,
+      );
+  });
+
+  it('a prefix in a header of the old GNU form, which some readers join, and a file with the name of a directory', async () => {
+    const patch = (header: Buffer): void => {
+      toGnu(header);
+      header.write('docs', 345);
+    };
+    await refused(tarOf([{ name: 'x', patch }]), /a name where the old GNU form of tar has times/);
+    await refused(tarOf([{ name: 'x/', type: '0', data: 'y' }]), /name of a directory/);
   });
 
   it('an extended header at the end, and a lone block of zeros', async () => {

@@ -108,9 +108,21 @@ describe('documents', () => {
         () => parseManifest(bytes({ ...manifest, [other]: undefined, [other.toUpperCase()]: [] })),
         /another key/,
       );
+    const { config } = manifest;
+    for (const [key, value] of [
+      ['layer\u017f', { ...manifest, 'layer\u017f': [] }],
+      ['Digest', { ...manifest, config: { ...config, Digest: digestOf('other') } }],
+      ['SIZE', { ...manifest, layers: [{ ...config, SIZE: 7 }] }],
+      ['OS', { ...manifest, config: { ...config, platform: { os: 'linux', OS: 'windows', architecture: 'amd64' } } }],
+    ] as const)
+      refused(() => parseManifest(bytes(value)), new RegExp(`"${key}" for another key`));
+    refused(
+      () => parseImageConfig(bytes({ os: 'linux', architecture: 'amd64', OS: 'windows' })),
+      /"OS" for another key/,
+    );
     const plain = {
       ...manifest,
-      annotations: { a: '{"a":1,"a":2}', b: '"', 'a"b': '\\', layers: 'x' },
+      annotations: { Annotations: '', A: '2', a: '{"a":1,"a":2}', b: '"', 'a"b': '\\', layers: 'x' },
       other: { Layers: 1 },
     };
     assert.deepEqual(parseManifest(bytes(plain)).layers.length, 1);
@@ -125,7 +137,7 @@ describe('documents', () => {
         assert.equal(repeatedKey(`[${JSON.stringify(value)},{${name} : ${json},"\\u0000!":[{}],${name}:1}]`), key);
       }),
     );
-    assert.equal(repeatedKey(`{"a":"${'x'.repeat(4_000_000)}","b":"${'\\n'.repeat(1_000_000)}"}`), undefined);
+    assert.equal(repeatedKey(`{"a":"${'x'.repeat(4_000_000)}","b":"${'\\n'.repeat(4_100_000)}"}`), undefined);
   });
 
   it('the docker type in the document under the OCI type in the descriptor is no confusion', () => {
@@ -138,6 +150,7 @@ describe('documents', () => {
   const malformed: readonly [string, unknown, RegExp][] = [
     ['no JSON', '{', /not JSON/],
     ['invalid UTF-8', Buffer.from([0x7b, 0xff, 0x7d]).toString('latin1'), /not JSON/],
+    ['a byte order mark', `\ufeff${JSON.stringify(manifest)}`, /not JSON/],
     ['no object', '[]', /not a JSON object/],
     ['null', 'null', /not a JSON object/],
     ['schema version 3', { ...manifest, schemaVersion: 3 }, /schemaVersion/],
