@@ -1,4 +1,4 @@
-import type { Fetcher } from '../content/copy.ts';
+import { type Fetcher, onceMoreIfWrong } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { BlobReader, Provider } from '../content/store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -11,7 +11,9 @@ export function providerOf(fetcher: Fetcher): Provider {
   return {
     async reader(target, options = {}): Promise<BlobReader> {
       const wanted = target as Descriptor;
-      const bytes = await collectDocument(await fetcher.fetch(wanted, options), wanted, options);
+      const bytes = await onceMoreIfWrong(async (distrust) =>
+        collectDocument(await fetcher.fetch(wanted, { ...options, distrust }), wanted, options),
+      );
       return {
         digest: wanted.digest,
         size: bytes.byteLength,

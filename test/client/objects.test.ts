@@ -26,6 +26,14 @@ describe('a blob alone', () => {
 describe('an image whose blobs come with wrong bytes', () => {
   const image = randomImage({ seed: 'stale image', layers: [1000, 100_000] });
 
+  it('is asked for past caches when somebody looks at its config', async () => {
+    await using registry = await ScriptedRegistry.start({ quirks: { staleCache: true } });
+    registry.add('lab/app', image, '1');
+    await using client = Client.over(memoryServices(), { registry: { credentials: noCredentials } });
+    const { descriptor } = await client.config(`${registry.host}/lab/app:1`);
+    assert.ok(image.blobs.some((blob) => blob.descriptor.digest === descriptor.digest));
+  });
+
   for (const kind of ['store', 'oci', 'oci-archive', 'registry']) {
     it(`is asked for past caches on its way to a place of the kind ${kind}`, async () => {
       await using directory = await temporaryDirectory();
