@@ -159,7 +159,9 @@ export function parseArtifact(bytes: Uint8Array): Artifact {
 
 /** Reads an image config. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
-  return parseDocument(configSchema, bytes, 'image config') as ImageConfig;
+  const config = parseDocument(configSchema, bytes, 'image config') as ImageConfig;
+  checkKeysOnce(bytes, 'image config');
+  return config;
 }
 
 /** Reads an `oci-layout` file. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
@@ -249,14 +251,19 @@ export function parseDocument(schema: z.ZodMiniType, bytes: Uint8Array, what: st
   const document = parseObject(bytes, what);
   if (checkAs !== undefined) {
     checkUnambiguous(document, checkAs);
-    const key = repeatedKey(new TextDecoder().decode(bytes));
-    if (key !== undefined) throw badDocument(what, `it has the key ${JSON.stringify(key.slice(0, 100))} twice`);
+    checkKeysOnce(bytes, what);
   }
   const result = schema.safeParse(document, inEnglish);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const place = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
   throw badDocument(what, `${issue?.message ?? 'it has the wrong shape'}${place}`);
+}
+
+// Of an object that comes twice some readers take the last and some all the members.
+function checkKeysOnce(bytes: Uint8Array, what: string): void {
+  const key = repeatedKey(new TextDecoder().decode(bytes));
+  if (key !== undefined) throw badDocument(what, `it has the key ${JSON.stringify(key.slice(0, 100))} twice`);
 }
 
 /**

@@ -103,6 +103,10 @@ describe('documents', () => {
       text.replace('"schemaVersion":2', '"schemaVersion":2,"annotations":{"a":"1","a":"2"}'),
     ])
       refused(() => parseManifest(bytes(twice)), /twice/);
+    refused(
+      () => parseImageConfig(bytes('{"rootfs":{"type":"layers","diff_ids":[]},"rootfs":{"type":"layers"}}')),
+      /twice/,
+    );
     for (const other of ['Layers', 'CONFIG', 'Subject', 'annotationS'])
       refused(
         () => parseManifest(bytes({ ...manifest, [other]: undefined, [other.toUpperCase()]: [] })),
