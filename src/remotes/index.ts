@@ -14,7 +14,7 @@ export {
   passwordCredentials,
   staticCredentials,
 } from './docker/credentials.ts';
-export type { DownloadOptions } from './docker/download.ts';
+export type { DownloadOptions } from './docker/download-policy.ts';
 export type { RegistryEvent } from './docker/events.ts';
 export type { Timeouts } from './docker/host-state.ts';
 export { environmentProxies, type FindProxy } from './docker/proxy.ts';

@@ -414,7 +414,7 @@ describe('URLs that a registry on the internet names', () => {
       'docker/proxy.ts': 1,
       // Paths of ours, and copies of URLs that came through the door.
       'docker/host-state.ts': 2,
-      'docker/exchange.ts': 1,
+      'docker/round-trip.ts': 1,
       'docker/token-exchange.ts': 1,
       'docker/upload-session.ts': 1,
     });

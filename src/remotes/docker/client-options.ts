@@ -2,7 +2,7 @@ import { checkCount } from '../../content/count.ts';
 import { containersAuthCredentials, dockerConfigCredentials } from './auth-file.ts';
 import { Budget } from './budget.ts';
 import { type CredentialSource, chainedCredentials, environmentCredentials } from './credentials.ts';
-import { type DownloadOptions, defaultDownloadPolicy } from './download.ts';
+import { type DownloadOptions, defaultDownloadPolicy } from './download-policy.ts';
 import type { RegistryEvent } from './events.ts';
 import type { ClientContext, Timeouts } from './host-state.ts';
 import type { HostConfig } from './hosts.ts';

@@ -4,7 +4,7 @@ import { type Reach, reachOfHost } from './addresses.ts';
 import { Authorizer } from './authorizer.ts';
 import type { Budget } from './budget.ts';
 import { type CredentialSource, noCredentials } from './credentials.ts';
-import type { DownloadPolicy } from './download.ts';
+import type { DownloadPolicy } from './download-policy.ts';
 import type { RegistryEvent } from './events.ts';
 import { receive } from './exchange.ts';
 import { guardUrl, type UrlPurpose } from './guard.ts';

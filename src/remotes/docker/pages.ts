@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { DrayError } from '../../errors.ts';
-import { type HostRequest, receive } from './exchange.ts';
+import { receive } from './exchange.ts';
 import { guardUrl } from './guard.ts';
+import type { HostRequest } from './host-request.ts';
 import type { HostState } from './host-state.ts';
 import type { WireResponse } from './transport.ts';
 

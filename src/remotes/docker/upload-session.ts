@@ -1,5 +1,6 @@
 import type { Digest } from '../../spec/digest.ts';
-import { exchange, type HostRequest, type HostResponse } from './exchange.ts';
+import { exchange } from './exchange.ts';
+import type { HostRequest, HostResponse } from './host-request.ts';
 import type { HostState } from './host-state.ts';
 import { chunkRange, parseUploadRange } from './ranges.ts';
 import type { WireResponse } from './transport.ts';
