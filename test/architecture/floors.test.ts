@@ -63,12 +63,12 @@ it('no folder imports from its own floor or above', async () => {
   );
 });
 
-it('no two files of one folder import each other in a circle', async () => {
+it('no files import each other in a circle, types included', async () => {
   const edges = new Map<string, string[]>();
   for await (const name of glob('**/*.ts', { cwd: source })) {
     const file = join(source, name);
     const text = readFileSync(file, 'utf8');
-    const targets = [...text.matchAll(/^(?:import|export)\s+(?!type)[^;]*?from\s+'(\.[^']+)'/gm)].map(([, to = '']) =>
+    const targets = [...text.matchAll(/^(?:import|export)\s[^;]*?from\s+'(\.[^']+)'/gm)].map(([, to = '']) =>
       resolve(dirname(file), to),
     );
     edges.set(file, targets);

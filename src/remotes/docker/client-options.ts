@@ -4,6 +4,7 @@ import { Budget } from './budget.ts';
 import { type CredentialSource, chainedCredentials, environmentCredentials } from './credentials.ts';
 import { type DownloadOptions, defaultDownloadPolicy } from './download-policy.ts';
 import type { RegistryEvent } from './events.ts';
+import { authorizerOf } from './host-authorizer.ts';
 import type { ClientContext, Timeouts } from './host-state.ts';
 import type { HostConfig } from './hosts.ts';
 import { defaultCertificateDirectories, findHosts } from './hosts-directory.ts';
@@ -91,6 +92,7 @@ function contextOf(options: RegistryClientOptions, transport: Transport): Client
     userAgent: options.userAgent ?? 'dray',
     offline: options.offline === true,
     trusted: new Set(options.trustedHosts?.map((host) => host.toLowerCase())),
+    authorizerOf,
     paceOf: pacesOf(checkCount('the concurrency', options.concurrency ?? defaultConcurrency)),
     chunkSize: checkCount('the size of a chunk', options.chunkSize ?? defaultChunkSize),
     downloads: { ...defaultDownloadPolicy, ...said(options.downloads) },

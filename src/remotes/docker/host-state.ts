@@ -1,12 +1,11 @@
 import { getCACertificates } from 'node:tls';
 import { DrayError } from '../../errors.ts';
 import { type Reach, reachOfHost } from './addresses.ts';
-import { Authorizer } from './authorizer.ts';
+import type { Authorizer } from './authorizer.ts';
 import type { Budget } from './budget.ts';
 import { type CredentialSource, noCredentials } from './credentials.ts';
 import type { DownloadPolicy } from './download-policy.ts';
 import type { RegistryEvent } from './events.ts';
-import { receive } from './exchange.ts';
 import { guardUrl, type UrlPurpose } from './guard.ts';
 import { allCapabilities, type HostConfig } from './hosts.ts';
 import type { Pace } from './pace.ts';
@@ -41,6 +40,8 @@ export interface ClientContext {
   /** Bytes of a chunk of an upload, where a registry has no wish of its own. */
   readonly chunkSize: number;
   readonly budget: Budget;
+  /** Who asks for the tokens of a host. */
+  readonly authorizerOf: (host: HostState) => Authorizer;
   /** The pace of a server, the same for all its hosts. */
   readonly paceOf: (config: HostConfig) => Pace;
 }
@@ -100,20 +101,7 @@ export class HostState {
     this.#root = config.root;
     this.#otherRoot = config.otherRoot;
     this.pace = context.paceOf(config);
-    this.authorizer = new Authorizer({
-      registry: config.registry,
-      source: context.credentials,
-      strict: context.strictCredentials,
-      closed: context.transport.closed,
-      realmUrl: (realm, base) => this.guard(realm, base, 'token realm'),
-      send: async (request, read) => {
-        const realm = await this.at(request.url);
-        // It never waits for a place: those who have all the places may be waiting for the token.
-        const alone = { scopes: [], expect: 'any', credentials: 'none', withinOrigin: true, bulk: true } as const;
-        return receive(realm, { ...request, ...alone }, read);
-      },
-      tell: (text) => this.tell(text),
-    });
+    this.authorizer = context.authorizerOf(this);
   }
 
   /** The host with its port, for people. */
