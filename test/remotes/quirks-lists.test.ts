@@ -196,6 +196,17 @@ describe('referrers', () => {
     }
   });
 
+  it('are asked for again where they were listed, whatever the registry said in between', async () => {
+    await scene({}, async (registry, name, client) => {
+      await attach(registry, client, signature, bill);
+      const list = (): Promise<unknown[]> => typesOf(client.referrers(`${name}@${image.root.digest}`));
+      assert.deepEqual(await list(), types);
+      registry.script({ on: 'GET *referrers*', times: 1, answer: registryFailure(404, 'NOT_FOUND') });
+      await list();
+      assert.deepEqual(await list(), types);
+    });
+  });
+
   const withoutApi: readonly (readonly [string, Quirks['referrers']])[] = [
     ['answers 404, as docker-registry and Docker Hub do', 404],
     ['answers 400, as Quay did', 400],

@@ -76,7 +76,8 @@ async function referrersAt(
       url: host.url(`${repository.path}/referrers/${digest}${query}`),
     };
     const page = await askApi(host, request);
-    host.learned.referrers = page !== undefined;
+    // One answer astray is no reason never to ask again.
+    host.learned.referrers ||= page !== undefined;
     if (page !== undefined) return descriptorsOf(host, request, page);
   }
   return await listUnderTag(host, repository, digest, signal);
