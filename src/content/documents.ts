@@ -5,6 +5,7 @@ import { documentLimit } from '../spec/documents.ts';
 import { isSchema1 } from '../spec/media-types.ts';
 import { splitSchema1 } from '../spec/schema1.ts';
 import { checkChunk } from './chunk.ts';
+import { Gathered } from './gathered.ts';
 import type { AbortableOptions, Provider, Target } from './store.ts';
 import { checkDigest, verified } from './verified.ts';
 
@@ -57,15 +58,13 @@ function checkSchema1(bytes: Uint8Array, digest: Digest): void {
  * @throws DrayError `invalid-argument`, reason `bad-document`, over the limit.
  */
 export async function collect(stream: AsyncIterable<Uint8Array>, limit: number = documentLimit): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const gathered = new Gathered();
   for await (const chunk of stream) {
     checkChunk(chunk);
-    size += chunk.byteLength;
-    checkDocumentSize(size, limit);
-    chunks.push(chunk);
+    checkDocumentSize(gathered.size + chunk.byteLength, limit);
+    gathered.add(chunk);
   }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  return gathered.take();
 }
 
 /** @throws DrayError `invalid-argument`, reason `bad-document`, over the limit. */

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import { Gathered } from '../content/gathered.ts';
 import type { Writer } from '../content/store.ts';
 import { because, is } from '../errors.ts';
 import { algorithms, type Digest } from '../spec/digest.ts';
@@ -176,33 +177,32 @@ function chunkRange(exchange: Exchange): ByteRange | undefined {
 
 const batchSize = 1024 * 1024;
 
+/** What Node reads of a socket at once, which may come when the batch is all but full. */
+const largestPiece = 64 * 1024;
+
 /**
  * Appends a stream in large writes, reading on while one is under way. What came is written even when the stream ends badly,
  * so that an upload can go on from it. Stops behind `limit` bytes; returns how many there were, more than the limit when
  * something was left out.
  */
 async function append(writer: Writer, stream: AsyncIterable<Buffer>, limit: number): Promise<number> {
-  let batch: Buffer[] = [];
-  let size = 0;
+  const batch = new Gathered(batchSize + largestPiece);
   let total = 0;
   let writing: Promise<void> = Promise.resolve();
   const flush = async (): Promise<void> => {
     await writing;
-    if (size === 0) return;
-    writing = writer.write(batch.length === 1 && batch[0] !== undefined ? batch[0] : Buffer.concat(batch, size));
+    if (batch.size === 0) return;
+    writing = writer.write(batch.take());
     // Looked at by the next flush or at the end; until then it is nobody's unhandled rejection.
     writing.catch(() => {});
-    batch = [];
-    size = 0;
   };
   try {
     for await (const chunk of stream) {
       const fitting = chunk.subarray(0, limit - total);
       total += chunk.byteLength;
-      batch.push(fitting);
-      size += fitting.byteLength;
+      batch.add(fitting);
       if (total > limit) break;
-      if (size >= batchSize) await flush();
+      if (batch.size >= batchSize) await flush();
     }
   } finally {
     await flush();

@@ -86,6 +86,16 @@ describe('import of an image layout', () => {
     }
   });
 
+  it('reads a large index as it is, whose memory is used again while it is read', async () => {
+    await using directory = await temporaryDirectory();
+    const note = Array.from({ length: 400_000 }, (_, line) => `line ${line}`).join();
+    const entries = layoutEntries(image.blobs, [named(image.root, full, { note })]);
+    await writeFile(directory.join('image.tar'), tarOf(entries));
+    const services = memoryServices();
+    await importArchive(services, directory.join('image.tar'));
+    assert.equal((await services.images.get(full)).target.annotations?.['note'], note);
+  });
+
   it('what follows the end mark means nothing, and is read only as far as padding goes', async () => {
     const second = tarOf(layoutEntries(multi.blobs, [named(multi.root, 'registry.example.com/smuggled:1')]));
     for (const behind of [second, Buffer.from('garbage'), Buffer.alloc(9000)]) {

@@ -60,6 +60,20 @@ it('hostile clients do not make it grow', async (context) => {
   assert.equal((await served.send('GET', '/v2/')).status, 200);
 });
 
+it('a manifest that comes in chunks of a byte each takes no more memory than another', async (context) => {
+  await using directory = await temporaryDirectory();
+  await using served = await serveProcess(directory.join('store'), { durability: 'none' });
+  const head = 'PUT /v2/app/manifests/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const socket = await open(served, head);
+  const answered = once(socket, 'data');
+  socket.write(`${'1\r\n \r\n'.repeat(700_000)}0\r\n\r\n`);
+  assert.match(String(await answered), /^HTTP\/1\.1 400 /);
+  socket.destroy();
+  const found = await peak(served);
+  context.diagnostic(`peak of resident memory: ${Math.round(found / mebibyte)} MiB`);
+  assert.ok(found < 250 * mebibyte, `${Math.round(found / mebibyte)} MiB`);
+});
+
 it('a blob of any size passes through it in little memory, both ways, also to clients that hardly read', async (context) => {
   const size = 300 * mebibyte;
   await using directory = await temporaryDirectory();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { checkDocumentSize } from '../../content/documents.ts';
+import { Gathered } from '../../content/gathered.ts';
 import type { Slabs } from './slabs.ts';
 
 /** Bytes that wait for the reader before the server is held back. */
@@ -146,34 +147,32 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
 
   /** The whole body. @throws DrayError `invalid-argument`, reason `bad-document`, over `limit` bytes. */
   async bytes(limit: number): Promise<Buffer> {
-    const chunks: Uint8Array[] = [];
+    const gathered = new Gathered();
     const began = performance.now();
-    let size = 0;
     for await (const chunk of this) {
-      size += chunk.byteLength;
-      checkDocumentSize(size, limit);
-      if (isCrawling(size, performance.now() - began, this.#stallTimeout)) throw crawling();
-      chunks.push(chunk);
+      checkDocumentSize(gathered.size + chunk.byteLength, limit);
+      gathered.add(chunk);
+      if (isCrawling(gathered.size, performance.now() - began, this.#stallTimeout)) throw crawling();
     }
     await turn();
-    return Buffer.concat(chunks);
+    return gathered.take();
   }
 
   /** So many bytes of it at the most, and no more than come in time; the rest is given up. */
   async beginning(limit: number): Promise<Buffer> {
-    const chunks: Uint8Array[] = [];
+    const gathered = new Gathered();
     const began = performance.now();
     let isSlow = false;
-    for (let size = 0; size < limit && !isSlow; ) {
+    while (gathered.size < limit && !isSlow) {
       const result = await this.#next();
       if (result.done === true) break;
-      size += result.value.byteLength;
-      chunks.push(this.#slabs.own(result.value));
-      isSlow = isCrawling(size, performance.now() - began, this.#stallTimeout);
+      gathered.add(result.value);
+      this.#slabs.release(result.value);
+      isSlow = isCrawling(gathered.size, performance.now() - began, this.#stallTimeout);
     }
     if (isSlow) this.cancel();
     await this.discard();
-    return Buffer.concat(chunks).subarray(0, limit);
+    return gathered.take().subarray(0, limit);
   }
 
   /**
