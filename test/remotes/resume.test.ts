@@ -99,7 +99,7 @@ await pusher.push(descriptor, async function* (offset = 0) { yield bytes.subarra
     assert.deepEqual(await readdir(directory.join('uploads')), []);
   });
 
-  it('begin anew when the registry has forgotten them', async () => {
+  it('begin anew when the registry has forgotten them, in chunks, so that of the next attempt something stays', async () => {
     await using directory = await temporaryDirectory();
     await using registry = await ScriptedRegistry.start();
     const sessions = fileUploadSessions(directory.join('uploads'));
@@ -111,6 +111,7 @@ await pusher.push(descriptor, async function* (offset = 0) { yield bytes.subarra
     const pusher = await client.pusher(`${registry.host}/team/app:1`);
     assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'pushed');
     assert.equal(await sessions.get({ ...key, registry: registry.host }), undefined);
+    assert.equal(registry.requests.filter(({ method }) => method === 'PATCH').length, 3);
   });
 
   it('do not go to another server because a file says so', async () => {

@@ -94,6 +94,8 @@ export class Upload {
     const { sessions, target, onResume } = this.#options;
     const saved = await sessions?.get(this.#key());
     if (saved === undefined) return false;
+    // Of one request that is broken off some registries keep nothing: who is killed again and again would never be done.
+    this.#ways.preferChunks();
     try {
       const session = await UploadSession.named(target, saved.location, target.host.root);
       const offset = await session.status();
