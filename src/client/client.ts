@@ -3,6 +3,7 @@ import type { DurabilityLevel } from '../content/local/durable.ts';
 import type { AbortableOptions, Info } from '../content/store.ts';
 import type { ConnectContainerdOptions, Daemon } from '../daemon/client/daemon.ts';
 import type { Store } from '../metadata/open-store.ts';
+import { fileBlobLocations } from '../remotes/docker/blob-locations.ts';
 import type { RegistryClient, RegistryClientOptions } from '../remotes/docker/registry-client.ts';
 import { fileUploadSessions } from '../remotes/docker/upload-sessions.ts';
 import type { Resolver } from '../remotes/remote.ts';
@@ -99,8 +100,13 @@ export class Client implements AsyncDisposable {
     const { openStore } = await import('../metadata/open-store.ts');
     const store = await openStore({ root, durability });
     try {
-      const uploads = store.readOnly ? undefined : fileUploadSessions(join(store.root, 'uploads'));
-      const registry = { uploads, ...options.registry };
+      const kept = store.readOnly
+        ? {}
+        : {
+            uploads: fileUploadSessions(join(store.root, 'uploads')),
+            locations: fileBlobLocations(join(store.root, 'locations')),
+          };
+      const registry = { ...kept, ...options.registry };
       const client = new Client(store.services(namespace), { ...options, registry }, { store, durability });
       client.#resources.use(store);
       return client;

@@ -4,6 +4,7 @@ export {
   eraseCredentials,
   storeCredentials,
 } from './docker/auth-file.ts';
+export { type BlobLocations, fileBlobLocations } from './docker/blob-locations.ts';
 export { defaultCredentials } from './docker/client-options.ts';
 export {
   type CredentialSource,

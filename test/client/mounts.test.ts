@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { readdir, stat } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
+import { fileBlobLocations } from '../../src/remotes/docker/blob-locations.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const image = randomImage({ seed: 'mounts', layers: [100_000] });
 const [layer = image.root] = image.blobs.map(({ descriptor }) => descriptor);
@@ -49,5 +52,66 @@ describe('blobs that the registry has in other repositories', () => {
     registry.script({ on: 'PUT *uploads*', times: 8, answer });
     await client.copy(`${registry.host}/team/app:1`, `${registry.host}/team/copy:1`);
     assert.equal(registry.log().filter((line) => line.endsWith(' 429')).length, 8);
+  });
+});
+
+describe('blobs that were sent to the registry before', () => {
+  const registry = { credentials: { get: async () => undefined } };
+
+  it('are mounted from there by a later process, whose copy is of another repository', async () => {
+    await using directory = await temporaryDirectory();
+    await using source = await ScriptedRegistry.start();
+    await using target = await ScriptedRegistry.start();
+    for (const name of ['team/one', 'team/two']) {
+      source.add(name, image, '1');
+      target.clear();
+      await using client = await Client.open({ root: directory.join('store'), registry });
+      await client.copy(`${source.host}/${name}:1`, `${target.host}/mirror/${name}:1`);
+    }
+    const asked = target.log().filter((line) => line.includes(encodeURIComponent(layer.digest)));
+    assert.equal(asked.length, 1);
+    assert.match(asked[0] ?? '', /^POST .*mount=.*from=mirror%2Fteam%2Fone 201$/);
+    const bytes = source.log().filter((line) => line.includes(`GET /v2/team/two/blobs/${layer.digest}`));
+    assert.deepEqual(bytes, []);
+  });
+
+  it('are sent again when they are gone, and looked for where they were sent', async () => {
+    await using directory = await temporaryDirectory();
+    await using target = await ScriptedRegistry.start({ quirks: { mounts: 'session' } });
+    const locations = fileBlobLocations(directory.join('locations'));
+    await locations.add(target.host, layer.digest, 'team/gone');
+    await using client = Client.over(memoryServices(), { registry: { ...registry, locations } });
+    await using source = await ScriptedRegistry.start();
+    source.add('team/app', image, '1');
+    await client.copy(`${source.host}/team/app:1`, `${target.host}/team/app:1`);
+    assert.deepEqual(await locations.get(target.host, layer.digest), ['team/app', 'team/gone']);
+    target.clear();
+    await client.copy(`${source.host}/team/app:1`, `${target.host}/team/app:2`);
+    assert.ok(!target.log().some((line) => line.includes('mount=')));
+  });
+
+  it('are remembered in a file for its owner alone, which does not grow for ever', async () => {
+    await using directory = await temporaryDirectory();
+    const locations = fileBlobLocations(directory.join('locations'));
+    const repository = 'a/'.repeat(100_000);
+    for (let count = 0; count < 10; count++) await locations.add('r.io', layer.digest, `${repository}${count}`);
+    const found = await locations.get('r.io', layer.digest);
+    assert.equal(found[0], `${repository}9`);
+    assert.ok(found.length < 10);
+    assert.deepEqual(await locations.get('r.io:443', layer.digest), []);
+    const [file = ''] = await readdir(directory.join('locations'));
+    const { size, mode } = await stat(directory.join('locations', file));
+    assert.ok(size < 1024 * 1024);
+    if (process.platform !== 'win32') assert.equal(mode & 0o777, 0o600);
+  });
+
+  it('are sent where nothing can be remembered', async () => {
+    const locations = fileBlobLocations(import.meta.filename);
+    await using target = await ScriptedRegistry.start();
+    await using source = await ScriptedRegistry.start();
+    source.add('team/app', image, '1');
+    await using client = Client.over(memoryServices(), { registry: { ...registry, locations } });
+    await client.copy(`${source.host}/team/app:1`, `${target.host}/team/app:1`);
+    assert.ok(target.repository('team/app').bytesOf(layer.digest));
   });
 });

@@ -1,5 +1,6 @@
 import { checkCount } from '../../content/count.ts';
 import { containersAuthCredentials, dockerConfigCredentials } from './auth-file.ts';
+import type { BlobLocations } from './blob-locations.ts';
 import { Budget } from './budget.ts';
 import { type CredentialSource, chainedCredentials, environmentCredentials } from './credentials.ts';
 import { type DownloadOptions, defaultDownloadPolicy } from './download-policy.ts';
@@ -52,6 +53,8 @@ export interface RegistryClientOptions {
   readonly chunkSize?: number | undefined;
   /** Remembers unfinished uploads, so that a later client goes on with them. */
   readonly uploads?: UploadSessionStore | undefined;
+  /** Remembers which repositories have what was pushed, so that a later client mounts it in others. */
+  readonly locations?: BlobLocations | undefined;
   /** Told what happens: requests, retries, waits, limits, warnings. Nothing in it is secret. */
   readonly onEvent?: ((event: RegistryEvent) => void) | undefined;
 }

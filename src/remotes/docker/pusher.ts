@@ -9,6 +9,7 @@ import { isManifestLike, manifestAccept } from '../../spec/media-types.ts';
 import { isRepositoryPath } from '../../spec/reference.ts';
 import { type Referrer, referrerOf } from '../../spec/referrers.ts';
 import type { PusherOptions } from '../remote.ts';
+import type { BlobLocations } from './blob-locations.ts';
 import { exchange } from './exchange.ts';
 import { blobExists } from './exists.ts';
 import type { HostState } from './host-state.ts';
@@ -28,6 +29,7 @@ export interface RepositoryPusherOptions extends PusherOptions {
   readonly host: HostState;
   readonly version: Version;
   readonly sessions?: UploadSessionStore | undefined;
+  readonly locations?: BlobLocations | undefined;
 }
 
 /** The most repositories that are asked for a blob before it is sent. */
@@ -125,9 +127,24 @@ export class RepositoryPusher implements Pusher {
     return (said ?? (version.includes(':') ? version : undefined)) as Digest | undefined;
   }
 
-  async #pushBlob(target: Descriptor, open: OpenBlob, { onResume, signal }: PushOptions): Promise<PushOutcome> {
+  async #pushBlob(target: Descriptor, open: OpenBlob, options: PushOptions): Promise<PushOutcome> {
+    const { locations } = this.#options;
+    const registry = this.#host.root.host;
+    // Of a small one a mount saves nothing.
+    const sentTo = target.size > smallBlob ? ((await locations?.get(registry, target.digest)) ?? []) : undefined;
+    const outcome = await this.#bringBlob(target, open, sentTo ?? [], options);
+    if (sentTo?.includes(this.#path) === false) await locations?.add(registry, target.digest, this.#path);
+    return outcome;
+  }
+
+  async #bringBlob(
+    target: Descriptor,
+    open: OpenBlob,
+    sentTo: readonly string[],
+    { onResume, signal }: PushOptions,
+  ): Promise<PushOutcome> {
     const uploadTarget = this.#uploadTarget(target, signal);
-    const mount = await this.#mount(target, uploadTarget);
+    const mount = await this.#mount(target, uploadTarget, sentTo);
     if (mount === 'mounted') return 'mounted';
     if (target.size > smallBlob && (await blobExists(uploadTarget, target))) {
       await mount?.cancel();
@@ -138,9 +155,15 @@ export class RepositoryPusher implements Pusher {
   }
 
   // The session that a registry opens instead of mounting is used for the upload.
-  async #mount(target: Descriptor, uploadTarget: UploadTarget): Promise<'mounted' | UploadSession | undefined> {
+  async #mount(
+    target: Descriptor,
+    uploadTarget: UploadTarget,
+    sentTo: readonly string[],
+  ): Promise<'mounted' | UploadSession | undefined> {
+    // What was sent here already is most likely here: that is looked for instead.
+    if (sentTo.includes(this.#path)) return undefined;
     const candidates = (await this.#options.mountFrom?.(target)) ?? [];
-    const usable = new Set(candidates.filter((path) => this.#isCandidate(path)));
+    const usable = new Set([...sentTo, ...candidates].filter((path) => this.#isCandidate(path)));
     for (const from of [...usable].slice(0, mountLimit)) {
       const outcome = await mountBlob(uploadTarget, target.digest, from);
       if (outcome !== undefined) return outcome;

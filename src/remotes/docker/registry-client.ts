@@ -13,6 +13,7 @@ import {
   type Reference,
 } from '../../spec/reference.ts';
 import type { PusherOptions, Resolved, Resolver } from '../remote.ts';
+import type { BlobLocations } from './blob-locations.ts';
 import { type RegistryClientOptions, registriesOf } from './client-options.ts';
 import type { Credentials } from './credentials.ts';
 import { deleteManifest, deleteTag } from './deletes.ts';
@@ -49,11 +50,13 @@ export class RegistryClient implements Resolver, AsyncDisposable {
   readonly #transport: Transport;
   readonly #registries: Registries;
   readonly #uploads: UploadSessionStore | undefined;
+  readonly #locations: BlobLocations | undefined;
 
   constructor(options: RegistryClientOptions = {}) {
     this.#transport = new Transport({ proxyFor: options.proxy ?? environmentProxies() });
     this.#registries = registriesOf(options, this.#transport);
     this.#uploads = options.uploads;
+    this.#locations = options.locations;
   }
 
   async resolve(reference: string, { signal }: AbortableOptions = {}): Promise<Resolved> {
@@ -71,7 +74,8 @@ export class RegistryClient implements Resolver, AsyncDisposable {
     for (const tag of options.tags ?? []) checkTag(tag);
     const repository = this.#repository(parsed);
     const host = await pushHost(repository);
-    return new RepositoryPusher({ ...options, repository, host, version: parsed, sessions: this.#uploads });
+    const kept = { sessions: this.#uploads, locations: this.#locations };
+    return new RepositoryPusher({ ...options, ...kept, repository, host, version: parsed });
   }
 
   /**

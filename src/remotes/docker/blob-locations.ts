@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../spec/digest.ts';
+
+/** Remembers which repositories of a registry have a blob, so that a later push to another one mounts it. */
+export interface BlobLocations {
+  /** Repositories that had the blob, the last one first. They may have lost it since. */
+  get(registry: string, digest: Digest): Promise<readonly string[]>;
+  /** Records that a repository has the blob. */
+  add(registry: string, digest: Digest, repository: string): Promise<void>;
+}
+
+/** How large the file of a registry grows, in bytes: some ten thousand blobs. Then the older half goes. */
+const fileLimit = 1024 * 1024;
+
+/**
+ * Remembers blobs in a directory, a file for each registry that its owner alone can read, with a line for each blob. The
+ * directory is made when it is needed. Several processes may use one; a line that is lost saves no work, and nothing else.
+ * What cannot be read or written is not remembered, which is no error: it costs a mount.
+ */
+export function fileBlobLocations(directory: string): BlobLocations {
+  const pathOf = (registry: string): string =>
+    join(directory, `${createHash('sha256').update(registry).digest('hex')}.txt`);
+  return {
+    async get(registry, digest) {
+      const text = await textOf(pathOf(registry));
+      const start = `${digest} `;
+      const lines = text.split('\n').filter((line) => line.startsWith(start));
+      return [...new Set(lines.reverse().map((line) => line.slice(start.length)))];
+    },
+    async add(registry, digest, repository) {
+      const path = pathOf(registry);
+      try {
+        await mkdir(directory, { recursive: true, mode: 0o700 });
+        await appendFile(path, `${digest} ${repository}\n`, { mode: 0o600 });
+        const text = await textOf(path);
+        if (text.length > fileLimit) await replace(path, text.slice(text.indexOf('\n', fileLimit / 2) + 1));
+      } catch {
+        // The blob is where it was to go, and a full disk here changes nothing about that.
+      }
+    },
+  };
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, text, { mode: 0o600 });
+  await rename(temporary, path);
+}
+
+async function textOf(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch(() => '');
+}
