@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import type { Dispatcher } from 'undici';
 import { ResponseBody } from '../../src/remotes/docker/body.ts';
 import { Inlet, Slabs } from '../../src/remotes/docker/slabs.ts';
@@ -17,7 +19,20 @@ function openBody() {
     body.push(bytes);
     slabs.release(bytes);
   };
-  return { body, push };
+  // As the chunked coding brings it: with something else between the bytes of one chunk and those of the next.
+  const pushFramed = (data: Uint8Array): void => {
+    for (let at = 0; at < data.byteLength; ) {
+      const room = inlet.room();
+      const part = data.subarray(at, at + room.byteLength - 1);
+      room.set(part, 1);
+      const bytes = inlet.arrived(part.byteLength + 1);
+      slabs.hold(bytes);
+      if (part.byteLength > 0) body.push(bytes.subarray(1));
+      slabs.release(bytes);
+      at += part.byteLength;
+    }
+  };
+  return { body, push, pushFramed };
 }
 
 describe('the body of an answer', () => {
@@ -55,6 +70,36 @@ describe('the body of an answer', () => {
     context.mock.timers.tick(100);
     assert.equal((await next)?.byteLength, 4);
     body.cancel();
+  });
+
+  it('is the same in however small chunks it comes, and comes in few pieces', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] });
+    const sizes = fc.array(fc.oneof(fc.nat(3), fc.nat(8000), fc.nat(70_000)), { maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.infiniteStream(fc.boolean()), async (all, reads) => {
+        const { body, pushFramed } = openBody();
+        const sent: Uint8Array[] = [];
+        const found: Uint8Array[] = [];
+        for (const size of all) {
+          const bytes = randomBytes(size);
+          sent.push(bytes);
+          pushFramed(bytes);
+          if (size === 0 || reads.next().value !== true) continue;
+          const reading = body.borrow();
+          context.mock.timers.tick(100);
+          found.push(Buffer.from((await reading) ?? []));
+        }
+        body.end();
+        for await (const piece of body) found.push(piece);
+        assert.deepEqual(Buffer.concat(found), Buffer.concat(sent));
+      }),
+    );
+    const { body, pushFramed } = openBody();
+    for (let n = 0; n < 200_000; n += 1) pushFramed(Buffer.from([n]));
+    body.end();
+    const pieces = await Array.fromAsync(body);
+    assert.equal(Buffer.concat(pieces)[199_999], 199_999 % 256);
+    assert.ok(pieces.length <= 5, `${pieces.length} pieces`);
   });
 
   it('is given as far as it came before it failed', async () => {

@@ -14,6 +14,10 @@ const lowWater = 256 * 1024;
  */
 const gatherPatience = 100;
 
+/** Pieces below this are put together with what is in front of them, up to {@link blockSize}: a queue of single bytes is slow. */
+const smallPiece = 4 * 1024;
+const blockSize = 64 * 1024;
+
 /** What is left of an unwanted body and still read, so that its connection can be used again; in bytes. */
 const discardLimit = 64 * 1024;
 
@@ -47,6 +51,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #stallTimeout: number;
   #controller: Dispatcher.DispatchController | undefined;
   readonly #chunks: Uint8Array[] = [];
+  #block: Uint8Array | undefined;
   #queued = 0;
   #begun = false;
   #waiting: Waiting | undefined;
@@ -90,13 +95,31 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   #queue(chunk: Uint8Array): void {
     this.#queued += chunk.byteLength;
     const last = this.#chunks.at(-1);
-    if (last !== undefined && this.#slabs.follows(last, chunk)) {
-      const size = last.byteLength + chunk.byteLength;
+    const size = (last?.byteLength ?? 0) + chunk.byteLength;
+    if (last !== undefined && this.#slabs.follows(last, chunk))
       this.#chunks[this.#chunks.length - 1] = new Uint8Array(last.buffer, last.byteOffset, size);
-    } else {
+    else if (last !== undefined && chunk.byteLength < smallPiece && size <= blockSize)
+      this.#chunks[this.#chunks.length - 1] = this.#joined(last, chunk);
+    else {
       this.#slabs.hold(chunk);
       this.#chunks.push(chunk);
     }
+  }
+
+  // In a block of one's own, behind the last piece if that is in it: nothing else can be there.
+  #joined(last: Uint8Array, chunk: Uint8Array): Uint8Array {
+    const size = last.byteLength + chunk.byteLength;
+    let block = this.#block;
+    let start = last.byteOffset;
+    if (block === undefined || last.buffer !== block.buffer || start + size > blockSize) {
+      block = Buffer.allocUnsafeSlow(blockSize);
+      start = 0;
+      block.set(last);
+      this.#slabs.release(last);
+      this.#block = block;
+    }
+    block.set(chunk, start + last.byteLength);
+    return block.subarray(start, start + size);
   }
 
   /** Whether the first of what has come grows no more, or is enough as it is. While the server is held back, nothing comes. */
