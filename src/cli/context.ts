@@ -7,6 +7,7 @@ import type { Daemon } from '../daemon/client/daemon.ts';
 import { DrayError } from '../errors.ts';
 import type { Store } from '../metadata/open-store.ts';
 import { homeDirectory } from '../remotes/docker/home.ts';
+import type { RegistryClient } from '../remotes/docker/registry-client.ts';
 import type { Services } from '../services/services.ts';
 import { parsePlatform } from '../spec/platform.ts';
 import type { Arguments } from './arguments.ts';
@@ -87,6 +88,12 @@ export class Context implements AsyncDisposable {
     const { openStore } = await import('../metadata/open-store.ts');
     const store = this.#resources.use(await openStore({ root: this.root, durability: this.#durability }));
     return store.services(this.#namespace(undefined));
+  }
+
+  /** The client for registries alone, for what asks them and keeps nothing: no store is opened, or made where there is none. */
+  async registry(): Promise<RegistryClient> {
+    const { RegistryClient } = await import('../remotes/docker/registry-client.ts');
+    return this.#resources.use(new RegistryClient(this.registryOptions));
   }
 
   get #durability(): DurabilityLevel | undefined {

@@ -63,7 +63,17 @@ function noRoot(): DrayError {
 /** A file where the directory should be, a link to nowhere, a name that no file system takes, a place where nobody can make one. */
 const inTheWay: ReadonlySet<string | undefined> = new Set(['EEXIST', 'ENOTDIR', 'ENOENT', 'ELOOP', 'ENAMETOOLONG']);
 
+/** A directory of somebody else, or a disk that is only read: often the home of a user in a container. */
+const notForUs: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS']);
+
 function rootFailure(error: unknown, root: string): unknown {
+  if (notForUs.has(codeOf(error)))
+    return new DrayError('permission-denied', (error as Error).message, {
+      operation: `open store ${root}`,
+      side: 'store',
+      hint: 'check the owner and the mode of the path, or name a directory that can be written to: --root DIR, or DRAY_ROOT',
+      cause: error,
+    });
   if (!inTheWay.has(codeOf(error))) return storeFailure(error, `open store ${root}`);
   return new DrayError('invalid-argument', `there can be no store at ${root}: ${(error as Error).message}`, {
     hint: 'name another directory for it',

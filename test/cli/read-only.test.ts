@@ -32,5 +32,8 @@ describe('dray, its store on a file system that is mounted read-only', { skip: u
       assert.equal(code, 10, stderr);
       assert.match(stderr, /mounted read-only\n.*\n {2}hint: /);
     }
+    const none = await dray(['pull', `${address}/app:1`, '--root', directory.join('view', 'none')]);
+    assert.equal(none.code, 10);
+    assert.match(none.stderr, /hint: .*--root DIR/);
   });
 });

@@ -28,6 +28,26 @@ async function scene(quirks: Quirks, test: (scene: Scene) => Promise<void>, acce
   await test({ registry, directory, environment, name: `${registry.host}/team/app` });
 }
 
+describe('what only asks a registry', () => {
+  it('needs no store, and makes none', async () => {
+    await scene({}, async ({ name, directory, environment }) => {
+      for (const verb of ['tags', 'digest', 'manifest', 'config', 'referrers', 'catalog', 'delete', 'login']) {
+        const password = ['-u', 'user', '--password', 'secret', '--auth-file', directory.join('auth.json')];
+        const args = {
+          tags: [name],
+          catalog: [name.split('/')[0] ?? ''],
+          login: [name.split('/')[0] ?? '', ...password],
+        };
+        const given = Object.hasOwn(args, verb) ? args[verb as keyof typeof args] : [`${name}:1`];
+        const platform = verb === 'config' ? ['--platform', 'linux/amd64'] : [];
+        const { code, stderr } = await dray([verb, ...given, ...platform], { environment });
+        assert.equal(code, 0, `${verb}: ${stderr}`);
+      }
+      await assert.rejects(stat(directory.join('store')), { code: 'ENOENT' });
+    });
+  });
+});
+
 describe('what registries say', () => {
   it('is told: a warning once, a limit when little is left, a long pause', async () => {
     const headers = { warning: '299 - "team/app is going away"', 'ratelimit-limit': '100;w=21600' };

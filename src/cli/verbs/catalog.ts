@@ -7,7 +7,7 @@ export const command: Command = {
   options: { ...listOptions, ...registryOptions },
   positionals: { minimum: 1, maximum: 1, what: 'a registry' },
   async run(context) {
-    const registry = await (await context.client()).registry();
+    const registry = await context.registry();
     const { output, signal } = context;
     await output.names(registry.catalog(context.arguments.at(0), { signal }));
     return 0;

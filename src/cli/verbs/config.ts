@@ -1,3 +1,4 @@
+import { remoteConfig } from '../../client/look.ts';
 import type { Command } from '../command.ts';
 import { platformOptions, registryOptions } from '../options.ts';
 
@@ -7,8 +8,7 @@ export const command: Command = {
   options: { ...platformOptions('this machine'), ...registryOptions },
   positionals: { minimum: 1, maximum: 1, what: 'a reference' },
   async run(context) {
-    const client = await context.client();
-    const { bytes } = await client.config(context.arguments.at(0), {
+    const { bytes } = await remoteConfig(await context.registry(), context.arguments.at(0), {
       platforms: context.platforms,
       signal: context.signal,
     });

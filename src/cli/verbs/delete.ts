@@ -8,7 +8,7 @@ export const command: Command = {
   options: registryOptions,
   positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
   async run(context) {
-    const registry = await (await context.client()).registry();
+    const registry = await context.registry();
     return each(context, context.arguments.positionals, async (reference) => {
       await registry.delete(reference, { signal: context.signal });
       return reference;

@@ -34,7 +34,7 @@ export const command: Command = {
       import('../../remotes/docker/auth-file.ts'),
     ]);
     const credentials = passwordCredentials(username, password, 'login');
-    const client = await (await context.client()).registry();
+    const client = await context.registry();
     const checked = await client.verifyLogin(registry, credentials, { signal });
     if (!checked) output.note(`warning: ${registry} lets everybody in and has not looked at the credentials`);
     await storeCredentials(registry, credentials, { file: args.string('auth-file') });

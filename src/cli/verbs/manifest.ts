@@ -1,3 +1,4 @@
+import { remoteManifest } from '../../client/look.ts';
 import type { Command } from '../command.ts';
 import { platformOptions, registryOptions } from '../options.ts';
 
@@ -11,9 +12,8 @@ export const command: Command = {
   options: { ...platformOptions('the index'), ...registryOptions },
   positionals: { minimum: 1, maximum: 1, what: 'a reference' },
   async run(context) {
-    const client = await context.client();
     // Byte for byte, whatever the flags: it is what the digest is over.
-    const { bytes } = await client.manifest(context.arguments.at(0), {
+    const { bytes } = await remoteManifest(await context.registry(), context.arguments.at(0), {
       platforms: context.platforms,
       signal: context.signal,
     });

@@ -16,7 +16,7 @@ export const command: Command = {
   positionals: { minimum: 1, maximum: 1, what: 'a reference' },
   async run(context) {
     const { arguments: args, output, signal } = context;
-    const registry = await (await context.client()).registry();
+    const registry = await context.registry();
     await output.list(
       registry.referrers(args.at(0), { artifactType: args.string('artifact-type'), signal }),
       [
