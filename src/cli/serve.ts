@@ -31,8 +31,9 @@ export async function serveStore(context: Context): Promise<void> {
 
 async function serveServices(context: Context, socket: string): Promise<AsyncDisposable> {
   const { arguments: args, output } = context;
-  const [{ serveContainerd }, client, version] = await Promise.all([
+  const [{ serveContainerd }, { imageTransfers }, client, version] = await Promise.all([
     import('../daemon/server/serve.ts'),
+    import('../client/image-transfers.ts'),
     context.client(),
     ownVersion(),
   ]);
@@ -45,6 +46,7 @@ async function serveServices(context: Context, socket: string): Promise<AsyncDis
       const why = error instanceof Error ? ` error=${JSON.stringify(error.message)}` : '';
       if (output.debug) output.note(`${method} ${code} ${milliseconds.toFixed(1)}ms${why}`);
     },
+    images: own === undefined ? undefined : imageTransfers(context.registryOptions),
     collect: own === undefined || own.readOnly ? undefined : (options) => own.collect(options),
     onError: (error) => output.say(errorLine(error)),
   });

@@ -167,7 +167,7 @@ export class Client implements AsyncDisposable {
   /** As {@link pull}, but makes no name: nothing keeps the content from being collected. */
   async fetch(reference: string, options: CopyOptions = {}): Promise<Copied> {
     const from = new RegistryPlace(this.#resolver, reference);
-    return await copyImage(from, new StorePlace(this.services, from.name, { unnamed: true }), options);
+    return await copyImage(from, new StorePlace(this.services, from.name, { names: [] }), options);
   }
 
   /**

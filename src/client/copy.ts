@@ -20,7 +20,7 @@ import {
   schema1Options,
   unconverted,
 } from './schema1.ts';
-import { matcherOf, type PlatformSelection, selectPlatforms } from './select.ts';
+import { matcherOf, type PlatformSelection, selectPlatforms, withAllMetadata } from './select.ts';
 
 /** What a copy tells while it runs. */
 export type ProgressEvent =
@@ -32,6 +32,8 @@ export type ProgressEvent =
 export interface CopyOptions extends AbortableOptions {
   /** Which platforms' content travels. If not said, `pull`, `fetch` and {@link copyImage} take what runs here, `push` and `copy` all. */
   readonly platforms?: PlatformSelection;
+  /** Also the manifests and configs of the platforms whose layers do not travel. */
+  readonly allMetadata?: boolean | undefined;
   /**
    * `index`: the index stays the root, even when only some platforms' content travels. `manifest`: with one platform, its
    * manifest is the root, for places that refuse an incomplete index.
@@ -113,7 +115,7 @@ async function moveAll(
     transfer(fetcher, target.pusher, [object], {
       signal,
       concurrency: options.concurrency,
-      select: selectPlatforms(platforms),
+      select: options.allMetadata === true ? withAllMetadata(selectPlatforms(platforms)) : selectPlatforms(platforms),
       labels: target.labels,
       before: beforeEach(to, options),
       onEvent: (event) => {

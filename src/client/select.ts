@@ -1,7 +1,7 @@
 import { DrayError } from '../errors.ts';
 import type { SelectChildren } from '../images/children.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { isIndex } from '../spec/media-types.ts';
+import { isConfig, isIndex } from '../spec/media-types.ts';
 import {
   compareOptional,
   defaultMatcher,
@@ -29,6 +29,22 @@ export function selectPlatforms(selection: PlatformSelection): SelectChildren {
     const missing = chosen.indexOf(undefined);
     if (missing !== -1) throw noMatch(parent, children, selection === 'all' ? undefined : selection?.[missing]);
     return [...new Set(chosen.filter((one) => one !== undefined))];
+  };
+}
+
+/**
+ * Chooses as another choice does, and takes besides of each child of an index that is not chosen what describes it: its
+ * manifest and its config, without the layers.
+ */
+export function withAllMetadata(select: SelectChildren): SelectChildren {
+  const described = new Set<string>();
+  return (parent, children) => {
+    const chosen = select(parent, children);
+    if (isIndex(parent.mediaType)) {
+      for (const child of children) if (!chosen.includes(child)) described.add(child.digest);
+      return children;
+    }
+    return described.has(parent.digest) ? chosen.filter((child) => isConfig(child.mediaType)) : chosen;
   };
 }
 

@@ -16,8 +16,8 @@ const originLabel = 'containerd.io/distribution.source.';
 
 /** What else a {@link StorePlace} may be. */
 export interface StorePlaceOptions {
-  /** Content is brought in, but no image is made of it. */
-  readonly unnamed?: boolean | undefined;
+  /** What an image that comes is called, as it is written, in place of the name of the place; nothing for content alone. */
+  readonly names?: readonly string[] | undefined;
   /** As a source, this object, whatever the name stands for. */
   readonly object?: Descriptor | undefined;
 }
@@ -57,7 +57,7 @@ export class StorePlace implements Place {
   async target({ source, labels = {}, signal }: TargetOptions): Promise<Target> {
     const { content, images, leases } = this.#services;
     const name = canonicalName(this.name);
-    const { unnamed = false } = this.#options;
+    const { names = [name] } = this.#options;
     const lease = await holdingLease(leases, { signal });
     const pusher = withOrigin(pusherOf(content, { lease: lease.id, relabel }), source.origin);
     return {
@@ -73,7 +73,7 @@ export class StorePlace implements Place {
         await content.update({ digest: subject, labels }, ...Object.keys(labels).map((key) => `labels.${key}`));
       },
       async finish(root) {
-        if (!unnamed) await createOrUpdate(images, name, root, labels);
+        for (const one of names) await createOrUpdate(images, one, root, labels);
         return nameWithDigest(name, root);
       },
       [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),

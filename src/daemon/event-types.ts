@@ -1,6 +1,7 @@
 import { type DescMessage, fromBinary, fromJson, type MessageInitShape, toBinary, toJson } from '@bufbuild/protobuf';
 import { type Any, type AnySchema, StructSchema } from '@bufbuild/protobuf/wkt';
 import type { StoreEvent } from '../services/events.ts';
+import { typeOfAny } from './any.ts';
 import {
   ContentCreateSchema,
   ContentDeleteSchema,
@@ -42,7 +43,7 @@ export function packEvent(topic: string, fields: Fields): MessageInitShape<typeo
 /** The fields of an event's message; none for a type that dray does not know. */
 export function unpackEvent(topic: string, event: Any | undefined): Fields {
   if (event === undefined) return {};
-  const type = event.typeUrl.slice(event.typeUrl.lastIndexOf('/') + 1);
+  const type = typeOfAny(event);
   const schema = [schemas.get(topic), StructSchema].find((known) => known?.typeName === type);
   if (schema === undefined) return {};
   const message = fromBinary(schema, event.value);

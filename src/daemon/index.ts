@@ -3,3 +3,4 @@ export { type ConnectContainerdOptions, connectContainerd, type Daemon } from '.
 export type { UnpackOptions } from './client/unpack.ts';
 export { type ContainerdServer, type ServeContainerdOptions, serveContainerd } from './server/serve.ts';
 export type { ServedStore } from './server/tenant.ts';
+export type { ImageTransfers } from './server/transfer/image-transfers.ts';

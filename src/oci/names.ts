@@ -23,6 +23,8 @@ export interface NamingOptions {
    */
   readonly digests?: 'all' | 'unnamed' | undefined;
   readonly digestName?: ((digest: Digest) => string | undefined) | undefined;
+  /** Names none of the images, for who wants their index alone. */
+  readonly indexOnly?: boolean | undefined;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface NamingOptions {
  * asked for. A referrer gets no name, and a name with the digest of another object is none.
  */
 export function namesOf(image: ArchiveImage, options: NamingOptions): string[] {
-  if (image.subject !== undefined) return [];
+  if (image.subject !== undefined || options.indexOnly === true) return [];
   const own = unlessOfAnother(ownName(image, options), image);
   const { digests } = options;
   const wantsDigest = digests === 'all' || (digests === 'unnamed' && own === undefined);

@@ -4,6 +4,7 @@ import { Collection } from '../../services/collection.ts';
 import { Content } from '../gen/content_pb.ts';
 import { Images } from '../gen/images_pb.ts';
 import { type FinishedCall, startGrpcServer } from '../grpc/server.ts';
+import type { Routes } from '../grpc/service.ts';
 import { aboutServices } from './about.ts';
 import { whyAbsent } from './absent.ts';
 import { contentService } from './content.ts';
@@ -14,7 +15,11 @@ import { namespacesService } from './namespaces.ts';
 import { OpenReaders } from './open-readers.ts';
 import { dedicate } from './plugin.ts';
 import { snapshotsService } from './snapshots.ts';
-import type { ServedStore } from './tenant.ts';
+import type { ServedStore, Tenants } from './tenant.ts';
+import type { ImageTransfers } from './transfer/image-transfers.ts';
+import { streamingService } from './transfer/streaming.ts';
+import { Streams } from './transfer/streams.ts';
+import { transferService } from './transfer/transfer.ts';
 
 /** How a store is served. */
 export interface ServeContainerdOptions {
@@ -33,6 +38,11 @@ export interface ServeContainerdOptions {
   readonly collect?: ((options: AbortableOptions) => Promise<unknown>) | undefined;
   /** Milliseconds from a deletion to the collection that it causes; 1 second if not said. */
   readonly collectDelay?: number | undefined;
+  /**
+   * Moves images for clients that leave it to the server, as `ctr` 2.x does; `imageTransfers` of `dray` makes it. They are told
+   * to do it themselves if not said. Not for a plugin.
+   */
+  readonly images?: ImageTransfers | undefined;
   /** Told of a collection that failed. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -45,7 +55,7 @@ export interface ContainerdServer extends AsyncDisposable {
 
 /**
  * Serves a store at a unix socket as containerd serves its own: content, images, namespaces, leases, events, introspection,
- * version and health. The socket is for its owner alone.
+ * version and health, and with `images` transfers and their streams. The socket is for its owner alone.
  * @throws DrayError `unavailable` when somebody listens there; `permission-denied`; `failed-precondition` when the namespace for
  * a plugin holds what is not the daemon's.
  */
@@ -63,11 +73,17 @@ export async function serveContainerd(
   const others = [imagesService, namespacesService, leasesService, eventsService, snapshotsService].map((service) =>
     service(tenants),
   );
-  const services = plugin
-    ? ['content', 'version', 'introspection', 'healthcheck']
-    : ['content', 'images', 'namespaces', 'leases', 'events', 'version', 'introspection', 'healthcheck'];
+  const transfers = plugin || options.images === undefined ? [] : transferServices(tenants, options.images);
+  const services = [
+    'content',
+    ...(plugin ? [] : ['images', 'namespaces', 'leases', 'events']),
+    ...(transfers.length === 0 ? [] : ['transfer', 'streaming']),
+    ...['version', 'introspection', 'healthcheck'],
+  ];
   const about = aboutServices({ version, services, uuid: randomUUID() });
-  const routes = new Map([content, ...(plugin ? [] : others), ...about].flatMap((service) => [...service]));
+  const routes = new Map(
+    [content, ...(plugin ? [] : others), ...transfers, ...about].flatMap((service) => [...service]),
+  );
   await using undo = new AsyncDisposableStack();
   undo.use(readers);
   const collection = undo.use(collectionOf(options));
@@ -84,6 +100,11 @@ export async function serveContainerd(
   );
   const parts = undo.move();
   return { address, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+}
+
+function transferServices(tenants: Tenants, images: ImageTransfers): Routes[] {
+  const streams = new Streams();
+  return [streamingService(tenants, streams), transferService({ tenants, streams, images })];
 }
 
 const deletions: ReadonlySet<string> = new Set(
