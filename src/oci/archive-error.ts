@@ -24,7 +24,7 @@ export function incomplete(problem: string, context: ErrorContext = {}): DrayErr
   return new DrayError('not-found', `incomplete image archive: ${problem}`, {
     reason: 'bad-archive',
     side: 'source',
-    hint: 'make the archive again with all of its content, or take it in as it is with missing content allowed',
+    hint: 'import it into a store that has the rest, make it again with all of its content, or take it in as it is with --skip-missing',
     ...context,
   });
 }
