@@ -1,5 +1,5 @@
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
-import { DrayError, is } from '../errors.ts';
+import { because, DrayError, is, withContext } from '../errors.ts';
 import type { SelectChildren } from '../images/children.ts';
 import type { ImageStore } from '../services/image-store.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
@@ -92,6 +92,16 @@ export async function importArchive(
   source: ImportSource,
   options: ImportOptions = {},
 ): Promise<ImportResult> {
+  try {
+    return await takeArchive(target, source, options);
+  } catch (error) {
+    // What a document says wrongly, the archive does, also when it was read back from the store.
+    const isWrong = because(error, 'bad-document') || because(error, 'size-mismatch');
+    throw isWrong ? withContext(error, { side: 'source' }) : error;
+  }
+}
+
+async function takeArchive(target: ImportTarget, source: ImportSource, options: ImportOptions): Promise<ImportResult> {
   const { content } = target;
   const { signal, lease, documentLimit } = options;
   const catalog = await takeIn(content, entriesOf(source, { signal }), options);

@@ -65,8 +65,9 @@ function listed(images: readonly ArchiveImage[]): string {
   return someOf(images.map((image) => (digests.get(nameOf(image))?.size === 1 ? nameOf(image) : image.target.digest)));
 }
 
+// Others wrote the names: one that no terminal could show or take is no way to ask for the image.
 function nameOf({ imageName, refName, target }: ArchiveImage): string {
-  return imageName ?? refName ?? target.digest;
+  return [imageName, refName].find((name) => name !== undefined && !/\p{Cc}/u.test(name)) ?? target.digest;
 }
 
 function digestsOf(images: readonly ArchiveImage[]): string {

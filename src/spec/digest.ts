@@ -132,6 +132,15 @@ class Blake3Hasher implements Hasher {
   }
 }
 
+/**
+ * Whether a digest that a document names may be one: it has the grammar, and the form of its algorithm if dray knows that one
+ * (descriptor.md: other algorithms pass, since they may be nobody's concern here).
+ */
+export function mayBeDigest(text: string): text is Digest {
+  if (problemOf(text) === undefined) return true;
+  return digestPattern.test(text) && !Object.hasOwn(hexLengths, text.slice(0, text.indexOf(':')));
+}
+
 function problemOf(text: string): string | undefined {
   if (typeof text !== 'string' || text.length > maximumLength || !digestPattern.test(text)) return 'malformed';
   const colon = text.indexOf(':');

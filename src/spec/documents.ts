@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { DrayError } from '../errors.ts';
 import type { Descriptor } from './descriptor.ts';
-import { type Digest, digestPattern } from './digest.ts';
+import { type Digest, digestPattern, mayBeDigest } from './digest.ts';
 import { isArtifact, isIndex, isManifest, mediaTypes } from './media-types.ts';
 import { repeatedKey } from './repeated-key.ts';
 import { foldedKey, inEnglish, nullAs, nullable, objectOf, transformed } from './schemas.ts';
@@ -17,7 +17,12 @@ export const documentLimit: number = 8 * 1024 * 1024;
 /** The most children one document may name. */
 export const fanOutLimit = 10_000;
 
-const digestSchema = transformed(z.string().check(z.maxLength(1024), z.regex(digestPattern)), (text) => text as Digest);
+const digestSchema = transformed(
+  z
+    .string()
+    .check(z.maxLength(1024), z.regex(digestPattern), z.refine(mayBeDigest, 'it is no digest of its algorithm')),
+  (text) => text as Digest,
+);
 const labelsSchema = z.record(z.string(), z.string());
 
 const platformSchema = objectOf({

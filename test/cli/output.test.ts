@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { Output } from '../../src/cli/output.ts';
@@ -103,6 +104,12 @@ it('what others wrote moves no cursor: not in a table, and not in an error', asy
   const { stderr } = await dray(['lease', 'create', '--id', id], { environment });
   assert.match(stderr, /lease \\u001b\[31mred/);
   assert.doesNotMatch(`${table}${stderr}`, /\u001b/);
+  const annotations = { 'org.opencontainers.image.ref.name': 'a\u001b[31m\nerror: b' };
+  const manifests = [{ mediaType: 'a/b', digest: `sha256:${'0'.repeat(64)}`, size: 1, annotations }];
+  await writeFile(directory.join('index.json'), JSON.stringify({ manifests }));
+  const lost = await dray(['copy', `oci:${directory.path}:c`, 'store:x'], { environment });
+  assert.match(lost.stderr, /hint: there are: sha256:0000/);
+  assert.doesNotMatch(lost.stderr, /\u001b/);
 });
 
 it('a pull whose progress nobody reads any more is done to its end', async () => {

@@ -172,6 +172,18 @@ describe('archives that contradict themselves', () => {
     await nothingVisible(services);
   });
 
+  it('a document that is wrong is told as wrong at the source, wherever it was read', async () => {
+    const broken = document(mediaTypes.ociManifest, { schemaVersion: 2, config: 'none' });
+    const inside = layoutEntries([broken], [named(broken.descriptor, full)]);
+    const outside = [{ name: 'index.json', data: '{"manifests":[{}]}' }];
+    const size = layoutEntries(image.blobs, [{ ...named(image.root, full), size: 1 }]);
+    for (const entries of [inside, outside, size])
+      await assert.rejects(
+        importEntries(entries),
+        (error) => error instanceof DrayError && error.context.side === 'source',
+      );
+  });
+
   for (const size of ['-1', '9007199254740993', '4611686018427387904', '"1e3"', '1.5', 'null', '1e400'])
     it(`a descriptor with the size ${size}`, async () => {
       const index = `{"manifests":[{"mediaType":"${mediaTypes.ociManifest}","digest":"${image.root.digest}","size":${size}}]}`;

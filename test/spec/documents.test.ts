@@ -49,6 +49,14 @@ describe('documents', () => {
     assert.deepEqual(parseManifest(bytes(strange)), strange);
   });
 
+  it('may name digests of algorithms that nobody here knows', () => {
+    const other = {
+      ...manifest,
+      layers: [{ ...manifest.config, digest: 'multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8' }],
+    };
+    assert.deepEqual(parseManifest(bytes(other)).layers, other.layers);
+  });
+
   it('take null for an empty list or map, as Go programs write it', () => {
     const parsed = parseManifest(bytes({ ...manifest, layers: null, annotations: null }));
     assert.deepEqual(parsed.layers, []);
@@ -159,6 +167,16 @@ describe('documents', () => {
     ['null', 'null', /not a JSON object/],
     ['schema version 3', { ...manifest, schemaVersion: 3 }, /schemaVersion/],
     ['no config', { ...manifest, config: undefined }, /config/],
+    [
+      'a digest in capital letters',
+      { ...manifest, config: { ...manifest.config, digest: `sha256:${'A'.repeat(64)}` } },
+      /no digest of its algorithm at config\.digest/,
+    ],
+    [
+      'a digest that is too short for its algorithm',
+      { ...manifest, layers: [{ ...manifest.config, digest: 'sha512:abcd' }] },
+      /no digest of its algorithm at layers\.0\.digest/,
+    ],
     ['a malformed digest', { ...manifest, config: { ...manifest.config, digest: 'sha256:../../x' } }, /config\.digest/],
     ...[-1, 1.5, 2 ** 53, 2 ** 62, '1e3', null].map((size): [string, unknown, RegExp] => [
       `size ${size}`,

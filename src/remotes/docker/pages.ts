@@ -79,7 +79,7 @@ export function nextLink(lines: readonly string[]): string | undefined {
   for (const line of lines) {
     for (const [, target, parameters = ''] of line
       .slice(0, 32 * 1024)
-      .matchAll(/<([^>]*)>((?:\s*;[^,;"]*(?:"[^"]*")?)*)/g)) {
+      .matchAll(/<([^<>]*)>((?:\s*;[^,;"]*(?:"[^"]*")?)*)/g)) {
       if (/;\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\s*(?:;|$))/i.test(parameters)) return target;
     }
   }
@@ -102,6 +102,7 @@ function endless(host: HostState, problem: string): DrayError {
   return new DrayError('invalid-argument', `${host.registry} sent a list without end: ${problem}`, {
     reason: 'bad-document',
     registry: host.registry,
+    hint: 'the registry is at fault: tell those who run it',
   });
 }
 
@@ -113,5 +114,6 @@ export function namesIn(host: HostState, page: unknown, key: string): readonly s
   throw new DrayError('invalid-argument', `${host.registry} sent a list without "${key}"`, {
     reason: 'bad-document',
     registry: host.registry,
+    hint: 'something else than a registry may answer there',
   });
 }
