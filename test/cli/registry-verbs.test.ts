@@ -48,6 +48,23 @@ describe('what only asks a registry', () => {
   });
 });
 
+describe('every tag of a repository', () => {
+  it('is copied after one look at which there are, those named after a digest with them', async () => {
+    await scene({}, async ({ name, registry, environment }) => {
+      const signature = `${image.root.digest.replace(':', '-')}.sig`;
+      for (const tag of ['2', '3', signature]) registry.add('team/app', image, tag);
+      const target = `${registry.host}/team/copy`;
+      await drayDone(['copy', name, target, '--all-tags', '--digest-tags', '--referrers'], { environment });
+      const lists = registry.log().filter((line) => line.includes('/team/app/tags/list'));
+      assert.equal(lists.length, 1, lists.join('\n'));
+      assert.equal(
+        (await drayDone(['tags', target], { environment })).split('\n').sort().join(' '),
+        `1 2 3 ${signature}`,
+      );
+    });
+  });
+});
+
 describe('what registries say', () => {
   it('is told: a warning once, a limit when little is left, a long pause', async () => {
     const headers = { warning: '299 - "team/app is going away"', 'ratelimit-limit': '100;w=21600' };

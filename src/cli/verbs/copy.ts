@@ -46,13 +46,15 @@ export const command: Command = {
     const pairs = args.flag('all-tags')
       ? await client.everyTag(source, target, { signal: context.signal })
       : [{ source, target }];
+    // Every tag is copied: those that are named after a digest are among them.
+    const bringsDigestTags = args.flag('digest-tags') && !args.flag('all-tags');
     const names = pairs.map((pair) => `${pair.source} ${pair.target}`);
     return each(context, names, async (_, index) => {
       const pair = pairs[index] ?? { source, target };
       const copyDigestTags = (digests: readonly Digest[]): Promise<number> =>
         client.copyDigestTags(pair.source, pair.target, digests, { signal: context.signal });
       // A place without tags is refused before anything travels.
-      if (args.flag('digest-tags')) await copyDigestTags([]);
+      if (bringsDigestTags) await copyDigestTags([]);
       const copied = await client.copy(pair.source, pair.target, {
         tags: args.list('tag'),
         referrers: args.flag('referrers'),
@@ -65,7 +67,7 @@ export const command: Command = {
         onProgress: (event) => progress.report(event),
       });
       const digests = copied.documents.map((document) => document.digest);
-      if (args.flag('digest-tags')) await copyDigestTags(digests);
+      if (bringsDigestTags) await copyDigestTags(digests);
       return sayCopied(copied);
     });
   },
