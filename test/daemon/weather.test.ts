@@ -97,6 +97,17 @@ describe('a peer that answers nonsense', () => {
     await fails(daemon.content.info(digestOf('x')), 'unknown', /unknown/);
   });
 
+  it('is told so: a reason that nobody knows is none, whatever objects have under that name', async () => {
+    await using peer = await http2Peer((stream) =>
+      answer(stream, Buffer.alloc(0), { 'grpc-status': '9', 'dray-reason': 'constructor' }),
+    );
+    await using daemon = await connectContainerd({ address: peer.address });
+    await assert.rejects(
+      daemon.content.info(digestOf('x')),
+      (error) => error instanceof DrayError && error.kind === 'failed-precondition' && error.reason === undefined,
+    );
+  });
+
   it('is told so: an answer of HTTP', async () => {
     await using peer = await http2Peer((stream) => {
       stream.respond({ ':status': 503 });

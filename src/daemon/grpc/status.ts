@@ -73,7 +73,7 @@ const hints: Partial<Record<ErrorReason, string>> = {
 };
 
 function isReason(text: string | undefined): text is ErrorReason {
-  return text !== undefined && (text in hints || text === 'policy');
+  return text !== undefined && (Object.hasOwn(hints, text) || text === 'policy');
 }
 
 // containerd says a closer cause in words only.
