@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { digestOf } from '../../src/spec/digest.ts';
 import { dray, drayDone, drayStart } from '../support/command.ts';
@@ -47,6 +48,20 @@ describe('dray serve --containerd-socket', () => {
     assert.equal((await fetch(`${url}/v2/`)).status, 200);
     const digest = await drayDone(['content', 'ingest', 'ref', '--containerd', socket], { input: 'hello' });
     assert.match(await drayDone(['content', 'ls', '--root', root]), new RegExp(digest));
+  });
+
+  it('moves images for its clients, unless the store is that of a daemon', async () => {
+    await using directory = await temporaryDirectory();
+    const [socket, other] = ['one', 'other'].map((name) => socketIn(directory.join(name)));
+    assert.ok(socket !== undefined && other !== undefined);
+    for (const name of ['one', 'other']) await mkdir(directory.join(name));
+    await using serving = drayStart(['serve', '--root', directory.join('store'), '--containerd-socket', socket]);
+    await serving.printed(/clients of containerd/);
+    await using passing = drayStart(['serve', '--containerd', socket, '--containerd-socket', other]);
+    await passing.printed(/clients of containerd/);
+    const movers = (address: string): Promise<string> => drayDone(['plugins', 'id==transfer', '--containerd', address]);
+    assert.match(await movers(socket), /io\.containerd\.grpc\.v1 +transfer/);
+    assert.doesNotMatch(await movers(other), /transfer/);
   });
 
   it('keeps what a killed server had of an ingest', async () => {
