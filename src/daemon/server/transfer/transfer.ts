@@ -94,7 +94,7 @@ class Movement {
   async #import(from: ImageImportStream, to: ImageStore): Promise<void> {
     const signal = this.#signal;
     const stream = this.#take(from.stream);
-    this.#progress.status('Importing');
+    this.#progress.status('importing');
     const named = await this.#images.import(this.#services, receivedBytes(stream, { signal }), {
       ...namingOf(to),
       labels: fromLabels(to.labels),
@@ -103,13 +103,13 @@ class Movement {
       signal,
     });
     for (const { name, target } of named) this.#progress.image('saved', name, target);
-    this.#progress.status('Completed import');
+    this.#progress.status('imported');
   }
 
   async #export(from: ImageStore, to: ImageExportStream): Promise<void> {
     const signal = this.#signal;
     const stream = this.#take(to.stream);
-    this.#progress.status('Exporting');
+    this.#progress.status('exporting');
     const own = to.platforms.length === 0 ? [formatPlatform(hostPlatform())] : platformsOf(to.platforms);
     const archive = this.#images.export(this.#services, namesOf(from), {
       platforms: to.allPlatforms ? 'all' : own,
@@ -118,13 +118,13 @@ class Movement {
       signal,
     });
     await sendBytes(stream, archive, { signal });
-    this.#progress.status('Completed export');
+    this.#progress.status('exported');
   }
 
   async #pull(from: OCIRegistry, to: ImageStore): Promise<void> {
     const names = namesFor(to);
     const [name = ''] = names;
-    this.#progress.status(`Resolving from OCI Registry (${from.reference})`);
+    this.#progress.status(`looking up ${from.reference}`);
     const target = await this.#images.pull(this.#services, this.#registry(from), {
       names,
       labels: fromLabels(to.labels),
@@ -132,25 +132,25 @@ class Movement {
       allMetadata: to.allMetadata,
       signal: this.#signal,
       onResolved: (root) => {
-        this.#progress.status(`Pulling from OCI Registry (${from.reference})`);
-        this.#progress.image('fetching image content', name, root);
+        this.#progress.status(`pulling ${from.reference}`);
+        this.#progress.image('pulling', name, root);
       },
       onEvent: (event) => this.#progress.object(name, 'downloading', event),
     });
     for (const one of names) this.#progress.image('saved', one, target);
-    this.#progress.status(`Completed pull from OCI Registry (${from.reference})`);
+    this.#progress.status(`pulled ${from.reference}`);
   }
 
   async #push(from: ImageStore, to: OCIRegistry): Promise<void> {
     const { name } = from;
-    this.#progress.status(`Pushing to OCI Registry (${to.reference})`);
+    this.#progress.status(`pushing ${to.reference}`);
     await this.#images.push(this.#services, name, this.#registry(to), {
       platforms: platformsOf(from.platforms),
       signal: this.#signal,
-      onResolved: (root) => this.#progress.image('pushing content', name, root),
+      onResolved: (root) => this.#progress.image('pushing', name, root),
       onEvent: (event) => this.#progress.object(name, 'uploading', event),
     });
-    this.#progress.status(`Completed push to OCI Registry (${to.reference})`);
+    this.#progress.status(`pushed ${to.reference}`);
   }
 
   #registry({ reference, resolver }: OCIRegistry): RegistryImage {
