@@ -102,7 +102,7 @@ export function pusherOf(
       if (outcome === 'pushed' || labels === undefined) return outcome;
       const { digest } = target;
       const set = relabel === undefined ? labels : relabel((await store.info(digest, { signal })).labels, labels);
-      await setLabels(store, digest, set);
+      if (Object.keys(set).length > 0) await setLabels(store, digest, set);
       return outcome;
     },
   };
