@@ -1,4 +1,5 @@
-import { commitOrFind, openWriter, setLabels } from '../content/copy.ts';
+import { addLabels } from '../content/add-labels.ts';
+import { commitOrFind, openWriter } from '../content/copy.ts';
 import { interruptible } from '../content/interruptible.ts';
 import type { AbortableOptions, ContentStore, Info, Labels } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
@@ -38,7 +39,7 @@ export async function ingestStream(
     return await commitOrFind(store, writer, { digest, size, labels, signal });
   } catch (error) {
     if (!is(error, 'already-exists') || digest === undefined) throw error;
-    return await setLabels(store, digest, labels);
+    return await addLabels(store, digest, labels);
   }
 }
 

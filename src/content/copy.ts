@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { because, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf, type Digest, emptyDigest } from '../spec/digest.ts';
+import { addLabels } from './add-labels.ts';
 import type {
   AbortableOptions,
   CommitOptions,
@@ -102,7 +103,7 @@ export function pusherOf(
       if (outcome === 'pushed' || labels === undefined) return outcome;
       const { digest } = target;
       const set = relabel === undefined ? labels : relabel((await store.info(digest, { signal })).labels, labels);
-      if (Object.keys(set).length > 0) await setLabels(store, digest, set);
+      if (Object.keys(set).length > 0) await addLabels(store, digest, set);
       return outcome;
     },
   };
@@ -303,7 +304,7 @@ export async function ingest(
     return await commitOrFind(store, writer, { ...expected, labels, signal });
   } catch (error) {
     if (!is(error, 'already-exists') || target === undefined) throw error;
-    return await setLabels(store, target.digest, labels);
+    return await addLabels(store, target.digest, labels);
   }
 }
 
@@ -318,16 +319,6 @@ export async function commitOrFind(
     return await writer.commit(options);
   } catch (error) {
     if (!is(error, 'already-exists')) throw error;
-    return await setLabels(store, digest, options.labels);
+    return await addLabels(store, digest, options.labels);
   }
-}
-
-/** What a store knows of a blob, which gets labels beside those that it has. */
-export async function setLabels(
-  store: Pick<Manager, 'info' | 'update'>,
-  digest: Digest,
-  labels: Labels = {},
-): Promise<Info> {
-  const paths = Object.keys(labels).map((key) => `labels.${key}`);
-  return paths.length === 0 ? await store.info(digest) : await store.update({ digest, labels }, ...paths);
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { addLabels } from '../content/add-labels.ts';
 import { packed, packingBytes, packingOf } from '../content/compression.ts';
 import { openWriter } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore } from '../content/store.ts';
@@ -6,7 +7,6 @@ import { is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { mediaTypes } from '../spec/media-types.ts';
-import { addLabels } from './add-labels.ts';
 import type { ArchiveFile } from './catalog.ts';
 
 /** How layers are compressed. */

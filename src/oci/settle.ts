@@ -1,3 +1,4 @@
+import { addLabels } from '../content/add-labels.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import { sizeMismatch } from '../content/verified.ts';
 import { is } from '../errors.ts';
@@ -8,7 +9,6 @@ import { childLabels, labelOfReferrer } from '../images/labels.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isIndex } from '../spec/media-types.ts';
-import { addLabels } from './add-labels.ts';
 import { incomplete } from './archive-error.ts';
 
 /** What has to be there of an image. */

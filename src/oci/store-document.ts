@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { addLabels } from '../content/add-labels.ts';
 import { writeBlob } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
-import { addLabels } from './add-labels.ts';
 import type { MadeDocument } from './archive-contents.ts';
 import { streamOf } from './byte-source.ts';
 

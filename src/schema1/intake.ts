@@ -1,9 +1,9 @@
+import { addLabels } from '../content/add-labels.ts';
 import { packingBytes, packingOf } from '../content/compression.ts';
 import { type Fetcher, type FetchOptions, type OpenBlob, type Pusher, readBlob, refOf } from '../content/copy.ts';
 import type { ContentStore, Info } from '../content/store.ts';
 import { DrayError, is, withContext } from '../errors.ts';
 import type { TransferEvent } from '../images/transfer.ts';
-import { addLabels } from '../oci/add-labels.ts';
 import { uncompressedLabel } from '../oci/recompress.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { type Digest, isDigest } from '../spec/digest.ts';
