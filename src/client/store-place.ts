@@ -1,3 +1,4 @@
+import { addLabels } from '../content/add-labels.ts';
 import { type Fetcher, fetcherOf, type Pusher, pusherOf } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
 import { fitsLabel } from '../content/labels.ts';
@@ -69,8 +70,7 @@ export class StorePlace implements Place {
       labels: (_, children) => childLabels(children),
       local: documentsOf(content),
       refer: async (subject, referrer) => {
-        const labels = labelOfReferrer(referrer.digest);
-        await content.update({ digest: subject, labels }, ...Object.keys(labels).map((key) => `labels.${key}`));
+        await addLabels(content, subject, labelOfReferrer(referrer.digest));
       },
       async finish(root) {
         for (const one of names) await createOrUpdate(images, one, root, labels);
@@ -171,10 +171,12 @@ function withOrigin(pusher: Pusher, origin: Origin | undefined): Pusher {
 
 // What a blob that is there already comes to lack: a repository is added to those that it was seen in.
 function relabel(known: Labels, given: Labels): Labels {
-  const wanted = Object.entries(given).map(([key, value]): [string, string] =>
-    key.startsWith(originLabel) ? [key, withRepository(key, known[key], value)] : [key, value],
+  return Object.fromEntries(
+    Object.entries(given).map(([key, value]) => [
+      key,
+      key.startsWith(originLabel) ? withRepository(key, known[key], value) : value,
+    ]),
   );
-  return Object.fromEntries(wanted.filter(([key, value]) => (known[key] ?? '') !== value));
 }
 
 function withRepository(key: string, known = '', repository: string): string {

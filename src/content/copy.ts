@@ -100,10 +100,9 @@ export function pusherOf(
   return {
     async push(target, open, { labels, onResume, signal } = {}) {
       const outcome = await writeBlob(store, ref(target), target, open, { labels, onResume, signal, lease });
-      if (outcome === 'pushed' || labels === undefined) return outcome;
-      const { digest } = target;
-      const set = relabel === undefined ? labels : relabel((await store.info(digest, { signal })).labels, labels);
-      if (Object.keys(set).length > 0) await addLabels(store, digest, set);
+      if (outcome === 'pushed' || labels === undefined || Object.keys(labels).length === 0) return outcome;
+      const wanted = relabel === undefined ? labels : (known: Labels) => relabel(known, labels);
+      await addLabels(store, target.digest, wanted, { signal });
       return outcome;
     },
   };

@@ -1,9 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Durability, type DurabilityLevel, SharedFlush } from '../content/local/durable.ts';
-import { isMountedReadOnly, mountedReadOnly, openDatabase } from '../content/local/read-only.ts';
+import { isMountedReadOnly, mountedReadOnly, openMountedReadOnly } from '../content/local/read-only.ts';
 import { databaseFailure, makePrivate } from '../content/local/sqlite.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
@@ -81,9 +81,10 @@ export class Database implements Rows, AsyncDisposable {
    */
   static async open(path: string, level: DurabilityLevel): Promise<Database> {
     const durability = new Durability(level);
-    const connection = openConnection(path);
+    const readOnly = isMountedReadOnly(dirname(path));
+    const connection = openConnection(path, readOnly);
     try {
-      if (isMountedReadOnly(dirname(path))) {
+      if (readOnly) {
         checkNewest(connection);
         return new Database(path, connection, undefined, durability);
       }
@@ -205,9 +206,10 @@ export class Database implements Rows, AsyncDisposable {
   }
 }
 
-function openConnection(path: string): DatabaseSync {
+function openConnection(path: string, readOnly: boolean): DatabaseSync {
+  const options = { timeout: busyMilliseconds, readBigInts: true };
   try {
-    return openDatabase(path, { timeout: busyMilliseconds, readBigInts: true });
+    return readOnly ? openMountedReadOnly(path, options) : new DatabaseSync(path, options);
   } catch (error) {
     throw databaseFailure(error, path);
   }

@@ -22,6 +22,17 @@ async function filled(directory: TemporaryDirectory): Promise<{ store: Store; di
   return { store, digest };
 }
 
+/** The same, closed, and opened where nobody can change it. */
+async function viewed(directory: TemporaryDirectory): Promise<AsyncDisposable & { store: Store; digest: Digest }> {
+  const { store: written, digest } = await filled(directory);
+  await written[Symbol.asyncDispose]();
+  await using undo = new AsyncDisposableStack();
+  undo.use(await mountReadOnly(written.root, directory.join('view')));
+  const store = undo.use(await openStore({ root: directory.join('view') }));
+  const parts = undo.move();
+  return { store, digest, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+}
+
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return await Array.fromAsync(items);
 }
@@ -29,10 +40,8 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 describe('a store on a file system that is mounted read-only', { skip: unlessMounting }, () => {
   it('can be listed, read, asked why it keeps something, and looked over', async () => {
     await using directory = await temporaryDirectory();
-    const { store: written, digest } = await filled(directory);
-    await written[Symbol.asyncDispose]();
-    await using _mount = await mountReadOnly(written.root, directory.join('view'));
-    await using store = await openStore({ root: directory.join('view') });
+    await using view = await viewed(directory);
+    const { store, digest } = view;
     const { content, images, leases } = store.services('default');
     assert.equal(store.readOnly, true);
     assert.deepEqual(
@@ -53,10 +62,8 @@ describe('a store on a file system that is mounted read-only', { skip: unlessMou
 
   it('refuses every change and says why', async () => {
     await using directory = await temporaryDirectory();
-    const { store: written, digest } = await filled(directory);
-    await written[Symbol.asyncDispose]();
-    await using _mount = await mountReadOnly(written.root, directory.join('view'));
-    await using store = await openStore({ root: directory.join('view') });
+    await using view = await viewed(directory);
+    const { store, digest } = view;
     const { content, images, leases } = store.services('default');
     await assert.rejects(content.writer({ ref: 'new' }), refused);
     await assert.rejects(content.update({ digest, labels: { a: 'b' } }), refused);

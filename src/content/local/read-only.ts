@@ -25,12 +25,16 @@ export function mountedReadOnly(path: string): DrayError {
   });
 }
 
-/**
- * Opens a database, for reading alone where its file system is mounted read-only. SQLite has to be told that it need not lock
- * such a one, unless somebody left a log beside it, which it then reads with what it shares.
- */
+/** Opens a database, for reading alone where its file system is mounted read-only. */
 export function openDatabase(path: string, options: DatabaseSyncOptions): DatabaseSync {
-  if (!isMountedReadOnly(dirname(path))) return new DatabaseSync(path, options);
+  return isMountedReadOnly(dirname(path)) ? openMountedReadOnly(path, options) : new DatabaseSync(path, options);
+}
+
+/**
+ * Opens a database on a file system that is mounted read-only. SQLite has to be told that it need not lock such a one, unless
+ * somebody left a log beside it, which it then reads with what it shares.
+ */
+export function openMountedReadOnly(path: string, options: DatabaseSyncOptions): DatabaseSync {
   const url = pathToFileURL(path);
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
   if (log === undefined || log.size === 0) url.searchParams.set('immutable', '1');

@@ -7,7 +7,7 @@ import { locked } from '../outcomes.ts';
 import type { Labels } from '../store.ts';
 import { Owners } from './owners.ts';
 import type { Paths } from './paths.ts';
-import { isMountedReadOnly, mountedReadOnly, openDatabase } from './read-only.ts';
+import { isMountedReadOnly, mountedReadOnly, openMountedReadOnly } from './read-only.ts';
 import { databaseFailure, inTransaction, isBusy, makePrivate } from './sqlite.ts';
 
 /** The labels of a blob and when they were changed last. */
@@ -133,7 +133,7 @@ export class State implements Disposable {
 
   // A store that nobody wrote large blobs to has none, and then there is nothing to know.
   #openReadOnly(): DatabaseSync {
-    if (existsSync(this.#paths.state)) return openDatabase(this.#paths.state, options);
+    if (existsSync(this.#paths.state)) return openMountedReadOnly(this.#paths.state, options);
     const database = new DatabaseSync(':memory:', options);
     database.exec(schema);
     return database;

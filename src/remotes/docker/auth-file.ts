@@ -128,7 +128,8 @@ export async function eraseCredentials(
 
 // Without it, what somebody has a password for would be asked for by nobody in particular.
 async function fromNamedFile(...[path, ...rest]: Parameters<typeof fromFile>): Promise<Credentials | undefined> {
-  if ((await readText(path)) !== undefined) return await fromFile(path, ...rest);
+  const json = await readText(path);
+  if (json !== undefined) return await fromText(json, path, ...rest);
   throw new DrayError('not-found', `there is no config file with credentials at ${path}`, {
     path,
     hint: 'name another one, or make it with dray login',
@@ -141,8 +142,13 @@ async function fromFile(
   repository: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Credentials | undefined> {
-  const config = await read(path);
-  return config && (await lookUp(config, path, registry, repository, signal));
+  const json = await readText(path);
+  return json === undefined ? undefined : await fromText(json, path, registry, repository, signal);
+}
+
+async function fromText(json: string, ...rest: Parameters<typeof fromFile>): Promise<Credentials | undefined> {
+  const config = parseFile(json, rest[0]);
+  return config && (await lookUp(config, ...rest));
 }
 
 async function lookUp(
@@ -229,7 +235,11 @@ function inlineConfig(json: string | undefined): AuthFile | undefined {
 
 async function read(path: string): Promise<AuthFile | undefined> {
   const json = await readText(path);
-  if (json === undefined || json.trim() === '') return undefined;
+  return json === undefined ? undefined : parseFile(json, path);
+}
+
+function parseFile(json: string, path: string): AuthFile | undefined {
+  if (json.trim() === '') return undefined;
   try {
     return fileSchema.parse(JSON.parse(json));
   } catch {

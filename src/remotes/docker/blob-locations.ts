@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../spec/digest.ts';
 
@@ -34,8 +34,9 @@ export function fileBlobLocations(directory: string): BlobLocations {
       try {
         await mkdir(directory, { recursive: true, mode: 0o700 });
         await appendFile(path, `${digest} ${repository}\n`, { mode: 0o600 });
+        if ((await stat(path)).size <= fileLimit) return;
         const text = await textOf(path);
-        if (text.length > fileLimit) await replace(path, text.slice(text.indexOf('\n', fileLimit / 2) + 1));
+        await replace(path, text.slice(text.indexOf('\n', fileLimit / 2) + 1));
       } catch {
         // The blob is where it was to go, and a full disk here changes nothing about that.
       }
