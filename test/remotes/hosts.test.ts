@@ -18,6 +18,7 @@ import { type TemporaryDirectory, temporaryDirectory } from '../support/temporar
 import { unlessInstalled } from '../support/tools.ts';
 
 const image = randomImage({ seed: 'hosts', layers: [1000] });
+const defaults = { plainHttp: false, connection: {} };
 
 async function withFiles(
   files: Readonly<Record<string, string>>,
@@ -35,7 +36,6 @@ async function withFiles(
 async function rootsOf(registry: string, files: Readonly<Record<string, string>>): Promise<string[] | undefined> {
   let roots: string[] | undefined;
   await withFiles(files, async (directory) => {
-    const defaults = { plainHttp: false, connection: {} };
     const options = { hostsDirectory: directory.path, certificateDirectories: [], defaults };
     roots = (await findHosts(registry, options))?.map(({ root }) => root.href);
   });
@@ -165,6 +165,53 @@ server = "https://registry-1.docker.io"
     assert.deepEqual(await rootsOf('r.io', { 'r.io/hosts.toml': '  \n' }), ['https://r.io/v2']);
   });
 
+  it('has its hosts under the names that credentials are kept under', async () => {
+    const file = (server: string): string => `
+server = "${server}"
+[host."https://m.example.com:443"]
+[host."http://m.example.com"]
+[host."http://M.example.com:80/"]
+[host."http://m.example.com:8080"]
+[host."unix:///run/m.sock"]
+[host."https://index.docker.io"]
+`;
+    const mirrors = [
+      'm.example.com',
+      'm.example.com',
+      'm.example.com:80',
+      'm.example.com:8080',
+      'unix:///run/m.sock',
+      'docker.io',
+    ];
+    const own = [
+      ['r.io', 'https://r.io'],
+      ['r.io', 'https://r.io:443'],
+      ['r.io:443', 'https://r.io:443'],
+      ['r.io:80', 'http://r.io:80'],
+      ['docker.io', 'https://registry-1.docker.io'],
+    ] as const;
+    for (const [registry, server] of own) {
+      await withFiles({ '_default/hosts.toml': file(server) }, async ({ path }) => {
+        const options = { hostsDirectory: path, certificateDirectories: [], defaults };
+        const hosts = (await findHosts(registry, options)) ?? [];
+        assert.deepEqual(
+          hosts.map((host) => host.registry),
+          [...mirrors, registry],
+        );
+        assert.equal(hosts.at(-1)?.namespace, undefined);
+        assert.equal(hosts[0]?.namespace, registry);
+      });
+    }
+  });
+
+  it('means all by an empty list of capabilities, and takes them in any case', () => {
+    const { hosts } = parseHostsToml('[host.a]\ncapabilities = []\n[host.b]\ncapabilities = ["Pull"]', 'hosts.toml');
+    assert.deepEqual(
+      hosts.map(({ capabilities }) => capabilities),
+      [undefined, ['pull']],
+    );
+  });
+
   it('has every key of a host', () => {
     const { hosts, server } = parseHostsToml(
       `
@@ -194,7 +241,7 @@ dial_timeout = "1m30s"
         { certificate: 'both.pem', key: undefined },
       ],
       skipVerify: true,
-      headers: { 'X-One': '1', 'X-Two': '2, 3' },
+      headers: { 'x-one': '1', 'x-two': '2, 3' },
       overridePath: true,
       dialTimeout: 250,
     });
@@ -212,6 +259,8 @@ dial_timeout = "1m30s"
       '[host."https://a.io"]\nheader = "canary"',
       '[host."https://a.io".header]\n"a b" = "canary"',
       '[host."https://a.io".header]\na = "canary\\r\\nb"',
+      '[header]\nTransfer-Encoding = "canary"',
+      '[header]\ncontent-length = "1"',
       '[host."https://a.io"]\nca = 1',
       '[host.5000]',
       'canary = "unclosed',
@@ -351,13 +400,47 @@ describe('mirrors', () => {
     harbor.add('hub/team/app', image, '1');
     const file = `server = "https://registry.test"\n[host."${harbor.origin}/v2/hub"]\noverride_path = true\n`;
     await withFiles({ 'registry.test/hosts.toml': file }, async (directory) => {
-      const credentials = staticCredentials({ [harbor.host]: passwordCredentials('bot', 'secret') });
+      const asked: (string | undefined)[] = [];
+      const credentials = {
+        get: async (_registry: string, repository?: string) => {
+          asked.push(repository);
+          return passwordCredentials('bot', 'secret');
+        },
+      };
       await using own = quickClient({ hostsDirectory: directory.path, credentials });
       assert.deepEqual((await own.resolve(name)).target, image.root);
+      assert.deepEqual(asked, ['hub/team/app']);
       const token = harbor.requests.find(({ url }) => url.startsWith('/token'));
       assert.deepEqual(new URLSearchParams(token?.url.split('?')[1]).getAll('scope'), ['repository:hub/team/app:pull']);
       assert.equal(harbor.requests.length, 3);
     });
+  });
+
+  it('below a path of another registry have blobs mounted from where those are there', async () => {
+    await using harbor = await ScriptedRegistry.start();
+    const [{ descriptor } = randomBlob(1, 'x')] = image.blobs;
+    harbor.add('hub/team/base', image, '1');
+    await withFiles(
+      { 'registry.test/hosts.toml': `server = "${harbor.origin}/v2/hub"\noverride_path = true\n` },
+      async (directory) => {
+        await using own = quickClient({ hostsDirectory: directory.path });
+        assert.equal(await own.mount(name, descriptor.digest, 'team/base'), true);
+        assert.ok(harbor.repository('hub/team/app').blobs.has(descriptor.digest));
+      },
+    );
+  });
+
+  it('whose API is at the root of the server are asked there', async () => {
+    await using server = await ScriptedRegistry.start();
+    for (const end of ['', '/']) {
+      const file = `server = "${server.origin}${end}"\noverride_path = true\n`;
+      await withFiles({ 'registry.test/hosts.toml': file }, async (directory) => {
+        await using own = quickClient({ hostsDirectory: directory.path });
+        await assert.rejects(own.resolve(name), (error) => is(error, 'not-found'));
+      });
+    }
+    const paths = server.requests.map(({ url }) => url.split('?')[0]);
+    assert.deepEqual([...new Set(paths)], ['/team/app/manifests/1']);
   });
 
   it('get their own credentials, never those of the registry', async () => {
@@ -422,6 +505,21 @@ describe('what is configured for one host', () => {
       assert.ok(registry.requests.every(({ headers }) => headers['x-api-key'] === 'canary'));
       assert.equal(cdn.requests.length, 1);
       assert.equal(cdn.requests[0]?.headers['x-api-key'], undefined);
+    });
+  });
+
+  it('its headers give way to those of a request, in whatever case they are written', async () => {
+    await using registry = await ScriptedRegistry.start({ access: { kind: 'basic', users: { bot: 'secret' } } });
+    registry.add('team/app', image, '1');
+    const file = `server = "${registry.origin}"\n[header]\nAuthorization = "Basic eDp5"\nACCEPT = "text/plain"\nUser-Agent = "own"\n`;
+    await withFiles({ 'registry.test/hosts.toml': file }, async (directory) => {
+      const credentials = staticCredentials({ [registry.host]: passwordCredentials('bot', 'secret') });
+      await using own = quickClient({ hostsDirectory: directory.path, credentials });
+      assert.deepEqual((await own.resolve(name)).target, image.root);
+      const shown = registry.requests.map(({ headers }) => headers['authorization']);
+      assert.deepEqual(shown, ['Basic eDp5', `Basic ${Buffer.from('bot:secret').toString('base64')}`]);
+      assert.ok(registry.requests.every(({ headers }) => headers['user-agent'] === 'own'));
+      assert.ok(registry.requests.every(({ headers }) => !/text\/plain/.test(String(headers['accept']))));
     });
   });
 

@@ -123,15 +123,21 @@ export class HostState {
   /** A URL below the root of its API. */
   url(path: string): URL {
     const { namespace } = this.config;
-    const url = new URL(`${this.#root.href}/${path}`);
+    // The root of the whole server has a slash of its own.
+    const url = new URL(`${this.#root.href.replace(/\/$/, '')}/${path}`);
     if (namespace !== undefined) url.search += `${url.search === '' ? '?' : '&'}ns=${encodeURIComponent(namespace)}`;
     return url;
   }
 
-  /** The scope for a repository, whose name there begins with what a path of ours puts before it. */
-  scope(path: string, ...actions: readonly ('pull' | 'push' | 'delete')[]): string {
+  /** What a repository is called there: its name begins with what a path of ours puts before it. */
+  repositoryName(path: string): string {
     const prefix = /^\/v2\/(.+)$/.exec(this.#root.pathname)?.[1];
-    return repositoryScope(prefix === undefined ? path : `${prefix}/${path}`, ...actions);
+    return prefix === undefined ? path : `${prefix}/${path}`;
+  }
+
+  /** The scope for a repository. */
+  scope(path: string, ...actions: readonly ('pull' | 'push' | 'delete')[]): string {
+    return repositoryScope(this.repositoryName(path), ...actions);
   }
 
   /** Where it is, seen from here. */

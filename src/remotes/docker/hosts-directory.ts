@@ -91,11 +91,11 @@ async function hostOf(
   registry: string,
   { connection }: HostDefaults,
 ): Promise<HostConfig> {
-  const { url, socketPath } = parseUrl(entry.url ?? '', join(directory, 'hosts.toml'));
+  const { url, name, socketPath } = parseUrl(entry.url ?? '', join(directory, 'hosts.toml'));
   const own = defaultHost(registry, { plainHttp: false, connection });
-  const isOwn = url.host === own.root.host;
+  const isOwn = name === own.registry || name === own.root.host;
   return {
-    registry: isOwn ? own.registry : canonicalRegistry(url.host),
+    registry: isOwn ? own.registry : canonicalRegistry(name),
     root: rootOf(url, entry.overridePath),
     capabilities: entry.capabilities === undefined ? allCapabilities : new Set(entry.capabilities),
     connection: { ...(await connectionOf(entry, directory, connection)), socketPath },
@@ -104,12 +104,22 @@ async function hostOf(
   };
 }
 
-function parseUrl(text: string, path: string): { url: URL; socketPath?: string } {
+interface HostUrl {
+  readonly url: URL;
+  /** What credentials are kept under. */
+  readonly name: string;
+  readonly socketPath?: string;
+}
+
+function parseUrl(text: string, path: string): HostUrl {
   const socket = /^(?:http\+)?unix:\/\/(\/.*)$/.exec(text)?.[1];
-  if (socket !== undefined) return { url: new URL('http://localhost'), socketPath: socket };
+  // Whatever is at a socket, it is not what has its credentials as `localhost`.
+  if (socket !== undefined) return { url: new URL('http://localhost'), name: `unix://${socket}`, socketPath: socket };
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`);
   const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
-  if (isUsable && url.search === '' && url.hash === '') return { url };
+  // A URL forgets this port, and without it the name is that of the server that speaks https.
+  const port = /^http:\/\/[^/?#]*(:80)(?![^/?#])/i.exec(text)?.[1] ?? '';
+  if (isUsable && url.search === '' && url.hash === '') return { url, name: `${url.host}${port}` };
   throw new DrayError('invalid-argument', `${path} names a host that is no URL of one`, {
     path,
     hint: 'a host is https://host:port/path, http://… or unix:///path, without user information and query',

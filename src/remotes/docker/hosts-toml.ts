@@ -15,6 +15,7 @@ export interface HostEntry {
   /** Files with a certificate and, when it is not in the same file, its key. */
   readonly clientCertificates: readonly { readonly certificate: string; readonly key?: string | undefined }[];
   readonly skipVerify?: boolean | undefined;
+  /** Names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly overridePath: boolean;
   /** Milliseconds. */
@@ -35,15 +36,20 @@ const certificates = transformed(z.union([z.string(), z.array(z.union([z.string(
     .map((entry) => [entry].flat())
     .map(([certificate = '', key]) => ({ certificate, key: key === '' ? undefined : key })),
 );
-const headers = z
-  .record(
-    z.string(),
-    transformed(texts, (values) => values.join(', ')),
-  )
-  .check(z.refine((value) => Object.entries(value).every(isHeader), 'a header of it is none'));
+const headers = transformed(
+  z
+    .record(
+      z.string(),
+      transformed(texts, (values) => values.join(', ')),
+    )
+    .check(z.refine((value) => Object.entries(value).every(isHeader), 'a header of it is none, or frames the request')),
+  // In one spelling, as those of requests are: one of the same name takes its place instead of being sent beside it.
+  (value) => Object.fromEntries(Object.entries(value).map(([name, text]) => [name.toLowerCase(), text])),
+);
+const capability = z.pipe(z.string().check(z.toLowerCase()), z.enum(['pull', 'resolve', 'push', 'referrers']));
 
 const entrySchema = z.looseObject({
-  capabilities: z.optional(z.array(z.enum(['pull', 'resolve', 'push', 'referrers']))),
+  capabilities: z.optional(z.array(capability)),
   ca: z.optional(texts),
   client: z.optional(certificates),
   skip_verify: z.optional(z.boolean()),
@@ -80,7 +86,8 @@ export function parseHostsToml(text: string, path: string): HostsFile {
 function entryOf(entry: z.infer<typeof entrySchema>, url: string | undefined): HostEntry {
   return {
     url,
-    capabilities: entry.capabilities,
+    // Containerd takes an empty list for none.
+    capabilities: entry.capabilities?.length === 0 ? undefined : entry.capabilities,
     authorities: entry.ca ?? [],
     clientCertificates: entry.client ?? [],
     skipVerify: entry.skip_verify,
@@ -107,8 +114,11 @@ function malformed(path: string, problem: string): DrayError {
   });
 }
 
+const framing = /^(connection|content-length|expect|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
+
 function isHeader([name, value]: [string, string]): boolean {
-  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+  const isText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+  return isText && !framing.test(name);
 }
 
 const unitsOfDuration: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -13,7 +13,7 @@ export async function mountBlob(
   digest: Digest,
   from: string,
 ): Promise<'mounted' | UploadSession | undefined> {
-  const query = `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
+  const query = `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(target.host.repositoryName(from))}`;
   const scopes = [...target.scopes, target.host.scope(from, 'pull')];
   try {
     const { response, session } = await UploadSession.start({ ...target, scopes }, query);

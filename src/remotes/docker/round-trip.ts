@@ -31,7 +31,8 @@ export class RoundTrip {
     this.#host = host;
     this.#request = request;
     this.#context = context;
-    const { scopes, repository, signal } = request;
+    const { scopes, signal } = request;
+    const repository = request.repository === undefined ? undefined : host.repositoryName(request.repository);
     this.#needs.set(host, { scopes, repository, signal });
   }
 
