@@ -105,6 +105,22 @@ describe('local store on disk', () => {
     assert.equal((await writer.commit()).digest, digestOf('hello world'));
   });
 
+  it('goes on with an ingest whose data is read-only already, as a writer leaves it that is killed in its commit', async () => {
+    await using fixture = await opened();
+    const { root, store } = fixture;
+    const data = join(root, 'ingest', keyOf('r'), 'data');
+    const writable = async (): Promise<boolean> => ((await stat(data)).mode & 0o200) !== 0;
+    for (const size of [undefined, 120_000, 130_000]) {
+      const target = size === undefined ? undefined : { digest: digestOf('later'), size };
+      await using writer = await store.writer({ ref: 'r', target });
+      // Whoever may write to everything, as root may, does not notice: so the mode is looked at.
+      assert.ok(await writable());
+      await writer.write(Buffer.from('more'));
+      await writer[Symbol.asyncDispose]();
+      await chmod(data, 0o444);
+    }
+  });
+
   it('creates nothing before the first write', async () => {
     await using fixture = await opened();
     for await (const _ of fixture.store.walk()) assert.fail('there is a blob');

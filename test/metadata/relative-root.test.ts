@@ -46,6 +46,15 @@ describe('there is no store', () => {
       await assert.rejects(openStore({ root: directory.join(root) }), asked);
   });
 
+  // Above a drive that is not there is the same drive.
+  it('on a drive that is missing', {
+    skip: process.platform === 'win32' ? false : 'there are no drives',
+    timeout: 60_000,
+  }, async () => {
+    const missing = [...'QRSTUVWXY'].find((letter) => !existsSync(`${letter}:\\`));
+    await assert.rejects(openStore({ root: `${missing}:\\some\\store` }), asked);
+  });
+
   // Node's mkdir with `recursive` asks for ever.
   it('where nobody can make a directory, which is told at once', {
     skip: process.platform === 'linux' ? false : 'there is no /proc',

@@ -66,13 +66,13 @@ export class Durability {
   async makeDirectory(path: string, mode: number = directoryMode): Promise<void> {
     // Absolute, since `dirname` of a relative path ends at `.` and stays there.
     const whole = resolve(path);
-    const missing: string[] = [];
-    for (let at = whole; !(await isDirectory(at)); at = dirname(at)) missing.unshift(at);
+    if (await isDirectory(whole)) return;
+    const above = dirname(whole);
+    // On Windows even the root may be missing: a drive that is not there.
+    if (above !== whole) await this.makeDirectory(above, mode);
     // One by one: Node's own `recursive` never ends in /proc, and of a file system that is read-only says that it is not there.
-    for (const directory of missing) {
-      await makeOne(directory, mode);
-      await this.directory(dirname(directory));
-    }
+    await makeOne(whole, mode);
+    await this.directory(above);
   }
 }
 

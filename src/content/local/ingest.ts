@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, type FileHandle, open, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import type { Algorithm } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import type { AbortableOptions, Status } from '../store.ts';
@@ -54,6 +54,8 @@ export interface OpenIngestOptions extends AbortableOptions {
  */
 export async function openIngest(paths: IngestPaths, options: OpenIngestOptions): Promise<OpenIngest> {
   const found = await readStatus(paths);
+  // A writer that was killed in its commit left the data as blobs are, read-only.
+  if (found !== undefined) await chmod(paths.data, 0o600);
   if (found === undefined || !continues(found, options)) return startIngest(paths, options);
   const handle = await open(paths.data, constants.O_RDWR);
   let hasher: StreamHasher | undefined;
