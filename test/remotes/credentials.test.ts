@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, isAbsolute } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
@@ -23,8 +23,10 @@ import {
 } from '../../src/remotes/docker/credentials.ts';
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
 import { homeDirectory } from '../../src/remotes/docker/home.ts';
+import { replaceFile } from '../../src/remotes/docker/replace-file.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { succeed } from '../support/processes.ts';
 import { quickClient } from '../support/registry-client.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
 
@@ -205,6 +207,45 @@ describe('storing credentials', () => {
     });
     assert.equal((await stat(real)).mode & 0o777, 0o600);
     assert.deepEqual(shown(await dockerConfigCredentials({ file }).get('docker.io')), { username: 'u', password: 'p' });
+  });
+
+  it('keeps what others store at the same time, in this process and in others', async () => {
+    await using directory = await temporaryDirectory();
+    const file = directory.join('config.json');
+    const module = new URL('../../src/remotes/docker/auth-file.ts', import.meta.url).href;
+    const login = `
+      const { storeCredentials } = await import(${JSON.stringify(module)});
+      const store = (n) => storeCredentials(process.argv[1] + n + '.io', { username: 'u', source: '' }, { file: process.argv[2] });
+      await Promise.all(Array.from({ length: 10 }, (_, n) => store(n)));`;
+    await Promise.all(['a', 'b', 'c'].map((name) => succeed(process.execPath, ['-e', login, name, file])));
+    assert.equal(Object.keys(JSON.parse(await readFile(file, 'utf8')).auths).length, 30);
+    await Promise.all(['a1.io', 'b2.io'].map((registry) => eraseCredentials(registry, { file })));
+    assert.equal(Object.keys(JSON.parse(await readFile(file, 'utf8')).auths).length, 28);
+    assert.deepEqual(await readdir(directory.path), ['config.json']);
+  });
+
+  it('does not wait for somebody who died while storing', async () => {
+    await using directory = await temporaryDirectory();
+    const file = directory.join('config.json');
+    await writeFile(`${file}.next`, 'canary');
+    await replaceFile(file, async () => 'whole', 50);
+    assert.equal(await readFile(file, 'utf8'), 'whole');
+    assert.deepEqual(await readdir(directory.path), ['config.json']);
+  });
+
+  it('leaves the file as it was when it cannot be made', async () => {
+    await using directory = await temporaryDirectory();
+    const file = directory.join('config.json');
+    await writeFile(file, 'not json');
+    await assert.rejects(storeCredentials('a.io', passwordCredentials('u', 'p'), { file }), (error) =>
+      is(error, 'invalid-argument'),
+    );
+    await assert.rejects(
+      replaceFile(file, () => Promise.reject(new Error('no'))),
+      /no/,
+    );
+    assert.equal(await readFile(file, 'utf8'), 'not json');
+    assert.deepEqual(await readdir(directory.path), ['config.json']);
   });
 
   it('makes a file that is not there, and tokens come back as tokens', async () => {

@@ -1,5 +1,5 @@
-import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { codeOf, DrayError, withContext } from '../../errors.ts';
 import { parseRegistry } from '../../spec/reference.ts';
@@ -7,6 +7,7 @@ import { nullable } from '../../spec/schemas.ts';
 import { askHelper, eraseFromHelper, storeInHelper } from './credential-helper.ts';
 import { type CredentialSource, type Credentials, canonicalRegistry, serverName } from './credentials.ts';
 import { homeDirectory } from './home.ts';
+import { replaceFile } from './replace-file.ts';
 import { Secret } from './secret.ts';
 
 /**
@@ -84,7 +85,7 @@ export function containersAuthCredentials({ file, environment = process.env }: A
 
 /**
  * Writes credentials to a config file, or to the helper that the file names for the registry. The rest of the file stays as
- * it is; a new one is readable by its owner alone.
+ * it is, what others store at the same time too; a new one is readable by its owner alone.
  * @throws DrayError `invalid-argument` when the name of the registry or the file is malformed; `permission-denied`,
  * `failed-precondition`.
  */
@@ -95,12 +96,11 @@ export async function storeCredentials(
 ): Promise<void> {
   parseRegistry(registry);
   const path = file ?? dockerConfigPath(environment);
-  const config = (await read(path)) ?? {};
   const server = serverName(registry);
-  const helper = helperFor(config, registry);
+  const helper = helperFor((await read(path)) ?? {}, registry);
   if (helper !== undefined) await storeInHelper(helper, server, credentials);
   const entry = helper === undefined ? entryOf(credentials) : {};
-  await write(path, { ...config, auths: { ...config.auths, [server]: entry } });
+  await change(path, (auths) => ({ ...auths, [server]: entry }));
 }
 
 /**
@@ -117,12 +117,8 @@ export async function eraseCredentials(
   if (config === undefined) return false;
   const helper = helperFor(config, registry);
   const helped = helper !== undefined && (await eraseFromHelper(helper, serverName(registry)));
-  const keys = Object.keys(config.auths ?? {}).filter((key) => registryOfKey(key) === canonicalRegistry(registry));
-  if (keys.length === 0) return helped;
-  await write(path, {
-    ...config,
-    auths: Object.fromEntries(Object.entries(config.auths ?? {}).filter(([key]) => !keys.includes(key))),
-  });
+  if (!Object.keys(config.auths ?? {}).some(isOf(registry))) return helped;
+  await change(path, (auths) => Object.fromEntries(Object.entries(auths).filter(([key]) => !isOf(registry)(key))));
   return true;
 }
 
@@ -178,14 +174,18 @@ function entryForPath(config: AuthFile, registry: string, repository: string): E
 function entryForHost(config: AuthFile, registry: string): Entry | undefined {
   const { auths = {} } = config;
   if (Object.hasOwn(auths, registry)) return auths[registry];
-  return Object.entries(auths).find(([key]) => registryOfKey(key) === canonicalRegistry(registry))?.[1];
+  return Object.entries(auths).find(([key]) => isOf(registry)(key))?.[1];
 }
 
 function helperFor(config: AuthFile, registry: string): string | undefined {
   const { credHelpers = {}, credsStore } = config;
-  const own = Object.entries(credHelpers).find(([key]) => registryOfKey(key) === canonicalRegistry(registry));
+  const own = Object.entries(credHelpers).find(([key]) => isOf(registry)(key));
   const helper = own?.[1] ?? credsStore;
   return helper === '' ? undefined : helper;
+}
+
+function isOf(registry: string): (key: string) => boolean {
+  return (key) => registryOfKey(key) === canonicalRegistry(registry);
 }
 
 // The registry that a key stands for; undefined for one that stands for some repositories only.
@@ -261,18 +261,12 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-async function write(path: string, config: AuthFile): Promise<void> {
+async function change(path: string, auths: (old: NonNullable<AuthFile['auths']>) => AuthFile['auths']): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    // A link stays a link: what it points to is replaced.
-    const target = await realpath(path).catch(() => path);
-    const temporary = `${target}.${process.pid}.${Math.random().toString(36).slice(2)}`;
-    try {
-      await writeFile(temporary, `${JSON.stringify(config, undefined, '\t')}\n`, { mode: 0o600, flag: 'wx' });
-      await rename(temporary, target);
-    } finally {
-      await rm(temporary, { force: true });
-    }
+    await replaceFile(path, async () => {
+      const config = (await read(path)) ?? {};
+      return `${JSON.stringify({ ...config, auths: auths(config.auths ?? {}) }, undefined, '\t')}\n`;
+    });
   } catch (error) {
     throw withContext(error, { path, operation: 'store credentials' });
   }

@@ -1,0 +1,67 @@
+import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf } from '../../errors.ts';
+
+/** How long a new file may stay as it is before whoever makes it counts as dead, in milliseconds; making it takes a few. */
+const defaultPatience = 5000;
+
+/**
+ * Replaces a file by what `make` gives, which may read it first: of several who replace it at once, in whatever process, each
+ * sees what the others wrote. It is replaced as a whole, is for its owner alone, and a link to it stays a link.
+ * @throws what `make` and the file system throw; the file is as it was then.
+ */
+export async function replaceFile(
+  path: string,
+  make: () => Promise<string>,
+  patience: number = defaultPatience,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const target = await realpath(path).catch(() => path);
+  // Only one can make a file of this name: it is the lock, and goes by becoming the file.
+  const next = `${target}.next`;
+  const file = await makeAlone(next, patience);
+  try {
+    try {
+      await file.writeFile(await make());
+    } finally {
+      await file.close();
+    }
+    await rename(next, target);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw error;
+  }
+}
+
+async function makeAlone(path: string, patience: number): Promise<FileHandle> {
+  let seen: string | undefined;
+  let since = 0;
+  for (;;) {
+    const file = await openNew(path);
+    if (file !== undefined) return file;
+    const there = await versionOf(path);
+    if (there === undefined || there !== seen) [seen, since] = [there, performance.now()];
+    else if (performance.now() - since > patience) await rm(path, { force: true });
+    await sleep(5 + Math.random() * 10);
+  }
+}
+
+async function openNew(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'wx', 0o600);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return undefined;
+    throw error;
+  }
+}
+
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    const { ino, ctimeMs } = await stat(path);
+    return `${ino} ${ctimeMs}`;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
