@@ -395,9 +395,15 @@ describe('credential sources', () => {
     assert.deepEqual(shown(await environmentCredentials(environment).get('r.io')), { username: 'u', password: 'p' });
     assert.equal(await environmentCredentials(environment).get('evil.io'), undefined);
     assert.equal(await environmentCredentials({}).get('r.io'), undefined);
-    await assert.rejects(environmentCredentials({ DRAY_PASSWORD: 'p' }).get('r.io'), (error) =>
-      is(error, 'invalid-argument'),
-    );
+    assert.equal(await environmentCredentials({ ...environment, DRAY_PASSWORD: '' }).get('r.io'), undefined);
+    for (const wrong of [
+      { DRAY_PASSWORD: 'p' },
+      { ...environment, DRAY_REGISTRY: 'https://r.io' },
+      { ...environment, DRAY_REGISTRY: 'r.io/team' },
+      { ...environment, DRAY_USERNAME: '' },
+    ]) {
+      await assert.rejects(environmentCredentials(wrong).get('r.io'), (error) => is(error, 'invalid-argument'));
+    }
   });
 
   it('are asked in turn', async () => {

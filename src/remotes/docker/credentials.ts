@@ -1,4 +1,5 @@
 import { DrayError } from '../../errors.ts';
+import { parseRegistry } from '../../spec/reference.ts';
 import { Secret } from './secret.ts';
 
 /** Who somebody is towards a registry. One of password, identity token and registry token is there. */
@@ -54,38 +55,35 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Credentials from the environment: `DRAY_USERNAME` with `DRAY_PASSWORD`, or `DRAY_IDENTITY_TOKEN`, or
- * `DRAY_REGISTRY_TOKEN`, for the one registry that `DRAY_REGISTRY` names.
- * @throws DrayError `invalid-argument` from `get` when they are set without `DRAY_REGISTRY`: a password goes to nobody
- * whom it was not meant for.
+ * `DRAY_REGISTRY_TOKEN`, for the one registry that `DRAY_REGISTRY` names. A variable that is empty is none.
+ * @throws DrayError `invalid-argument` from `get` when they are set without a registry, since a password goes to nobody whom it
+ * was not meant for, or when a password has no user.
  */
 export function environmentCredentials(environment: Environment = process.env): CredentialSource {
+  const variable = (name: string): string | undefined => environment[name] || undefined;
+  const secret = (name: string): Secret | undefined => {
+    const value = variable(name);
+    return value === undefined ? undefined : new Secret(value);
+  };
   return {
     async get(registry) {
-      const { DRAY_USERNAME: username, DRAY_PASSWORD: password } = environment;
-      const { DRAY_IDENTITY_TOKEN: identityToken, DRAY_REGISTRY_TOKEN: registryToken } = environment;
+      const username = variable('DRAY_USERNAME');
+      const password = secret('DRAY_PASSWORD');
+      const identityToken = secret('DRAY_IDENTITY_TOKEN');
+      const registryToken = secret('DRAY_REGISTRY_TOKEN');
       if (password === undefined && identityToken === undefined && registryToken === undefined) return undefined;
-      const meant = environment['DRAY_REGISTRY'];
-      if (meant === undefined || meant === '') throw withoutRegistry();
-      if (canonicalRegistry(meant) !== canonicalRegistry(registry)) return undefined;
-      return {
-        username,
-        password: secretOf(password),
-        identityToken: secretOf(identityToken),
-        registryToken: secretOf(registryToken),
-        source: `environment${username === undefined ? '' : ` (user ${JSON.stringify(username)})`}`,
-      };
+      const meant = variable('DRAY_REGISTRY');
+      if (meant === undefined) throw without('for which registry', 'set DRAY_REGISTRY to the host they are for');
+      if (canonicalRegistry(parseRegistry(meant)) !== canonicalRegistry(registry)) return undefined;
+      if (password !== undefined && username === undefined) throw without('of whom', 'set DRAY_USERNAME to the user');
+      const source = `environment${username === undefined ? '' : ` (user ${JSON.stringify(username)})`}`;
+      return { username, password, identityToken, registryToken, source };
     },
   };
 }
 
-function secretOf(value: string | undefined): Secret | undefined {
-  return value === undefined || value === '' ? undefined : new Secret(value);
-}
-
-function withoutRegistry(): DrayError {
-  return new DrayError('invalid-argument', 'credentials are in the environment, but not for which registry', {
-    hint: 'set DRAY_REGISTRY to the host they are for',
-  });
+function without(what: string, hint: string): DrayError {
+  return new DrayError('invalid-argument', `credentials are in the environment, but not ${what}`, { hint });
 }
 
 const hubNames = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com']);
