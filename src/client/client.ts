@@ -22,7 +22,8 @@ import {
   type ImportImagesOptions,
   importImages,
 } from './archives.ts';
-import { type Copied, type CopyOptions, copyImage } from './copy.ts';
+import { type Copied, type CopyOptions, copyImage, openCopy } from './copy.ts';
+import { copyEach } from './copy-each.ts';
 import { digestTags } from './digest-tags.ts';
 import { LazyResolver } from './lazy-resolver.ts';
 import { type LookOptions, type RemoteDocument, remoteConfig, remoteManifest, resolveImage } from './look.ts';
@@ -143,10 +144,13 @@ export class Client implements AsyncDisposable {
   place(text: string): Place {
     return parsePlace(text, {
       services: this.services,
-      resolver: this.#resolver,
+      inRegistry: (reference) => this.#inRegistry(reference),
       durability: this.#durability,
-      referrers: (reference, options) => this.#referrers(reference, options),
     });
+  }
+
+  #inRegistry(reference: string): RegistryPlace {
+    return new RegistryPlace(this.#resolver, reference, (subject, options) => this.#referrers(subject, options));
   }
 
   async *#referrers(reference: string, options: AbortableOptions = {}): AsyncGenerator<Descriptor> {
@@ -166,7 +170,7 @@ export class Client implements AsyncDisposable {
 
   /** As {@link pull}, but makes no name: nothing keeps the content from being collected. */
   async fetch(reference: string, options: CopyOptions = {}): Promise<Copied> {
-    const from = new RegistryPlace(this.#resolver, reference);
+    const from = this.#inRegistry(reference);
     return await copyImage(from, new StorePlace(this.services, from.name, { names: [] }), options);
   }
 
@@ -208,7 +212,22 @@ export class Client implements AsyncDisposable {
     return count;
   }
 
-  /** Pairs of references for every tag of a repository, for copying each. */
+  /**
+   * Copies images from repositories to repositories in turn, each as {@link copy} does, and yields what became of each, in that
+   * order; one that fails ends nothing. While one is moved it is found out what the next ones are and whether they are over
+   * there, so that those that are cost next to no time. To stop before the end is to leave the loop.
+   */
+  copyEach(
+    pairs: Iterable<{ readonly source: string; readonly target: string }>,
+    options: CopyOptions = {},
+  ): AsyncGenerator<PromiseSettledResult<Copied>, void, undefined> {
+    const each = { ...options, platforms: options.platforms ?? 'all' };
+    return copyEach(pairs, async ({ source, target }) =>
+      openCopy(this.#inRegistry(source), this.#inRegistry(target), each),
+    );
+  }
+
+  /** Pairs of references for every tag of a repository, for {@link copyEach}. */
   async everyTag(
     source: string,
     target: string,

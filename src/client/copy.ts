@@ -1,4 +1,4 @@
-import type { Fetcher } from '../content/copy.ts';
+import type { Fetcher, Pusher } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, type ErrorContext, firstFailure, toDrayError, withContext } from '../errors.ts';
@@ -67,27 +67,72 @@ export interface Copied extends Moved {
  * @throws DrayError of the place that failed, with the side in its context; nothing is named then.
  */
 export async function copyImage(from: Place, to: Place, options: CopyOptions = {}): Promise<Copied> {
+  return await runCopy(openCopy(from, to, options));
+}
+
+/** Runs a copy once it is open, and closes it. @throws as {@link copyImage} does. */
+export async function runCopy(opening: Promise<OpenCopy>): Promise<Copied> {
   try {
-    return await copyBetween(from, to, options);
+    await using copy = await opening;
+    return await copy.run();
   } catch (error) {
     throw firstFailure(error);
   }
 }
 
-async function copyBetween(from: Place, to: Place, options: CopyOptions): Promise<Copied> {
-  const { signal, onProgress, tags, labels } = options;
+/** A copy that is about to begin: it is known what the source has, and whether the target has it already. */
+export interface OpenCopy extends AsyncDisposable {
+  /** Moves what is missing and names it. Called once. @throws as {@link copyImage} does. */
+  run(): Promise<Copied>;
+}
+
+/** The first step of {@link copyImage}, which moves nothing but tags. The caller closes it. @throws as {@link copyImage} does. */
+export async function openCopy(from: Place, to: Place, options: CopyOptions): Promise<OpenCopy> {
+  const { signal, tags, labels } = options;
   if (to.kind !== 'registry' && tags !== undefined && tags.length > 0) throw noTags(to);
-  await using source = await from.source({ signal }).catch(onSide('source'));
+  await using opened = new AsyncDisposableStack();
+  const source = opened.use(await from.source({ signal }).catch(onSide('source')));
   if (options.referrers === true && source.referrers === undefined) throw cannotList();
   const root = await chooseRoot(source, options);
   const isOld = isSchema1(root.mediaType);
   if (isOld && schema1Options(options.convertSchema1) === undefined) throw unconverted(source.name);
-  onProgress?.({ type: 'resolved', name: source.name, target: root });
   const noted = isOld ? { ...labels, [convertedLabel]: root.digest } : labels;
-  await using target = await to.target({ source, tags, labels: noted, root, signal }).catch(onSide('target'));
-  const moved = isOld
+  const target = opened.use(await to.target({ source, tags, labels: noted, root, signal }).catch(onSide('target')));
+  const pusher = await afterAsking(target.pusher, root, signal).catch(onSide('target'));
+  const held = opened.move();
+  return {
+    run: () => move({ source, target, pusher, root, before: beforeEach(to, options) }, options),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+// What the target says of the root is not asked again when the root's turn comes.
+async function afterAsking(pusher: Pusher, root: Descriptor, signal: AbortSignal | undefined): Promise<Pusher> {
+  if (pusher.complete === undefined || !hasChildren(root.mediaType)) return pusher;
+  const isThere = await pusher.complete(root, { signal });
+  return {
+    push: (target, open, options) => pusher.push(target, open, options),
+    complete: async (target, options) =>
+      target.digest === root.digest ? isThere : ((await pusher.complete?.(target, options)) ?? false),
+  };
+}
+
+/** Both ends of a copy, and what goes from one to the other. */
+interface Ends {
+  readonly source: Source;
+  readonly target: Target;
+  readonly pusher: Pusher;
+  readonly root: Descriptor;
+  readonly before: Handler | undefined;
+}
+
+async function move(ends: Ends, options: CopyOptions): Promise<Copied> {
+  const { source, target, root } = ends;
+  const { signal, onProgress } = options;
+  onProgress?.({ type: 'resolved', name: source.name, target: root });
+  const moved = isSchema1(root.mediaType)
     ? await moveConverted(source, target, root, { ...options, onEvent: blobTold(onProgress) })
-    : await moveAll(source, target, root, to, options);
+    : await moveAll(ends, options);
   const reference = await target.finish(moved.root, { signal }).catch(onSide('target'));
   onProgress?.({ type: 'done', reference, summary: moved.summary });
   return { reference, ...moved };
@@ -97,39 +142,33 @@ function blobTold(onProgress: CopyOptions['onProgress']): (event: TransferEvent)
   return (event) => onProgress?.({ type: 'blob', ...event });
 }
 
-async function moveAll(
-  source: Source,
-  target: Target,
-  root: Descriptor,
-  to: Place,
-  options: CopyOptions,
-): Promise<Moved> {
+async function moveAll({ source, target, pusher, root, before }: Ends, options: CopyOptions): Promise<Moved> {
   const { signal } = options;
   const tell = blobTold(options.onProgress);
   const documents = new Map<string, Descriptor>();
-  const move = (
+  const moveOne = (
     object: Descriptor,
     platforms: PlatformSelection,
     fetcher = fetcherFor(source, target),
   ): Promise<TransferSummary> =>
-    transfer(fetcher, target.pusher, [object], {
+    transfer(fetcher, pusher, [object], {
       signal,
       concurrency: options.concurrency,
       select: options.allMetadata === true ? withAllMetadata(selectPlatforms(platforms)) : selectPlatforms(platforms),
       labels: target.labels,
-      before: beforeEach(to, options),
+      before,
       onEvent: (event) => {
         if (hasChildren(event.target.mediaType)) documents.set(event.target.digest, event.target);
         tell(event);
       },
     });
-  const summary = await move(root, root === source.root ? options.platforms : 'all');
+  const summary = await moveOne(root, root === source.root ? options.platforms : 'all');
   if (options.referrers === true)
     await moveReferrers(
       source,
       target,
       [...documents.values()],
-      (object, fetcher) => move(object, 'all', fetcher),
+      (object, fetcher) => moveOne(object, 'all', fetcher),
       options,
     );
   return { root, summary, documents: [...documents.values()] };

@@ -1,17 +1,14 @@
 import type { DurabilityLevel } from '../content/local/durable.ts';
 import { DrayError } from '../errors.ts';
 import { parsePlace as parseFilePlace } from '../oci/place.ts';
-import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
 import type { Place } from './place.ts';
-import { type ListReferrers, RegistryPlace } from './registry-place.ts';
 import { StorePlace } from './store-place.ts';
 
 /** What places are made from. */
 export interface PlaceContext {
   readonly services: Services;
-  readonly resolver: Resolver;
-  readonly referrers: ListReferrers;
+  readonly inRegistry: (reference: string) => Place;
   /** Of what is written to files. */
   readonly durability?: DurabilityLevel | undefined;
 }
@@ -23,12 +20,12 @@ const storePattern = /^store:(?!\/\/)(.+)$/s;
  * `dir:DIR` as a source, and everything else a reference in a registry.
  * @throws DrayError `invalid-argument` for a malformed reference.
  */
-export function parsePlace(text: string, { services, resolver, referrers, durability }: PlaceContext): Place {
+export function parsePlace(text: string, { services, inRegistry, durability }: PlaceContext): Place {
   if (text === '')
     throw new DrayError('invalid-argument', 'a place has a name', { hint: 'write a reference, store:REF or oci:DIR' });
   const stored = storedName(text);
   if (stored !== undefined) return new StorePlace(services, stored);
-  return parseFilePlace(text, { durability }) ?? new RegistryPlace(resolver, text, referrers);
+  return parseFilePlace(text, { durability }) ?? inRegistry(text);
 }
 
 /** The name of the image in the store that a user's text means; undefined for any other place. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isInRegistry, parsePlace } from '../../src/client/places.ts';
+import { RegistryPlace } from '../../src/client/registry-place.ts';
 import { is } from '../../src/errors.ts';
 import { RegistryClient } from '../../src/remotes/docker/registry-client.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
@@ -8,7 +9,8 @@ import { memoryServices } from '../../src/testing/memory-services.ts';
 describe('a place', () => {
   const nameOf = async (text: string): Promise<string> => {
     await using resolver = new RegistryClient();
-    return parsePlace(text, { services: memoryServices(), resolver, referrers: async function* () {} }).name;
+    const inRegistry = (reference: string): RegistryPlace => new RegistryPlace(resolver, reference);
+    return parsePlace(text, { services: memoryServices(), inRegistry }).name;
   };
 
   it('is what its scheme says, and a reference in a registry without one', async () => {

@@ -1,5 +1,8 @@
+import type { Client } from '../../client/client.ts';
+import type { CopyOptions } from '../../client/copy.ts';
 import type { Digest } from '../../spec/digest.ts';
 import type { Command } from '../command.ts';
+import type { Context } from '../context.ts';
 import { each, sayCopied } from '../each.ts';
 import { platformOptions, registryOptions, transferOptions } from '../options.ts';
 import { askedConversion, schema1Options } from '../schema1.ts';
@@ -38,37 +41,53 @@ export const command: Command = {
   },
   positionals: { minimum: 2, maximum: 2, what: 'a source or a target' },
   async run(context) {
-    const platforms = context.platforms ?? 'all';
     const client = await context.client();
     const progress = await context.progress('copy');
     const args = context.arguments;
     const [source = '', target = ''] = args.positionals;
-    const pairs = args.flag('all-tags')
-      ? await client.everyTag(source, target, { signal: context.signal })
-      : [{ source, target }];
-    // Every tag is copied: those that are named after a digest are among them.
-    const bringsDigestTags = args.flag('digest-tags') && !args.flag('all-tags');
-    const names = pairs.map((pair) => `${pair.source} ${pair.target}`);
-    return each(context, names, async (_, index) => {
-      const pair = pairs[index] ?? { source, target };
+    const options: CopyOptions = {
+      tags: args.list('tag'),
+      referrers: args.flag('referrers'),
+      nonDistributable: args.flag('non-distributable'),
+      convertSchema1: askedConversion(args),
+      platforms: context.platforms ?? 'all',
+      root: 'manifest',
+      concurrency: args.integer('concurrency'),
+      signal: context.signal,
+      onProgress: (event) => progress.report(event),
+    };
+    if (args.flag('all-tags')) return await copyEveryTag(context, client, source, target, options);
+    return each(context, [`${source} ${target}`], async () => {
       const copyDigestTags = (digests: readonly Digest[]): Promise<number> =>
-        client.copyDigestTags(pair.source, pair.target, digests, { signal: context.signal });
+        client.copyDigestTags(source, target, digests, { signal: context.signal });
       // A place without tags is refused before anything travels.
-      if (bringsDigestTags) await copyDigestTags([]);
-      const copied = await client.copy(pair.source, pair.target, {
-        tags: args.list('tag'),
-        referrers: args.flag('referrers'),
-        nonDistributable: args.flag('non-distributable'),
-        convertSchema1: askedConversion(args),
-        platforms,
-        root: 'manifest',
-        concurrency: args.integer('concurrency'),
-        signal: context.signal,
-        onProgress: (event) => progress.report(event),
-      });
+      if (args.flag('digest-tags')) await copyDigestTags([]);
+      const copied = await client.copy(source, target, options);
       const digests = copied.documents.map((document) => document.digest);
-      if (bringsDigestTags) await copyDigestTags(digests);
+      if (args.flag('digest-tags')) await copyDigestTags(digests);
       return sayCopied(copied);
     });
   },
 };
+
+// Those that are named after a digest are among them.
+async function copyEveryTag(
+  context: Context,
+  client: Client,
+  source: string,
+  target: string,
+  options: CopyOptions,
+): Promise<number> {
+  const pairs = await client.everyTag(source, target, { signal: context.signal });
+  await using copies = client.copyEach(pairs, options);
+  return await each(
+    context,
+    pairs.map((pair) => `${pair.source} ${pair.target}`),
+    async () => {
+      const next = await copies.next();
+      if (next.done === true) throw new Error('every pair has a result');
+      if (next.value.status === 'rejected') throw next.value.reason;
+      return sayCopied(next.value.value);
+    },
+  );
+}
