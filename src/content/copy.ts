@@ -17,7 +17,6 @@ import type {
   Writer,
   WriterOptions,
 } from './store.ts';
-import { verified } from './verified.ts';
 
 /** Where one blob's bytes come from: a registry's repository, a store, an archive. */
 export interface Fetcher {
@@ -71,15 +70,10 @@ export interface PushOptions extends AbortableOptions {
 /** A provider as a source of transfers. */
 export function fetcherOf(provider: Provider): Fetcher {
   return {
-    async fetch(target, { offset = 0, transient, signal } = {}) {
-      return streamOf(provider, target, { offset, transient, signal });
+    async fetch(target, { offset, transient, signal } = {}) {
+      return readBlob(provider, target, { offset, transient, signal });
     },
   };
-}
-
-async function* streamOf(provider: Provider, target: Descriptor, options: RangeOptions): AsyncGenerator<Uint8Array> {
-  await using reader = await provider.reader(target, { signal: options.signal });
-  yield* reader.stream(options);
 }
 
 /** How a content store takes part in a transfer as its target. */
@@ -131,8 +125,8 @@ export interface WriteBlobOptions extends PushOptions {
 
 /**
  * Brings one blob into a store: waits for another writer of the same ref, goes on from the bytes that are there, verifies,
- * commits. A size of 0 is not known, unless the digest is that of no bytes. Bytes that turn out wrong are not kept; they are asked for once more from the beginning, from elsewhere if there is
- * an elsewhere.
+ * commits. A size of 0 is not known, unless the digest is that of no bytes. Bytes that turn out wrong are not kept; they are
+ * asked for once more from the beginning, from elsewhere if there is an elsewhere.
  * @throws DrayError `failed-precondition` with reason `digest-mismatch` or `size-mismatch`, and what `open` and the store throw.
  */
 export async function writeBlob(
@@ -145,10 +139,9 @@ export async function writeBlob(
   return await onceMoreIfWrong(async (distrust) => {
     const writer = await openUnlessExists(store, { ref, target, lease: options.lease, signal: options.signal });
     if (writer === undefined) return 'exists';
-    const { offset } = await writer.status();
+    const again: OpenBlob = (offset) => open(offset, { distrust, transient: true });
     try {
-      if (offset > 0 && !distrust) options.onResume?.(offset);
-      return await copyInto(writer, target, (from) => open(from, { distrust, transient: true }), options);
+      return await copyInto(writer, target, again, distrust ? { ...options, onResume: undefined } : options);
     } catch (error) {
       if (areWrongBytes(error)) await abortIfThere(store, ref);
       throw error;
@@ -201,10 +194,12 @@ async function copyInto(
   try {
     const size = sizeIfKnown(target);
     const most = size ?? Number.POSITIVE_INFINITY;
-    if ((await writer.status()).offset > most) await writer.truncate(0);
-    const { offset } = await writer.status();
+    const kept = (await writer.status()).offset;
+    const offset = kept > most ? 0 : kept;
+    if (kept > most) await writer.truncate(0);
+    if (offset > 0) options.onResume?.(offset);
     const isWhole = size === undefined ? (await writer.digest()) === target.digest : offset === size;
-    if (!isWhole) await append(writer, open(offset), most, options);
+    if (!isWhole) await append(writer, open(offset), most - offset, options);
     await writer.commit({ size, digest: target.digest, labels: options.labels, signal: options.signal });
     return 'pushed';
   } catch (error) {
@@ -224,13 +219,12 @@ async function append(
   most: number,
   options: PushOptions,
 ): Promise<void> {
-  let { offset } = await writer.status();
+  let size = 0;
   for await (const chunk of stream) {
-    options.signal?.throwIfAborted();
-    offset += chunk.byteLength;
     await writer.write(chunk, options);
+    size += chunk.byteLength;
     // The commit would notice as well, but only after an endless body has filled the disk.
-    if (offset > most) break;
+    if (size > most) break;
   }
 }
 
@@ -262,24 +256,16 @@ export async function openWriter(store: Ingester, { timeout, ...options }: OpenW
 }
 
 /**
- * Streams a verified blob out of a provider.
- * @throws DrayError `not-found`, `data-loss`.
+ * Streams a blob out of a provider, verified unless it is a part.
+ * @throws DrayError `not-found`, `data-loss`; `out-of-range`.
  */
 export async function* readBlob(
   provider: Provider,
   target: Descriptor,
-  options: AbortableOptions = {},
+  options: RangeOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  yield* streamOf(provider, target, options);
-}
-
-/** Bytes of a foreign fetcher, verified as they pass. */
-export async function* fetchVerified(
-  fetcher: Fetcher,
-  target: Descriptor,
-  options: AbortableOptions = {},
-): AsyncGenerator<Uint8Array> {
-  yield* verified(await fetcher.fetch(target, options), target);
+  await using reader = await provider.reader(target, { signal: options.signal });
+  yield* reader.stream(options);
 }
 
 /**
