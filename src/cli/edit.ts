@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ingestStream } from '../client/ingest.ts';
+import { removeTree } from '../content/local/durable.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
@@ -38,7 +39,7 @@ export async function editContent(
     await runEditor(editor, path, signal);
     return await takeIn(store, path, { labels, signal });
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   }
 }
 

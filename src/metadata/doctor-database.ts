@@ -1,5 +1,5 @@
-import { rename } from 'node:fs/promises';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { rename } from '../content/local/rename.ts';
 import { databaseFailure } from '../content/local/sqlite.ts';
 import { codeOf, is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { type FileHandle, mkdtemp, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdtemp, open, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { unpacked } from '../content/compression.ts';
 import { interruptible } from '../content/interruptible.ts';
-import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
+import { Durability, type DurabilityLevel, removeTree } from '../content/local/durable.ts';
 import { readFileRange } from '../content/local/read-file.ts';
+import { rename } from '../content/local/rename.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { codeOf, DrayError } from '../errors.ts';
@@ -61,7 +62,7 @@ async function seekable(path: string, resources: AsyncDisposableStack, options: 
 
 async function spool(stream: AsyncIterable<Uint8Array>, resources: AsyncDisposableStack): Promise<FileHandle> {
   const directory = await mkdtemp(join(tmpdir(), 'dray-archive-'));
-  resources.defer(() => rm(directory, { recursive: true, force: true }));
+  resources.defer(() => removeTree(directory));
   const file = await open(join(directory, 'archive.tar'), 'wx+', 0o600);
   resources.defer(() => file.close());
   for await (const chunk of stream) await file.writeFile(chunk);

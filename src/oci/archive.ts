@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Fetcher } from '../content/copy.ts';
+import { removeTree } from '../content/local/durable.ts';
 import { LocalStore } from '../content/local/local-store.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
@@ -89,7 +90,7 @@ export class ArchivePlace {
         await saveArchive(this.#path, exportArchive(store, [image], how), { durability, signal: options.signal });
         return `${format}-archive:${this.#path}@${root.digest}`;
       },
-      [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+      [Symbol.asyncDispose]: () => removeTree(directory),
     };
   }
 }

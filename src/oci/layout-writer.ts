@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type OpenBlob, onceMoreIfWrong, type PushOutcome } from '../content/copy.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
+import { rename } from '../content/local/rename.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions, Provider } from '../content/store.ts';
 import { sizeMismatch, verified } from '../content/verified.ts';

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, fsync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
-import { mkdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, rename as renameOnce, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { codeOf, is } from '../../errors.ts';
 import { algorithmOf, type Digest } from '../../spec/digest.ts';
@@ -8,6 +8,7 @@ import { takenAway } from '../outcomes.ts';
 import type { Target } from '../store.ts';
 import type { Durability } from './durable.ts';
 import type { Paths } from './paths.ts';
+import { isHeld, rename } from './rename.ts';
 
 const flushFile = promisify(fsync);
 
@@ -37,27 +38,28 @@ export class BlobDirectory {
 
   /** Gives a whole, flushed file the name of its blob; false when that is there, and then the file stays where it is. */
   async place(path: string, digest: Digest, size: number): Promise<boolean> {
-    return await this.#place(path, digest, size, rename);
+    return await this.#place(path, digest, size, renameOnce);
   }
 
   async #place(path: string, digest: Digest, size: number, move: Move): Promise<boolean> {
     const blob = this.#paths.blob(digest);
     const directory = this.#paths.algorithm(algorithmOf(digest));
-    const isNew = sizeIfThere(blob) !== size;
-    if (isNew) await this.#move(() => move(path, blob), directory, digest);
+    const isNew =
+      sizeIfThere(blob) !== size &&
+      (await this.#move(() => moveUnlessThere(path, blob, size, move), directory, digest));
     await this.#durability.directory(directory);
     return isNew;
   }
 
-  async #move(move: () => Promise<void> | void, directory: string, digest: Digest): Promise<void> {
+  async #move<T>(move: () => Promise<T>, directory: string, digest: Digest): Promise<T> {
     try {
-      await move();
+      return await move();
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
       // The directory is missing, the first time; or the file is.
       await this.#durability.makeDirectory(directory);
       try {
-        await move();
+        return await move();
       } catch (again) {
         throw codeOf(again) === 'ENOENT' ? takenAway(digest) : again;
       }
@@ -110,6 +112,18 @@ export class BlobDirectory {
       throw error;
     });
   }
+}
+
+// Whether it was moved. Windows replaces nothing that is read-only or open: somebody else was sooner, or what is there is damaged.
+async function moveUnlessThere(from: string, to: string, size: number, move: Move): Promise<boolean> {
+  try {
+    await move(from, to);
+  } catch (error) {
+    if (!isHeld(error)) throw error;
+    if (sizeIfThere(to) === size) return false;
+    await rename(from, to);
+  }
+  return true;
 }
 
 /**

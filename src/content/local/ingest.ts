@@ -1,11 +1,12 @@
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, open, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, type FileHandle, open, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import type { Algorithm } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import type { AbortableOptions, Status } from '../store.ts';
 import type { Hashing, StreamHasher } from './hashing.ts';
 import type { IngestPaths } from './paths.ts';
 import { readFileRange } from './read-file.ts';
+import { rename } from './rename.ts';
 
 /** What the files of an ingest say. `undefined` for one that is half made or was written by nobody we know. */
 export async function readStatus(paths: IngestPaths): Promise<Status | undefined> {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, rename } from 'node:fs/promises';
+import { lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { because, codeOf, DrayError } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
@@ -15,6 +15,7 @@ import type { Hashing } from './hashing.ts';
 import { type OpenIngestOptions, openIngest, readStatus } from './ingest.ts';
 import { namesIn } from './list-directory.ts';
 import { keyOf, type Paths } from './paths.ts';
+import { rename } from './rename.ts';
 import { SmallWriter, smallIngest } from './small-writer.ts';
 import type { Claim, State } from './state.ts';
 import { LocalWriter, type WriterContext } from './writer.ts';

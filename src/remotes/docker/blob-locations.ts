@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rename } from '../../content/local/rename.ts';
 import type { Digest } from '../../spec/digest.ts';
 
 /** Remembers which repositories of a registry have a blob, so that a later push to another one mounts it. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { rename } from '../../content/local/rename.ts';
 import { codeOf, withContext } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 
