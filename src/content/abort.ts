@@ -1,13 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** What a promise settles with, or the reason of the signal when that aborts first. Nothing is stopped by it. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise;
-  signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = (): void => reject(signal.reason);
+  if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
   try {
-    return await Promise.race([promise, aborted]);
+    // Both are listened to in every case: the promise may still fail, and that would be nobody's.
+    return await Promise.race([aborted, promise]);
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+/** Waits for so many milliseconds. @throws the reason of the signal. */
+export async function rest(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
 }

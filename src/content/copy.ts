@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { because, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf, type Digest, emptyDigest } from '../spec/digest.ts';
+import { rest } from './abort.ts';
 import { addLabels } from './add-labels.ts';
 import type {
   AbortableOptions,
@@ -248,10 +248,7 @@ export async function openWriter(store: Ingester, { timeout, ...options }: OpenW
       if (!because(error, 'locked') || performance.now() + pause > deadline) throw error;
     }
     // Spread, so that several waiters do not come back at the same moment.
-    const spread = pause / 2 + Math.random() * (pause / 2);
-    // It ends early only when the caller gives up, and then with an error that is not the caller's.
-    await sleep(spread, undefined, { signal: options.signal }).catch(() => {});
-    options.signal?.throwIfAborted();
+    await rest(pause / 2 + Math.random() * (pause / 2), options.signal);
   }
 }
 

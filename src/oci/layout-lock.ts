@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { rest } from '../content/abort.ts';
+import { isBusy } from '../content/local/sqlite.ts';
 import type { AbortableOptions } from '../content/store.ts';
 
 /** The name of the lock file in a layout. It stays there, empty. */
-export const lockName = '.lock';
-
-const sqliteBusy = 5;
+const lockName = '.lock';
 
 /**
  * Runs something while no other process that asks for the same lock does. The lock is the kernel's and goes with the process,
@@ -31,8 +30,7 @@ async function acquire(path: string, { signal }: AbortableOptions): Promise<Data
     signal?.throwIfAborted();
     const lock = tryLock(path);
     if (lock !== undefined) return lock;
-    // Given up while it waits: the loop tells with the reason.
-    await sleep(pause / 2 + Math.random() * (pause / 2), undefined, { signal }).catch(() => {});
+    await rest(pause / 2 + Math.random() * (pause / 2), signal);
   }
 }
 
@@ -43,7 +41,7 @@ function tryLock(path: string): DatabaseSync | undefined {
     return database;
   } catch (error) {
     database.close();
-    if ((error as { errcode?: number }).errcode === sqliteBusy) return undefined;
+    if (isBusy(error)) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,8 @@
 import { constants, createReadStream, createWriteStream, open, type Stats } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { unlessAborted } from '../content/abort.ts';
+import { rest, unlessAborted } from '../content/abort.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { codeOf, DrayError } from '../errors.ts';
 
@@ -31,7 +30,8 @@ export async function readPipe(path: string, found: Stats): Promise<Readable> {
 /**
  * Writes a stream into a pipe or a device, no faster than it is taken there. Each chunk is written before the next one is asked
  * for.
- * @throws DrayError `aborted` when whoever reads leaves before the end; what the stream and the system throw, and the reason of the signal, also while a pipe has no reader yet.
+ * @throws DrayError `aborted` when whoever reads leaves before the end; what the stream and the system throw, and the reason of
+ * the signal, also while a pipe has no reader yet.
  */
 export async function writePipe(
   path: string,
@@ -67,8 +67,7 @@ async function openForReader(path: string, signal: AbortSignal | undefined): Pro
     } catch (error) {
       if (codeOf(error) !== noReader) throw error;
     }
-    // Given up while it waits: the loop tells with the reason.
-    await sleep(pause, undefined, { signal }).catch(() => {});
+    await rest(pause, signal);
   }
 }
 

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { unlessAborted } from '../../content/abort.ts';
+import { rest } from '../../content/abort.ts';
 import type { AbortableOptions } from '../../content/store.ts';
 import { is } from '../../errors.ts';
 import type { Services } from '../../services/services.ts';
@@ -73,7 +72,7 @@ async function connected(channel: Channel, wait: number, signal: AbortSignal | u
     } catch (error) {
       if (!is(error, 'unavailable') || performance.now() + pollMilliseconds > deadline) throw error;
     }
-    await unlessAborted(sleep(pollMilliseconds), signal);
+    await rest(pollMilliseconds, signal);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { unlessAborted } from '../../content/abort.ts';
 import type { AbortableOptions, Labels } from '../../content/store.ts';
 import { DrayError } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
@@ -61,17 +62,12 @@ export class WriteCall {
   ): Promise<{ call: WriteCall; position: Position }> {
     // The daemon may have to read what is there.
     const write = new WriteCall(await session.begin(Content.method.write, { lease, slow: true }));
-    const giveUp = (): void => void write.cancel();
-    signal?.addEventListener('abort', giveUp);
     try {
       const request = { action: WriteAction.STAT, ref, total: BigInt(total), expected };
-      return { call: write, position: positionOf(await write.#ask(request)) };
+      return { call: write, position: positionOf(await unlessAborted(write.#ask(request), signal)) };
     } catch (error) {
       await write.cancel();
-      signal?.throwIfAborted();
       throw error;
-    } finally {
-      signal?.removeEventListener('abort', giveUp);
     }
   }
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { rest } from '../../content/abort.ts';
 import { sizeMismatch } from '../../content/verified.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import type { BlobSource, Opened } from './blob-source.ts';
@@ -231,7 +231,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     const cause = error instanceof Error ? error.message : String(error);
     emit({ type: 'retry', ...about, attempt: this.#failures + 1, pause, cause });
     this.#meter.restart();
-    await sleep(pause, undefined, { signal });
+    await rest(pause, signal);
   }
 }
 

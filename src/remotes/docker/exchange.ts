@@ -1,8 +1,8 @@
+import { rest } from '../../content/abort.ts';
 import { DrayError, type ErrorContext, withContext } from '../../errors.ts';
 import { connectionError, errorFrom, isTransient, isTransientStatus, isUnreachable } from './errors.ts';
 import type { HostRequest, HostResponse } from './host-request.ts';
 import type { HostState } from './host-state.ts';
-import { rest } from './pace.ts';
 import { backOff, parseRetryAfter, timeOf } from './retry.ts';
 import { RoundTrip } from './round-trip.ts';
 import type { WireResponse } from './transport.ts';

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { rest } from '../../content/abort.ts';
 import { Gate } from './gate.ts';
 
 const metadataConcurrency = 16;
@@ -47,12 +47,4 @@ export class Pace {
   get isAvoided(): boolean {
     return performance.now() < this.#avoidUntil;
   }
-}
-
-/** Waits. @throws the reason of the signal. */
-export async function rest(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(milliseconds, undefined, { signal }).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw error;
-  });
 }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { rest } from '../../content/abort.ts';
 import type { BlobSource } from './blob-source.ts';
 import type { ResponseBody } from './body.ts';
 import { isTransient } from './errors.ts';
@@ -22,7 +22,7 @@ export class Part {
     this.#source = source;
     this.start = start;
     this.end = end;
-    this.#release = once(release);
+    this.#release = release;
     this.#run().then(
       () => this.#finish(leave, undefined),
       (error: unknown) => this.#finish(leave, error),
@@ -52,7 +52,7 @@ export class Part {
     await promise;
   }
 
-  /** Gives up what is left of it. */
+  /** Gives up what is left of it; once. */
   close(): void {
     this.#stop.abort();
     for (const { bytes, body } of this.#chunks.splice(0)) body.release(bytes);
@@ -68,7 +68,7 @@ export class Part {
       } catch (error) {
         failures = this.#received > before ? 1 : failures + 1;
         if (this.#stop.signal.aborted || !isTransient(error) || failures >= retry.attempts) throw error;
-        await sleep(backOff(retry, failures + 1), undefined, { signal: this.#stop.signal });
+        await rest(backOff(retry, failures + 1), this.#stop.signal);
       }
     }
   }
@@ -99,13 +99,4 @@ export class Part {
     leave();
     this.#wake?.();
   }
-}
-
-function once(action: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    action();
-  };
 }

@@ -1,3 +1,4 @@
+import { rest } from '../../content/abort.ts';
 import { type OpenBlob, onceMoreIfWrong, type PushOutcome } from '../../content/copy.ts';
 import { collectDocument } from '../../content/documents.ts';
 import { because, DrayError, is } from '../../errors.ts';
@@ -7,7 +8,6 @@ import { errorFrom, isTransientStatus } from './errors.ts';
 import { blobExists } from './exists.ts';
 import type { HostResponse } from './host-request.ts';
 import type { Learned } from './host-state.ts';
-import { rest } from './pace.ts';
 import { backOff } from './retry.ts';
 import { acknowledged, isAccepted, type Piece, UploadSession, type UploadTarget } from './upload-session.ts';
 import type { UploadKey, UploadSessionStore } from './upload-sessions.ts';
