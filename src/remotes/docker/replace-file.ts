@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, realpath, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { rename } from '../../content/local/rename.ts';
 import { codeOf } from '../../errors.ts';
 
 /** How long a new file may stay as it is before whoever makes it counts as dead, in milliseconds; making it takes a few. */
