@@ -9,6 +9,7 @@ import { defaultHost } from '../../src/remotes/docker/hosts.ts';
 import { findHosts } from '../../src/remotes/docker/hosts-directory.ts';
 import { parseHostsToml } from '../../src/remotes/docker/hosts-toml.ts';
 import type { RegistryClientOptions } from '../../src/remotes/docker/registry-client.ts';
+import type { UploadKey } from '../../src/remotes/docker/upload-sessions.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { testAuthority } from '../support/certificates.ts';
@@ -426,6 +427,26 @@ describe('mirrors', () => {
         await using own = quickClient({ hostsDirectory: directory.path });
         assert.equal(await own.mount(name, descriptor.digest, 'team/base'), true);
         assert.ok(harbor.repository('hub/team/app').blobs.has(descriptor.digest));
+      },
+    );
+  });
+
+  it('below a path of another registry have uploads remembered for where they go', async () => {
+    await using harbor = await ScriptedRegistry.start();
+    const keys: UploadKey[] = [];
+    const uploads = {
+      get: async () => undefined,
+      put: async (key: UploadKey) => void keys.push(key),
+      delete: async () => {},
+    };
+    await withFiles(
+      { 'registry.test/hosts.toml': `server = "${harbor.origin}/v2/hub"\noverride_path = true\n` },
+      async (directory) => {
+        await using own = quickClient({ hostsDirectory: directory.path, chunkSize: 100_000, uploads });
+        const { descriptor, bytes } = randomBlob(200_000, 'remembered');
+        await (await own.pusher(name)).push(descriptor, openerOf(bytes));
+        assert.ok(harbor.repository('hub/team/app').blobs.has(descriptor.digest));
+        assert.deepEqual(keys[0], { registry: harbor.host, repository: 'hub/team/app', digest: descriptor.digest });
       },
     );
   });

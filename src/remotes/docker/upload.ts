@@ -304,8 +304,8 @@ export class Upload {
   }
 
   #key(): UploadKey {
-    const { target, blob } = this.#options;
-    return { registry: target.host.root.host, repository: target.path, digest: blob.digest };
+    const { host, path } = this.#options.target;
+    return { registry: host.root.host, repository: host.repositoryName(path), digest: this.#options.blob.digest };
   }
 
   async #save(): Promise<void> {
