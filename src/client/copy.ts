@@ -1,3 +1,4 @@
+import { streamOf } from '../content/bytes.ts';
 import type { Fetcher, Pusher } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
@@ -196,9 +197,7 @@ function withDocument(fetcher: Fetcher, document: Descriptor, bytes: Uint8Array)
   return {
     async fetch(target, options = {}) {
       if (target.digest !== document.digest || options.distrust === true) return fetcher.fetch(target, options);
-      return (async function* () {
-        yield bytes.subarray(options.offset);
-      })();
+      return streamOf(bytes.subarray(options.offset));
     },
   };
 }

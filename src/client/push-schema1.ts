@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto';
+import { streamOf } from '../content/bytes.ts';
 import type { Fetcher } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
 import { DrayError, firstFailure } from '../errors.ts';
 import { manifest } from '../images/inspect.ts';
 import { type TransferSummary, transfer } from '../images/transfer.ts';
-import { streamOf } from '../oci/byte-source.ts';
 import { ephemeralKey, signSchema1 } from '../schema1/sign.ts';
 import { emptyLayer, writeSchema1 } from '../schema1/write.ts';
 import type { Services } from '../services/services.ts';

@@ -1,4 +1,5 @@
 import { addLabels } from '../content/add-labels.ts';
+import { streamOf } from '../content/bytes.ts';
 import { type Fetcher, fetcherOf, type Pusher, pusherOf } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
 import { fitsLabel } from '../content/labels.ts';
@@ -150,10 +151,7 @@ export async function createOrUpdate(
 function documentsOf(content: Services['content']): Fetcher {
   return {
     async fetch(target, { signal } = {}) {
-      const bytes = await readDocument(content, target, { signal });
-      return (async function* () {
-        yield bytes;
-      })();
+      return streamOf(await readDocument(content, target, { signal }));
     },
   };
 }

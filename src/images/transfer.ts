@@ -1,4 +1,5 @@
 import pLimit, { type LimitFunction } from 'p-limit';
+import { openBytes } from '../content/bytes.ts';
 import {
   type Fetcher,
   type FetchOptions,
@@ -217,7 +218,7 @@ class Transfer {
   async #pushDocument({ target, bytes, children }: Document, signal: AbortSignal): Promise<void> {
     const labels = this.#options.labels?.(target, children);
     const held = bytes ?? (await this.#read(target, signal));
-    await this.#push(target, (offset) => one(held.subarray(offset)), { labels, signal });
+    await this.#push(target, openBytes(held), { labels, signal });
   }
 
   async #push(target: Descriptor, open: OpenBlob, options: PushOptions & { signal: AbortSignal }): Promise<void> {
@@ -228,14 +229,8 @@ class Transfer {
       meter.offset = offset;
     };
     try {
-      const outcome = await this.#target.push(
-        target,
-        (from = 0, hint) => this.#count(target, open(from, hint), from, meter),
-        {
-          ...options,
-          onResume,
-        },
-      );
+      const counted: OpenBlob = (from = 0, hint) => this.#count(target, open(from, hint), from, meter);
+      const outcome = await this.#target.push(target, counted, { ...options, onResume });
       this.#finish(target, outcome, meter.travelled, meter.resumed);
     } catch (error) {
       this.#report(target, 'failed', meter.offset, meter.resumed);
@@ -283,10 +278,6 @@ interface Meter {
   resumed: number;
   offset: number;
   travelled: number;
-}
-
-async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 // A store that takes part says only that it is a store; which end it is at, is known here. What an inner step has said stays.

@@ -19,11 +19,6 @@ export interface ByteSource {
   skip(size: number): Promise<void>;
 }
 
-/** Bytes at hand as a stream. */
-export async function* streamOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
-
 /** A source over a stream, which is read as far as it is asked for and not closed. */
 export class StreamSource implements ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { streamOf } from '../content/bytes.ts';
 import type { FetchOptions } from '../content/copy.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
@@ -8,7 +9,6 @@ import { digestOf, encodedOf, parseDigest } from '../spec/digest.ts';
 import { detectMediaType } from '../spec/documents.ts';
 import { digestedBytes } from '../spec/schema1.ts';
 import { incomplete } from './archive-error.ts';
-import { streamOf } from './byte-source.ts';
 import type { PlaceSource } from './layout.ts';
 import { openPlainFile, readDocumentFile } from './layout-files.ts';
 

@@ -1,9 +1,9 @@
+import { streamOf } from '../content/bytes.ts';
 import type { Provider } from '../content/store.ts';
 import type { TransferEvent } from '../images/transfer.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf } from '../spec/digest.ts';
 import { streamBlob } from './blob-stream.ts';
-import { streamOf } from './byte-source.ts';
 import { nameOfDigest } from './entry-name.ts';
 import { dockerBlobs, dockerManifests, encodeDockerManifests } from './export-docker.ts';
 import { type ExportImage, indexEntries } from './export-index.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { streamOf } from '../content/bytes.ts';
 import { type OpenBlob, onceMoreIfWrong, type PushOutcome } from '../content/copy.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
 import { rename } from '../content/local/rename.ts';
@@ -10,7 +11,7 @@ import { sizeMismatch, verified } from '../content/verified.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { parseDigest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
-import { readAhead, streamOf } from './byte-source.ts';
+import { readAhead } from './byte-source.ts';
 import { nameOfDigest } from './entry-name.ts';
 import { isFileOf, readDocumentFile, type Sharing, shareFile } from './layout-files.ts';
 import { mergeIndex } from './layout-index.ts';

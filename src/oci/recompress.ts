@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { addLabels } from '../content/add-labels.ts';
 import { packed, packingBytes, packingOf } from '../content/compression.ts';
-import { openWriter } from '../content/copy.ts';
+import { commitOrFind, openWriter } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore } from '../content/store.ts';
-import { is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { mediaTypes } from '../spec/media-types.ts';
@@ -60,13 +58,6 @@ async function pack(
   const labels = { [uncompressedLabel]: await file.digest() };
   await using writer = await openWriter(content, { ref: `import-packed-${randomUUID()}`, ...options });
   for await (const chunk of packed(file.open(), packing, options)) await writer.write(chunk, options);
-  const digest = await writer.digest();
-  const { offset: size } = await writer.status();
-  try {
-    await writer.commit({ size, digest, labels, signal: options.signal });
-  } catch (error) {
-    if (!is(error, 'already-exists')) throw error;
-    await addLabels(content, digest, labels);
-  }
+  const { digest, size } = await commitOrFind(content, writer, { labels, signal: options.signal });
   return { digest, size };
 }

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { addLabels } from '../content/add-labels.ts';
-import { writeBlob } from '../content/copy.ts';
+import { openBytes } from '../content/bytes.ts';
+import { pusherOf } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import type { MadeDocument } from './archive-contents.ts';
-import { streamOf } from './byte-source.ts';
 
 /** How a document is stored. */
 export interface StoreDocumentOptions extends AbortableOptions {
@@ -15,11 +14,9 @@ export interface StoreDocumentOptions extends AbortableOptions {
 export async function storeDocument(
   content: ContentStore,
   { descriptor, bytes }: MadeDocument,
-  { lease, labels = {}, signal }: StoreDocumentOptions,
+  { lease, labels, signal }: StoreDocumentOptions,
 ): Promise<void> {
   // A ref of its own: it is small, and nobody has to be waited for.
-  const ref = `document-${descriptor.digest}-${randomUUID()}`;
-  const open = (offset = 0): AsyncIterable<Uint8Array> => streamOf(bytes.subarray(offset));
-  const outcome = await writeBlob(content, ref, descriptor, open, { lease, labels, signal });
-  if (outcome === 'exists') await addLabels(content, descriptor.digest, labels);
+  const ref = (): string => `document-${descriptor.digest}-${randomUUID()}`;
+  await pusherOf(content, { lease, ref }).push(descriptor, openBytes(bytes), { labels, signal });
 }

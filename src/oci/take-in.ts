@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { streamOf } from '../content/bytes.ts';
 import { readBlob } from '../content/copy.ts';
 import { collect } from '../content/documents.ts';
 import type { ContentStore, Writer } from '../content/store.ts';
 import { because, DrayError, is, withContext } from '../errors.ts';
 import { type Digest, digestOf } from '../spec/digest.ts';
 import { shown } from './archive-error.ts';
-import { streamOf } from './byte-source.ts';
 import { type ArchiveFile, type Catalog, type CatalogOptions, readCatalog } from './catalog.ts';
 import type { Entries } from './entries.ts';
 import { digestOfName } from './entry-name.ts';

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { openBytes } from '../content/bytes.ts';
 import { pusherOf } from '../content/copy.ts';
 import { is } from '../errors.ts';
 import { childLabels } from '../images/labels.ts';
@@ -102,11 +103,8 @@ export class Publisher {
     { children, subject }: ManifestDocument,
   ): Promise<void> {
     const labels = { ...childLabels(children), ...repository.manifestLabels(target.mediaType, subject) };
-    const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
-      yield bytes.subarray(offset);
-    };
     const ref = (): string => `upload/${repository.name.full}@${target.digest}`;
-    await pusherOf(this.#services.content, { ref }).push(target, open, { labels });
+    await pusherOf(this.#services.content, { ref }).push(target, openBytes(bytes), { labels });
   }
 
   // The manifest that had the tag is kept: somebody may know it by its digest.

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openBytes } from '../content/bytes.ts';
 import { type Fetcher, onceMoreIfWrong, pusherOf } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
 import { because, DrayError, type ErrorKind, is } from '../errors.ts';
@@ -145,10 +146,7 @@ export class Upstream implements AsyncDisposable {
       collectDocument(await fetcher.fetch(target, { distrust, signal }), target, { signal }),
     );
     const labels = childLabels(childrenOf(target.mediaType, bytes));
-    const open = async function* (offset = 0): AsyncGenerator<Uint8Array> {
-      yield bytes.subarray(offset);
-    };
-    await pusherOf(content).push(target, open, { labels, signal });
+    await pusherOf(content).push(target, openBytes(bytes), { labels, signal });
     if (!isNamed) return;
     try {
       await images.create({ name, target });
