@@ -7,7 +7,13 @@ export type {
   Imported,
   ImportImagesOptions,
 } from './client/archives.ts';
-export { Client, type ClientOptions, type ConnectOptions, type OpenOptions } from './client/client.ts';
+export {
+  Client,
+  type ClientOptions,
+  type ConnectOptions,
+  type OpenOptions,
+  type WithoutStoreOptions,
+} from './client/client.ts';
 export { type Copied, type CopyOptions, copyImage, type ProgressEvent } from './client/copy.ts';
 export { imageTransfers } from './client/image-transfers.ts';
 export type { LookOptions, RemoteDocument } from './client/look.ts';

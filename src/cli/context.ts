@@ -57,20 +57,25 @@ export class Context implements AsyncDisposable {
 
   /** The client on the store and the registries that the flags name. */
   client(): Promise<Client> {
-    this.#client ??= this.#open();
+    this.#client ??= this.#open(true);
     return this.#client;
   }
 
-  async #open(): Promise<Client> {
+  /** As {@link client}, for copying between places: no store is opened, or made where there is none, unless one of them is in it. */
+  async clientFor(...places: readonly string[]): Promise<Client> {
+    const { storedName } = await import('../client/places.ts');
+    this.#client ??= this.#open(places.some((place) => storedName(place) !== undefined));
+    return await this.#client;
+  }
+
+  async #open(needsStore: boolean): Promise<Client> {
     const { Client } = await import('../client/client.ts');
-    const args = this.arguments;
-    const address = args.string('containerd');
+    const address = this.arguments.string('containerd');
     const common = { namespace: this.#namespace(address), registry: this.registryOptions };
-    const client =
-      address === undefined
-        ? await Client.open({ ...common, root: this.root, durability: this.#durability })
-        : await Client.connect({ ...common, address, signal: this.signal });
-    return this.#resources.use(client);
+    const local = { ...common, root: this.root, durability: this.#durability };
+    if (address !== undefined)
+      return this.#resources.use(await Client.connect({ ...common, address, signal: this.signal }));
+    return this.#resources.use(needsStore ? await Client.open(local) : Client.withoutStore(local));
   }
 
   // What containerd's own tools go by counts for a daemon only.

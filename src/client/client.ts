@@ -8,6 +8,7 @@ import type { RegistryClient, RegistryClientOptions } from '../remotes/docker/re
 import { fileUploadSessions } from '../remotes/docker/upload-sessions.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
+import { withoutStore } from '../services/without-store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import {
@@ -51,6 +52,14 @@ export interface OpenOptions extends ClientOptions {
   readonly root: string;
   /** `default` if not said. */
   readonly namespace?: string | undefined;
+  readonly durability?: DurabilityLevel | undefined;
+}
+
+/** Options of {@link Client.withoutStore}. */
+export interface WithoutStoreOptions extends ClientOptions {
+  /** The directory of a store, which there need not be. */
+  readonly root?: string | undefined;
+  /** Of what is written to files. */
   readonly durability?: DurabilityLevel | undefined;
 }
 
@@ -101,12 +110,7 @@ export class Client implements AsyncDisposable {
     const { openStore } = await import('../metadata/open-store.ts');
     const store = await openStore({ root, durability });
     try {
-      const kept = store.readOnly
-        ? {}
-        : {
-            uploads: fileUploadSessions(join(store.root, 'uploads')),
-            locations: fileBlobLocations(join(store.root, 'locations')),
-          };
+      const kept = store.readOnly ? {} : remembering(store.root);
       const registry = { ...kept, ...options.registry };
       const client = new Client(store.services(namespace), { ...options, registry }, { store, durability });
       client.#resources.use(store);
@@ -128,6 +132,15 @@ export class Client implements AsyncDisposable {
     const client = new Client(daemon, options, { daemon });
     client.#resources.use(daemon);
     return client;
+  }
+
+  /**
+   * A client without a store, for what goes between registries, layouts and archives: what needs one fails with
+   * `failed-precondition`. In `root`, if it is said and can be written to, it keeps what makes the next copy cheaper.
+   */
+  static withoutStore({ root, durability, ...options }: WithoutStoreOptions = {}): Client {
+    const kept = root === undefined ? {} : remembering(root);
+    return new Client(withoutStore(), { ...options, registry: { ...kept, ...options.registry } }, { durability });
   }
 
   /** A client on services that somebody else opened and closes. */
@@ -203,7 +216,7 @@ export class Client implements AsyncDisposable {
     digests: readonly Digest[],
     options: CopyOptions = {},
   ): Promise<number> {
-    const lists = { registry: () => this.registry(), images: this.services.images };
+    const lists = { registry: () => this.registry(), services: this.services };
     let count = 0;
     for await (const pair of digestTags(source, target, digests, lists, options)) {
       await this.copy(pair.source, pair.target, { ...options, tags: [] });
@@ -307,4 +320,9 @@ export class Client implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
+}
+
+/** What makes later copies cheaper, beside the store. */
+function remembering(root: string): Pick<RegistryClientOptions, 'uploads' | 'locations'> {
+  return { uploads: fileUploadSessions(join(root, 'uploads')), locations: fileBlobLocations(join(root, 'locations')) };
 }

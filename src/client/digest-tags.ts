@@ -13,7 +13,7 @@ import { storedName } from './places.ts';
 /** Where tags are listed. */
 export interface TagLists {
   readonly registry: () => Promise<Pick<RegistryClient, 'tags'>>;
-  readonly images: Services['images'];
+  readonly services: Pick<Services, 'images'>;
 }
 
 /** A place to copy from and the one to copy it to. */
@@ -47,13 +47,13 @@ export async function* digestTags(
   }
 }
 
-function neighboursOf(text: string, { registry, images }: TagLists): Neighbours {
+function neighboursOf(text: string, { registry, services }: TagLists): Neighbours {
   const stored = storedName(text);
   const file = stored === undefined ? parseFilePlace(text) : undefined;
   if (file !== undefined) return besideFile(file);
   const repository = repositoryOf(parseReference(stored ?? text));
   if (stored !== undefined)
-    return { list: () => storedTags(images, `${repository}:`), place: (tag) => `store:${repository}:${tag}` };
+    return { list: () => storedTags(services.images, `${repository}:`), place: (tag) => `store:${repository}:${tag}` };
   return {
     async *list(options) {
       yield* (await registry()).tags(repository, options);

@@ -48,6 +48,33 @@ describe('what only asks a registry', () => {
   });
 });
 
+describe('a copy between places that are in no store', () => {
+  it('opens none, and remembers in its directory what was sent', async () => {
+    await scene({}, async ({ name, registry, directory, environment }) => {
+      const target = `${registry.host}/team/copy:1`;
+      const reference = await drayDone(['copy', `${name}:1`, target], { environment });
+      assert.equal(reference, `${registry.host}/team/copy@${image.root.digest}`);
+      await drayDone(['copy', target, `oci:${directory.join('layout')}:1`], { environment });
+      await assert.rejects(stat(directory.join('store', 'metadata.db')), { code: 'ENOENT' });
+      await drayDone(['copy', target, 'store:app:1'], { environment });
+      assert.ok((await stat(directory.join('store', 'metadata.db'))).isFile());
+    });
+  });
+
+  it('needs no directory that can be written to', async () => {
+    await scene({}, async ({ name, registry, directory }) => {
+      await writeFile(directory.join('file'), '');
+      const environment = { DRAY_ROOT: directory.join('file', 'store'), HOME: directory.path };
+      const layers = randomImage({ seed: 'large', layers: [3 * 1024 * 1024] });
+      registry.add('team/app', layers, 'large');
+      const args = [`${name}:large`, `${registry.host}/team/copy`];
+      await drayDone(['copy', ...args], { environment });
+      const { code, stderr } = await dray(['copy', `${name}:1`, 'store:app:1'], { environment });
+      assert.equal(code, 2, stderr);
+    });
+  });
+});
+
 describe('every tag of a repository', () => {
   it('is copied after one look at which there are, those named after a digest with them', async () => {
     await scene({}, async ({ name, registry, environment }) => {

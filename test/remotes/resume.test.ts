@@ -3,6 +3,7 @@ import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { OpenBlob } from '../../src/content/copy.ts';
+import { fileBlobLocations } from '../../src/remotes/docker/blob-locations.ts';
 import { fileUploadSessions, type UploadKey } from '../../src/remotes/docker/upload-sessions.ts';
 import { createHasher, digestOf } from '../../src/spec/digest.ts';
 import { randomBlob, randomImage, randomRange } from '../../src/testing/random.ts';
@@ -159,6 +160,32 @@ await pusher.push(descriptor, async function* (offset = 0) { yield bytes.subarra
     await writeFile(directory.join('uploads', again), '{"half":');
     assert.equal(await sessions.get(key), undefined);
     await sessions.delete(key);
+  });
+});
+
+describe('uploads that cannot be remembered', () => {
+  const key: UploadKey = { registry: 'r.io', repository: 'team/app', digest: digestOf('any') };
+  it('are not, and nothing fails for it', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(directory.join('file'), '');
+    const sessions = fileUploadSessions(directory.join('file', 'uploads'));
+    await sessions.put(key, { location: 'https://r.io/x', offset: 1 });
+    assert.equal(await sessions.get(key), undefined);
+    await sessions.delete(key);
+  });
+
+  it('leave a push as it is', async () => {
+    const blob = randomBlob(3 * mebibyte, 'unremembered');
+    await using directory = await temporaryDirectory();
+    await using registry = await ScriptedRegistry.start();
+    await writeFile(directory.join('file'), '');
+    await using client = quickClient({
+      uploads: fileUploadSessions(directory.join('file', 'uploads')),
+      locations: fileBlobLocations(directory.join('file', 'locations')),
+      chunkSize: mebibyte,
+    });
+    const pusher = await client.pusher(`${registry.host}/team/app:1`);
+    assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'pushed');
   });
 });
 

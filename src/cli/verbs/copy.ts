@@ -41,10 +41,10 @@ export const command: Command = {
   },
   positionals: { minimum: 2, maximum: 2, what: 'a source or a target' },
   async run(context) {
-    const client = await context.client();
-    const progress = await context.progress('copy');
     const args = context.arguments;
     const [source = '', target = ''] = args.positionals;
+    const client = await context.clientFor(source, target);
+    const progress = await context.progress('copy');
     const options: CopyOptions = {
       tags: args.list('tag'),
       referrers: args.flag('referrers'),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Durability } from '../../content/local/durable.ts';
 import { rename } from '../../content/local/rename.ts';
 import type { Digest } from '../../spec/digest.ts';
 
@@ -33,7 +34,7 @@ export function fileBlobLocations(directory: string): BlobLocations {
     async add(registry, digest, repository) {
       const path = pathOf(registry);
       try {
-        await mkdir(directory, { recursive: true, mode: 0o700 });
+        await new Durability('none').makeDirectory(directory);
         await appendFile(path, `${digest} ${repository}\n`, { mode: 0o600 });
         if ((await stat(path)).size <= fileLimit) return;
         const text = await textOf(path);

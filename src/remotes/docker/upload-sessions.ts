@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { Durability } from '../../content/local/durable.ts';
 import { rename } from '../../content/local/rename.ts';
-import { codeOf, withContext } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 
 /** What an upload is of and where it goes. */
@@ -41,8 +41,8 @@ const savedSchema = z.object({
 
 /**
  * Remembers uploads in a directory, a file each that its owner alone can read. The directory is made when it is needed.
- * Several processes may use one: who comes later wins, and a registry says itself how far an upload is.
- * @throws DrayError from its methods when the directory cannot be read or written.
+ * Several processes may use one: who comes later wins, and a registry says itself how far an upload is. What cannot be read
+ * or written is not remembered, which is no error: a later attempt begins anew.
  */
 export function fileUploadSessions(directory: string): UploadSessionStore {
   const pathOf = ({ registry, repository, digest }: UploadKey): string => {
@@ -55,30 +55,35 @@ export function fileUploadSessions(directory: string): UploadSessionStore {
   return {
     async get(key) {
       const path = pathOf(key);
-      const saved = parseSaved(await readIfThere(path));
+      const saved = parseSaved(await readFile(path, 'utf8').catch(() => undefined));
       if (saved === undefined) return undefined;
       const isOwn =
         saved.registry === key.registry && saved.repository === key.repository && saved.digest === key.digest;
       if (isOwn && Date.now() - saved.savedAt < lifetime) return { location: saved.location, offset: saved.offset };
-      await rm(path, { force: true });
+      await removeIfPossible(path);
       return undefined;
     },
     async put(key, upload) {
       const path = pathOf(key);
       const temporary = `${path}.${process.pid}`;
-      await at(path, async () => {
-        await mkdir(directory, { recursive: true, mode: 0o700 });
+      try {
+        await new Durability('none').makeDirectory(directory);
         swept ??= sweep(directory);
         await swept;
         await writeFile(temporary, JSON.stringify({ ...key, ...upload, savedAt: Date.now() }), { mode: 0o600 });
         await rename(temporary, path);
-      });
+      } catch {
+        await removeIfPossible(temporary);
+      }
     },
     async delete(key) {
-      const path = pathOf(key);
-      await at(path, () => rm(path, { force: true }));
+      await removeIfPossible(pathOf(key));
     },
   };
+}
+
+async function removeIfPossible(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => {});
 }
 
 // What nobody came back for.
@@ -86,7 +91,7 @@ async function sweep(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
     const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now();
-    if (Date.now() - written >= lifetime) await rm(path, { force: true });
+    if (Date.now() - written >= lifetime) await removeIfPossible(path);
   }
 }
 
@@ -96,22 +101,5 @@ function parseSaved(text: string | undefined): z.infer<typeof savedSchema> | und
     return savedSchema.safeParse(JSON.parse(text ?? '')).data;
   } catch {
     return undefined;
-  }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw withContext(error, { path, operation: 'look for an unfinished upload' });
-  }
-}
-
-async function at<T>(path: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    throw withContext(error, { path, operation: 'remember an unfinished upload' });
   }
 }
