@@ -5,17 +5,15 @@ import { codeOf, DrayError, withContext } from '../../errors.ts';
 import { parseRegistry } from '../../spec/reference.ts';
 import { nullable } from '../../spec/schemas.ts';
 import { askHelper, eraseFromHelper, storeInHelper } from './credential-helper.ts';
-import { type CredentialSource, type Credentials, canonicalRegistry, serverName } from './credentials.ts';
-import { homeDirectory } from './home.ts';
+import { type CredentialSource, type Credentials, canonicalRegistry, serverName, sourceWith } from './credentials.ts';
+import { type Environment, homeDirectory } from './home.ts';
 import { replaceFile } from './replace-file.ts';
-import { Secret } from './secret.ts';
+import { secretOf } from './secret.ts';
 
 /**
  * Config files with credentials: docker's `config.json` and podman's `auth.json`, which have one format. A key of `auths` is
  * a host, a host with a path for the repositories below it, or a URL as docker once wrote them.
  */
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where the sources of this module look. */
 export interface AuthFileOptions {
@@ -200,15 +198,14 @@ function registryOfKey(key: string): string | undefined {
 function credentialsOf(entry: Entry, place: string): Credentials | undefined {
   const decoded = entry.auth === undefined ? '' : Buffer.from(entry.auth, 'base64').toString();
   const colon = decoded.indexOf(':');
-  const username = colon === -1 ? entry.username : decoded.slice(0, colon);
+  const username = (colon === -1 ? entry.username : decoded.slice(0, colon)) || undefined;
   const password = colon === -1 ? entry.password : decoded.slice(colon + 1).replace(/\0+$/, '');
-  const secret = (value: string | undefined) => (value === undefined || value === '' ? undefined : new Secret(value));
   const found = {
-    username: username === '' ? undefined : username,
-    password: secret(password),
-    identityToken: secret(entry.identitytoken),
-    registryToken: secret(entry.registrytoken),
-    source: `${place}${username === undefined || username === '' ? '' : ` (user ${JSON.stringify(username)})`}`,
+    username,
+    password: secretOf(password),
+    identityToken: secretOf(entry.identitytoken),
+    registryToken: secretOf(entry.registrytoken),
+    source: sourceWith(place, username),
   };
   const usable = found.password !== undefined && found.username !== undefined;
   return usable || found.identityToken !== undefined || found.registryToken !== undefined ? found : undefined;

@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod/mini';
 import { codeOf, DrayError } from '../../errors.ts';
-import type { Credentials } from './credentials.ts';
+import { type Credentials, passwordCredentials } from './credentials.ts';
 import { Secret } from './secret.ts';
 
 /** Programs that keep credentials, `docker-credential-<name>`, as docker's credential helpers define them. */
@@ -29,7 +29,7 @@ export async function askHelper(name: string, server: string, signal?: AbortSign
   if (secret === '') return undefined;
   const source = `docker-credential-${name}`;
   if (username === '<token>') return { identityToken: new Secret(secret), source };
-  return { username, password: new Secret(secret), source: `${source} (user ${JSON.stringify(username)})` };
+  return passwordCredentials(username, secret, source);
 }
 
 /** Has a helper keep credentials. @throws DrayError `failed-precondition` as {@link askHelper} does. */

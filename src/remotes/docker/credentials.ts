@@ -1,6 +1,7 @@
 import { DrayError } from '../../errors.ts';
 import { parseRegistry } from '../../spec/reference.ts';
-import { Secret } from './secret.ts';
+import type { Environment } from './home.ts';
+import { Secret, secretOf } from './secret.ts';
 
 /** Who somebody is towards a registry. One of password, identity token and registry token is there. */
 export interface Credentials {
@@ -26,7 +27,12 @@ export interface CredentialSource {
 
 /** A user with a password. */
 export function passwordCredentials(username: string, password: string, source: string = 'caller'): Credentials {
-  return { username, password: new Secret(password), source: `${source} (user ${JSON.stringify(username)})` };
+  return { username, password: new Secret(password), source: sourceWith(source, username) };
+}
+
+/** A place that credentials come from, with the user they are of, if that is known. */
+export function sourceWith(place: string, username: string | undefined): string {
+  return username === undefined ? place : `${place} (user ${JSON.stringify(username)})`;
 }
 
 /** A source without any credentials. */
@@ -51,8 +57,6 @@ export function chainedCredentials(...sources: readonly CredentialSource[]): Cre
   };
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * Credentials from the environment: `DRAY_USERNAME` with `DRAY_PASSWORD`, or `DRAY_IDENTITY_TOKEN`, or
  * `DRAY_REGISTRY_TOKEN`, for the one registry that `DRAY_REGISTRY` names. A variable that is empty is none.
@@ -61,23 +65,18 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function environmentCredentials(environment: Environment = process.env): CredentialSource {
   const variable = (name: string): string | undefined => environment[name] || undefined;
-  const secret = (name: string): Secret | undefined => {
-    const value = variable(name);
-    return value === undefined ? undefined : new Secret(value);
-  };
   return {
     async get(registry) {
       const username = variable('DRAY_USERNAME');
-      const password = secret('DRAY_PASSWORD');
-      const identityToken = secret('DRAY_IDENTITY_TOKEN');
-      const registryToken = secret('DRAY_REGISTRY_TOKEN');
+      const password = secretOf(variable('DRAY_PASSWORD'));
+      const identityToken = secretOf(variable('DRAY_IDENTITY_TOKEN'));
+      const registryToken = secretOf(variable('DRAY_REGISTRY_TOKEN'));
       if (password === undefined && identityToken === undefined && registryToken === undefined) return undefined;
       const meant = variable('DRAY_REGISTRY');
       if (meant === undefined) throw without('for which registry', 'set DRAY_REGISTRY to the host they are for');
       if (canonicalRegistry(parseRegistry(meant)) !== canonicalRegistry(registry)) return undefined;
       if (password !== undefined && username === undefined) throw without('of whom', 'set DRAY_USERNAME to the user');
-      const source = `environment${username === undefined ? '' : ` (user ${JSON.stringify(username)})`}`;
-      return { username, password, identityToken, registryToken, source };
+      return { username, password, identityToken, registryToken, source: sourceWith('environment', username) };
     },
   };
 }

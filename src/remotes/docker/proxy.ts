@@ -1,11 +1,10 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { DrayError } from '../../errors.ts';
 import { bareHost, isLoopback } from './addresses.ts';
+import type { Environment } from './home.ts';
 
 /** Finds the proxy for a URL; undefined: none. @throws DrayError when what is to be one is none. */
 export type FindProxy = (url: URL) => URL | undefined;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The proxies of the environment, by the rules of Go's net/http, which every other registry client follows: `HTTPS_PROXY`

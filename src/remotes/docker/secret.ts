@@ -29,6 +29,11 @@ export class Secret {
   }
 }
 
+/** A text that may be absent as a secret; an empty one is none. */
+export function secretOf(text: string | null | undefined): Secret | undefined {
+  return text ? new Secret(text) : undefined;
+}
+
 /**
  * A URL for people: without user information and fragment, and with every value of its query hidden, since signatures,
  * tokens and upload states travel there. `digest`, `n` and the like, which tell something and open nothing, stay.

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { DrayError, type ErrorContext } from '../../errors.ts';
 import type { Credentials } from './credentials.ts';
 import { errorFrom } from './errors.ts';
-import { Secret } from './secret.ts';
+import { Secret, secretOf } from './secret.ts';
 import type { WireResponse } from './transport.ts';
 
 /** Sends a request to a token server as it stands: no credentials but those in it, no redirect elsewhere. Reads the answer. */
@@ -123,7 +123,7 @@ async function readGrant(response: WireResponse, realm: Realm): Promise<Grant> {
   return {
     token: new Secret(token),
     lifetime: Math.max(shortestLifetime, seconds ?? shortestLifetime) * 1000,
-    refreshToken: refreshToken ? new Secret(refreshToken) : undefined,
+    refreshToken: secretOf(refreshToken),
   };
 }
 
