@@ -3,7 +3,7 @@ import { Timestamp } from '../spec/timestamp.ts';
 import type { Labels } from './store.ts';
 
 /** On a lease or an image: from this time on it keeps nothing; RFC 3339. */
-export const expireLabel = 'containerd.io/gc.expire';
+const expireLabel = 'containerd.io/gc.expire';
 
 /** The most bytes a key and its value may have together (as containerd). */
 export const labelLimit = 4096;

@@ -73,8 +73,3 @@ function find(tree: FieldTree, path: readonly string[]): string | undefined {
 function own(tree: FieldTree, name: string): string | FieldTree | undefined {
   return Object.hasOwn(tree, name) ? tree[name] : undefined;
 }
-
-/** A field path `labels.KEY` looked up in labels; the rest of the path is the key, dots included. */
-export function labelField(labels: Readonly<Record<string, string>>, path: readonly string[]): string | undefined {
-  return own(labels, path.slice(1).join('.')) as string | undefined;
-}

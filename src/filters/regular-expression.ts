@@ -7,7 +7,7 @@ export interface Pattern {
 }
 
 /** The longest expression that is accepted, in characters. */
-export const patternLimit = 4096;
+const patternLimit = 4096;
 
 /**
  * Compiles a regular expression in the syntax of RE2, which is that of Go: no lookaround and no backreferences, so every

@@ -45,7 +45,7 @@ export interface DockerManifest {
 }
 
 /** Reads a `manifest.json`. @throws DrayError `invalid-argument`, reason `bad-archive`. */
-export function parseDockerManifests(bytes: Uint8Array): readonly DockerManifest[] {
+function parseDockerManifests(bytes: Uint8Array): readonly DockerManifest[] {
   const found = parseJson(bytes, 'manifest.json');
   const result = manifestsSchema.safeParse(found, inEnglish);
   if (result.success) return result.data;

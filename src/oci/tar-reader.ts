@@ -23,7 +23,7 @@ export interface TarEntry {
 }
 
 /** The most bytes a pax header or a GNU long name may have. */
-export const extendedHeaderLimit: number = 1024 * 1024;
+const extendedHeaderLimit: number = 1024 * 1024;
 
 /**
  * The entries of a tar file, one after another, up to the two blocks of zeros that end it. It differs from a general reader

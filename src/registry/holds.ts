@@ -4,7 +4,7 @@ import type { Digest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 
 /** On every lease of the registry: the full name of the repository it belongs to. */
-export const repositoryLabel = 'dray.registry.repository';
+const repositoryLabel = 'dray.registry.repository';
 
 const knownLimit = 100_000;
 const mostAttempts = 5;

@@ -229,7 +229,7 @@ const keysThatCount = new Map(
  * case and with any value, null included, as a Go reader would see them.
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */
-export function checkUnambiguous(document: Readonly<Record<string, unknown>>, mediaType: string): void {
+function checkUnambiguous(document: Readonly<Record<string, unknown>>, mediaType: string): void {
   const keys = new Set(Object.keys(document).map(foldedKey));
   const own = Object.entries(document).find(([key]) => foldedKey(key) === 'mediatype')?.[1];
   const other = Object.keys(document).find((key) => (keysThatCount.get(foldedKey(key)) ?? key) !== key);

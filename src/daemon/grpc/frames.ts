@@ -12,7 +12,7 @@ import { DrayError } from '../../errors.ts';
 import { freshMemory, type MessageMemory } from './memory.ts';
 
 /** The longest message that is taken, in bytes: what containerd's clients and servers take. */
-export const largestMessage: number = 16 * 1024 * 1024;
+const largestMessage: number = 16 * 1024 * 1024;
 
 const prefixLength = 5;
 // From here on a copy costs more than a second write.

@@ -40,7 +40,7 @@ const words: Partial<Record<ErrorKind, string>> = {
 };
 
 /** The code of a kind of error. */
-export function codeOfKind(kind: ErrorKind): number {
+function codeOfKind(kind: ErrorKind): number {
   return kinds.indexOf(kind);
 }
 

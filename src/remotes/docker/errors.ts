@@ -44,7 +44,7 @@ const bodySchema = z.union([
 ]);
 
 /** Reads the body of a failed answer, whatever it is; a body that breaks off is an empty one. */
-export async function readErrorBody(response: WireResponse): Promise<ErrorBody> {
+async function readErrorBody(response: WireResponse): Promise<ErrorBody> {
   const text = await readSome(response);
   const parsed = bodySchema.safeParse(parseJson(text));
   if (parsed.success) {

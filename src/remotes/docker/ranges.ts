@@ -24,13 +24,6 @@ export function parseContentRange(text: string): ContentRange | undefined {
   return { start, end, total };
 }
 
-/** The total that the `Content-Range` of a 416 names after a star; undefined when it is not there. */
-export function parseUnsatisfiedRange(text: string): number | undefined {
-  const match = /^\s*bytes\s+\*\/(\d{1,16})\s*$/i.exec(text);
-  const total = match === null ? undefined : Number(match[1]);
-  return total !== undefined && Number.isSafeInteger(total) ? total : undefined;
-}
-
 /** The `Content-Range` of a chunk of an upload, which has neither unit nor total. `end` is exclusive here. */
 export function chunkRange(start: number, end: number): string {
   return `${start}-${end - 1}`;

@@ -23,11 +23,6 @@ export class UploadSource {
     this.#open = open;
   }
 
-  /** How far it was read, in bytes. */
-  get offset(): number {
-    return this.#offset;
-  }
-
   /** Has the bytes come from elsewhere from now on; false when they do already. */
   distrust(): boolean {
     if (this.#distrust) return false;
