@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import type { Paths } from './paths.ts';
-import { makePrivate } from './sqlite.ts';
+import { isBusy, makePrivate, sqliteCode } from './sqlite.ts';
 
 const youngMilliseconds = 60 * 60 * 1000;
-const sqliteBusy = 5;
 const sqliteCannotOpen = 14;
 
 /**
@@ -77,13 +77,14 @@ function isLocked(path: string): boolean {
   let database: DatabaseSync | undefined;
   try {
     // Read-write without creating: a file that is gone has no owner.
-    database = new DatabaseSync(`file:${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}?mode=rw`, { timeout: 0 });
+    const url = pathToFileURL(path);
+    url.searchParams.set('mode', 'rw');
+    database = new DatabaseSync(url, { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
     return false;
   } catch (error) {
-    const code = (error as { errcode?: number }).errcode;
-    if (code === sqliteBusy) return true;
-    if (code === sqliteCannotOpen) return false;
+    if (isBusy(error)) return true;
+    if (sqliteCode(error) === sqliteCannotOpen) return false;
     throw error;
   } finally {
     database?.close();
