@@ -1,11 +1,9 @@
-import { codeOf, type DrayError, toDrayError, withContext } from '../../errors.ts';
+import { codeOf, withContext } from '../../errors.ts';
 
 /**
  * An error met on the disk, as a caller should see it: system errors get their kind and say what was being done, all
  * others (dray's own, a signal's reason) pass unchanged.
  */
 export function storeFailure(error: unknown, operation: string): unknown {
-  if (codeOf(error) === undefined) return error;
-  const known: DrayError = toDrayError(error);
-  return withContext(known, { side: 'store', operation });
+  return codeOf(error) === undefined ? error : withContext(error, { side: 'store', operation });
 }

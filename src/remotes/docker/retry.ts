@@ -13,12 +13,7 @@ export interface RetryOptions {
 }
 
 /** {@link RetryOptions} with nothing left open. */
-export interface RetryPolicy {
-  readonly attempts: number;
-  readonly pause: number;
-  readonly longestPause: number;
-  readonly longestWait: number;
-}
+export type RetryPolicy = { readonly [K in keyof RetryOptions]-?: number };
 
 export const defaultRetryPolicy: RetryPolicy = { attempts: 5, pause: 250, longestPause: 10_000, longestWait: 120_000 };
 

@@ -90,15 +90,13 @@ export class UploadSession {
 
   /** Sends a piece; without its range when it is all that is ever sent. */
   async patch(piece: Piece, ranged: boolean): Promise<HostResponse> {
-    const headers = ranged ? { 'content-range': chunkRange(piece.start, piece.end) } : {};
-    return await this.#send({ method: 'PATCH', url: this.#location, ...bodyOf(piece, headers) });
+    return await this.#send({ method: 'PATCH', url: this.#location, ...bodyOf(piece, ranged) });
   }
 
   /** Ends the session, with what is left of the blob if anything is. */
   async put(digest: Digest, piece?: Piece, ranged: boolean = false): Promise<HostResponse> {
     const url = withQuery(this.#location, `digest=${encodeURIComponent(digest)}`);
-    const headers = ranged && piece !== undefined ? { 'content-range': chunkRange(piece.start, piece.end) } : {};
-    const body = piece === undefined || piece.end === piece.start ? {} : bodyOf(piece, headers);
+    const body = piece === undefined || piece.end === piece.start ? {} : bodyOf(piece, ranged);
     return await this.#send({ method: 'PUT', url, commits: true, ...body });
   }
 
@@ -107,9 +105,9 @@ export class UploadSession {
     const response = await this.#send({ method: 'GET', url: this.#location, repeat: 'always' });
     await response.body.discard();
     if (response.status !== 204 && response.status !== 200) return undefined;
-    const last = parseUploadRange(response.headers.get('range') ?? '');
+    const known = acknowledged(response);
     // An empty session says the same as one of a single byte.
-    return last === 0 ? 0 : last === undefined ? undefined : last + 1;
+    return known === 1 ? 0 : known;
   }
 
   /** Gives the session up. That it fails changes nothing: registries forget sessions. */
@@ -160,12 +158,10 @@ export function acknowledged({ headers }: WireResponse): number | undefined {
   return last === undefined ? undefined : last + 1;
 }
 
-function bodyOf({ start, end, read }: Piece, headers: Readonly<Record<string, string>>): Partial<HostRequest> {
-  return {
-    headers: { 'content-type': 'application/octet-stream', 'content-length': `${end - start}`, ...headers },
-    body: read,
-    bulk: true,
-  };
+function bodyOf({ start, end, read }: Piece, ranged: boolean): Partial<HostRequest> {
+  const headers = { 'content-type': 'application/octet-stream', 'content-length': `${end - start}` };
+  const range = ranged ? { 'content-range': chunkRange(start, end) } : {};
+  return { headers: { ...headers, ...range }, body: read, bulk: true };
 }
 
 function learnChunks({ learned }: HostState, { headers }: WireResponse): void {
