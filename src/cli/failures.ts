@@ -38,7 +38,14 @@ export function exitCodeOf(error: unknown): number {
   // A registry has a disk and limits of its own.
   if (known.kind === 'resource-exhausted' && known.context.registry !== undefined) return 7;
   if (known.reason !== undefined) return byReason[known.reason];
-  return isOfMachine(known) ? 10 : byKind[known.kind];
+  return isOfMachine(known) ? 10 : (ofPeer(known) ?? byKind[known.kind]);
+}
+
+// What a registry or a daemon makes of a request is neither a bug of dray nor wrong usage of it.
+function ofPeer({ kind, context: { request, status } }: DrayError): number | undefined {
+  if (request === undefined) return undefined;
+  if (kind === 'internal' || kind === 'unknown') return 7;
+  return status !== undefined && byKind[kind] === 2 ? 9 : undefined;
 }
 
 /** What says that a file or an address of this machine cannot be had, whichever end of a movement it is at. */

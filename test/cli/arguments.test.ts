@@ -160,6 +160,13 @@ describe('the small things of the command', () => {
     assert.equal(exitCodeOf(new DrayError('permission-denied', 'x', { side: 'store' })), 10);
     assert.equal(exitCodeOf(new DrayError('resource-exhausted', 'x', { reason: 'disk-full' })), 10);
     assert.equal(exitCodeOf(new DrayError('resource-exhausted', 'x', { registry: 'r.io', status: 507 })), 7);
+    const ofRegistry = { registry: 'r.io', request: 'PUT /v2/', status: 400 };
+    assert.equal(exitCodeOf(new DrayError('invalid-argument', 'x', ofRegistry)), 9);
+    assert.equal(exitCodeOf(new DrayError('not-implemented', 'x', { ...ofRegistry, status: 405 })), 9);
+    assert.equal(
+      exitCodeOf(new DrayError('internal', 'x', { request: 'containerd.services.images.v1.Images/List' })),
+      7,
+    );
     const cause = Object.assign(new Error('EACCES: x'), { code: 'EACCES' });
     assert.equal(exitCodeOf(new DrayError('permission-denied', 'x', { side: 'target', cause })), 10);
     assert.equal(exitCodeOf(new DrayError('permission-denied', 'x', { registry: 'r.io', cause })), 4);
