@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AbortableOptions } from '../content/store.ts';
+import { Turns } from '../content/turns.ts';
 import { DrayError } from '../errors.ts';
 import { Collection } from '../services/collection.ts';
 import type { Services } from '../services/services.ts';
@@ -17,7 +18,6 @@ import { Repository } from './repository.ts';
 import { Sessions } from './sessions.ts';
 import { SharedReads } from './shared-reads.ts';
 import type { RegistryState } from './state.ts';
-import { Turns } from './turns.ts';
 import { Upstream, type UpstreamOptions } from './upstream.ts';
 
 /** How to start a registry. Times are milliseconds. */

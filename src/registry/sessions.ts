@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { openWriter } from '../content/copy.ts';
 import type { ContentStore, Writer } from '../content/store.ts';
+import { Turns } from '../content/turns.ts';
 import { type DrayError, is } from '../errors.ts';
 import { isRefusal, refusal } from './codes.ts';
-import { Turns } from './turns.ts';
 
 /** Options of {@link Sessions}. */
 export interface SessionsOptions {

@@ -1,3 +1,4 @@
+import type { Turns } from '../content/turns.ts';
 import type { Collection } from '../services/collection.ts';
 import type { Services } from '../services/services.ts';
 import type { Authentication } from './auth/authentication.ts';
@@ -8,7 +9,6 @@ import type { Publisher } from './publisher.ts';
 import type { Repository } from './repository.ts';
 import type { Sessions } from './sessions.ts';
 import type { SharedReads } from './shared-reads.ts';
-import type { Turns } from './turns.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What a registry refuses to take, and what it tells clients of that. */

@@ -1,4 +1,5 @@
 import { getCACertificates } from 'node:tls';
+import { Turns } from '../../content/turns.ts';
 import { DrayError } from '../../errors.ts';
 import { type Reach, reachOfHost } from './addresses.ts';
 import type { Authorizer } from './authorizer.ts';
@@ -84,10 +85,10 @@ export class HostState {
   readonly learned: Learned = {};
   readonly warnings: Set<string> = new Set();
   /** What is read, changed and written back, by what it is: one after another. */
-  readonly turns: Map<string, Promise<void>> = new Map();
+  readonly turns: Turns = new Turns();
   #root: URL;
   #otherRoot: URL | undefined;
-  #turns = 0;
+  #rootChanges = 0;
   #reach: Promise<Reach> | undefined;
   readonly #satellites = new Map<string, HostState>();
   #connection: Connection;
@@ -203,9 +204,9 @@ export class HostState {
 
   /** Turns from http to https or back, while it is open which one the host speaks; whether there was something to turn to. */
   tryOtherRoot(): boolean {
-    if (this.#otherRoot === undefined || this.#turns >= 2) return false;
+    if (this.#otherRoot === undefined || this.#rootChanges >= 2) return false;
     [this.#root, this.#otherRoot] = [this.#otherRoot, this.#root];
-    this.#turns += 1;
+    this.#rootChanges += 1;
     return true;
   }
 

@@ -2,7 +2,6 @@ import { DrayError } from '../../errors.ts';
 import { type Descriptor, describe } from '../../spec/descriptor.ts';
 import { mediaTypes } from '../../spec/media-types.ts';
 import { type Referrer, referrersTag } from '../../spec/referrers.ts';
-import type { HostState } from './host-state.ts';
 import { putManifest } from './manifests.ts';
 import { listUnderTag } from './referrers.ts';
 import type { Repository } from './repository.ts';
@@ -20,7 +19,7 @@ const writeLimit = 3;
  * something else's.
  */
 export async function addReferrer(target: UploadTarget, repository: Repository, referrer: Referrer): Promise<void> {
-  await inTurn(target.host, `${repository.path} ${referrer.subject.digest}`, async () => {
+  await target.host.turns.take(`${repository.path} ${referrer.subject.digest}`, async () => {
     for (let writes = 0; writes <= writeLimit; writes += 1) {
       const entries = await listUnderTag(target.host, repository, referrer.subject.digest, target.signal);
       if (entries.some(({ digest }) => digest === referrer.descriptor.digest)) return;
@@ -35,7 +34,7 @@ export async function addReferrer(target: UploadTarget, repository: Repository, 
 
 /** Removes an entry from the list of its subject, if it is there. */
 export async function removeReferrer(target: UploadTarget, repository: Repository, referrer: Referrer): Promise<void> {
-  await inTurn(target.host, `${repository.path} ${referrer.subject.digest}`, async () => {
+  await target.host.turns.take(`${repository.path} ${referrer.subject.digest}`, async () => {
     const entries = await listUnderTag(target.host, repository, referrer.subject.digest, target.signal);
     const left = entries.filter(({ digest }) => digest !== referrer.descriptor.digest);
     if (left.length < entries.length) await writeList(target, referrer.subject, left);
@@ -46,14 +45,4 @@ async function writeList(target: UploadTarget, subject: Descriptor, manifests: r
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
   const bytes = Buffer.from(JSON.stringify(index));
   await putManifest(target, describe(mediaTypes.ociIndex, bytes), bytes, [referrersTag(subject.digest)]);
-}
-
-async function inTurn(host: HostState, key: string, action: () => Promise<void>): Promise<void> {
-  const turn = (host.turns.get(key) ?? Promise.resolve()).then(action, action);
-  host.turns.set(key, turn);
-  try {
-    await turn;
-  } finally {
-    if (host.turns.get(key) === turn) host.turns.delete(key);
-  }
 }
