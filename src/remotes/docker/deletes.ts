@@ -13,7 +13,7 @@ import { hasReferrersApi } from './referrers.ts';
 import { removeReferrer } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom } from './resolver.ts';
-import type { UploadTarget } from './upload-session.ts';
+import { writeTarget } from './upload-session.ts';
 
 /**
  * Deletes a manifest, and with it its entry in a list of referrers that the registry does not keep itself.
@@ -29,7 +29,8 @@ export async function deleteManifest(
   const referrer = referrerOf(descriptor, bytes);
   await expectDeleted(await remove(host, repository, digest, signal));
   if (referrer === undefined || (await hasReferrersApi(host, repository, referrer.subject.digest, signal))) return;
-  await removeReferrer(writeTarget(host, repository, signal), repository, referrer);
+  const target = writeTarget(host, repository, `delete in ${nameOf(repository)}`, signal);
+  await removeReferrer(target, repository, referrer);
 }
 
 /**
@@ -60,6 +61,7 @@ async function deleteByReplacing(
   tag: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const target = writeTarget(host, repository, `delete in ${nameOf(repository)}`, signal);
   for (const tags of [[], [tag]]) {
     const index = {
       schemaVersion: 2,
@@ -69,7 +71,7 @@ async function deleteByReplacing(
     };
     const bytes = Buffer.from(JSON.stringify(index));
     const descriptor = describe(mediaTypes.ociIndex, bytes);
-    await putManifest(writeTarget(host, repository, signal), descriptor, bytes, tags);
+    await putManifest(target, descriptor, bytes, tags);
     await expectDeleted(await remove(host, repository, descriptor.digest, signal));
   }
 }
@@ -88,11 +90,6 @@ function unsupportedTag(error: DrayError, cause: unknown): DrayError {
     hint: 'this registry deletes nothing; its operator may have to allow it',
     cause,
   });
-}
-
-function writeTarget(host: HostState, repository: Repository, signal: AbortSignal | undefined): UploadTarget {
-  const scopes = [host.scope(repository.path, 'pull', 'push')];
-  return { host, path: repository.path, scopes, operation: `delete in ${nameOf(repository)}`, signal };
 }
 
 async function remove(

@@ -19,7 +19,7 @@ import { addReferrer } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom, type Version } from './resolver.ts';
 import { smallBlob, Upload } from './upload.ts';
-import type { UploadSession, UploadTarget } from './upload-session.ts';
+import { type UploadSession, type UploadTarget, writeTarget } from './upload-session.ts';
 import type { UploadSessionStore } from './upload-sessions.ts';
 
 /** What a {@link RepositoryPusher} is made of. */
@@ -114,7 +114,7 @@ export class RepositoryPusher implements Pusher {
       method: 'HEAD',
       url: this.#host.url(`${this.#path}/manifests/${version}`),
       headers: { accept: manifestAccept },
-      scopes: this.#scopes(),
+      scopes: [this.#host.scope(this.#path, 'pull', 'push')],
       repository: this.#path,
       expect: 'any',
       operation: `push to ${nameOf(this.#options.repository)}`,
@@ -176,13 +176,9 @@ export class RepositoryPusher implements Pusher {
     return isRepositoryPath(path) && path !== this.#path && !this.#unmountable.has(path);
   }
 
-  #scopes(): readonly string[] {
-    return [this.#host.scope(this.#path, 'pull', 'push')];
-  }
-
   #uploadTarget(target: Descriptor, signal: AbortSignal | undefined): UploadTarget {
-    const operation = `push ${target.digest} to ${nameOf(this.#options.repository)}`;
-    return { host: this.#host, path: this.#path, scopes: this.#scopes(), operation, signal };
+    const { repository } = this.#options;
+    return writeTarget(this.#host, repository, `push ${target.digest} to ${nameOf(repository)}`, signal);
   }
 }
 

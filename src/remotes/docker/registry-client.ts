@@ -31,7 +31,7 @@ import { getManifest, type RawManifest, resolveVersion, type Version } from './r
 import { statDigest } from './stat.ts';
 import { listRepositories, listTags } from './tags.ts';
 import { Transport } from './transport.ts';
-import type { UploadTarget } from './upload-session.ts';
+import { writeTarget } from './upload-session.ts';
 import type { UploadSessionStore } from './upload-sessions.ts';
 
 export type { RegistryClientOptions } from './client-options.ts';
@@ -122,7 +122,8 @@ export class RegistryClient implements Resolver, AsyncDisposable {
   ): Promise<Descriptor> {
     for (const tag of tags) checkTag(tag);
     const { name, descriptor, bytes } = typeof source === 'string' ? await this.manifest(source, { signal }) : source;
-    const target = await writeTarget(this.#repository(parseReference(name)), 'tag', signal);
+    const repository = this.#repository(parseReference(name));
+    const target = writeTarget(await pushHost(repository), repository, `tag ${nameOf(repository)}`, signal);
     await putManifest(target, descriptor, bytes, tags);
     return descriptor;
   }
@@ -134,7 +135,8 @@ export class RegistryClient implements Resolver, AsyncDisposable {
    */
   async mount(reference: string, digest: Digest, from: string, { signal }: AbortableOptions = {}): Promise<boolean> {
     if (!isRepositoryPath(from)) throw noPath(from);
-    const target = await writeTarget(this.#repository(parseReference(reference)), 'mount into', signal);
+    const repository = this.#repository(parseReference(reference));
+    const target = writeTarget(await pushHost(repository), repository, `mount into ${nameOf(repository)}`, signal);
     const outcome = await mountBlob(target, parseDigest(digest), from);
     if (outcome !== 'mounted') await outcome?.cancel();
     return outcome === 'mounted';
@@ -172,9 +174,7 @@ export class RegistryClient implements Resolver, AsyncDisposable {
    * @throws DrayError as {@link resolve} does.
    */
   async *referrers(reference: string, { artifactType, signal }: ReferrersOptions = {}): AsyncGenerator<Descriptor> {
-    const parsed = parseReference(reference);
-    const repository = this.#repository(parsed);
-    const digest = parsed.digest ?? (await resolveVersion(repository, versionOf(parsed), signal)).digest;
+    const { repository, digest } = await this.#digestOf(reference, signal);
     yield* listReferrers(repository, digest, { artifactType, signal });
   }
 
@@ -184,10 +184,18 @@ export class RegistryClient implements Resolver, AsyncDisposable {
    * @throws DrayError as {@link resolve} does.
    */
   async *digestTags(reference: string, { signal }: AbortableOptions = {}): AsyncGenerator<string> {
+    const { repository, digest } = await this.#digestOf(reference, signal);
+    yield* listDigestTags(repository, digest, signal);
+  }
+
+  async #digestOf(
+    reference: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly repository: Repository; readonly digest: Digest }> {
     const parsed = parseReference(reference);
     const repository = this.#repository(parsed);
     const digest = parsed.digest ?? (await resolveVersion(repository, versionOf(parsed), signal)).digest;
-    yield* listDigestTags(repository, digest, signal);
+    return { repository, digest };
   }
 
   /** Whether a registry is there and lets us in. @throws DrayError `unauthenticated`, `unavailable`, `not-found`. */
@@ -239,16 +247,6 @@ function withoutDigest(reference: string): DrayError {
 
 function withoutTag(reference: string): DrayError {
   return new DrayError('invalid-argument', `${reference} names no tag`, { hint: 'name one, or delete the manifest' });
-}
-
-async function writeTarget(
-  repository: Repository,
-  operation: string,
-  signal: AbortSignal | undefined,
-): Promise<UploadTarget> {
-  const host = await pushHost(repository);
-  const scopes = [host.scope(repository.path, 'pull', 'push')];
-  return { host, path: repository.path, scopes, operation: `${operation} ${nameOf(repository)}`, signal };
 }
 
 function noPath(path: string): DrayError {

@@ -3,6 +3,7 @@ import { exchange } from './exchange.ts';
 import type { HostRequest, HostResponse } from './host-request.ts';
 import type { HostState } from './host-state.ts';
 import { chunkRange, parseUploadRange } from './ranges.ts';
+import type { Repository } from './repository.ts';
 import type { WireResponse } from './transport.ts';
 
 /** Statuses with which registries accept a part of an upload or all of it. */
@@ -21,6 +22,16 @@ export interface UploadTarget {
   readonly scopes: readonly string[];
   readonly operation: string;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** For an operation that writes to a repository. */
+export function writeTarget(
+  host: HostState,
+  { path }: Repository,
+  operation: string,
+  signal: AbortSignal | undefined,
+): UploadTarget {
+  return { host, path, scopes: [host.scope(path, 'pull', 'push')], operation, signal };
 }
 
 /** Bytes that are sent: where they are in the blob and how to read them, as often as it takes. */
