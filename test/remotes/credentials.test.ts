@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
-import { delimiter, isAbsolute } from 'node:path';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { is } from '../../src/errors.ts';
@@ -22,6 +22,7 @@ import {
   staticCredentials,
 } from '../../src/remotes/docker/credentials.ts';
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
+import { helperCall } from '../../src/remotes/docker/helper-program.ts';
 import { homeDirectory } from '../../src/remotes/docker/home.ts';
 import { replaceFile } from '../../src/remotes/docker/replace-file.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
@@ -273,10 +274,14 @@ async function withHelper(body: string, test: (directory: TemporaryDirectory) =>
   const helper = directory.join('docker-credential-fake');
   await writeFile(helper, `#!/bin/sh\ndir='${directory.path}'\n${body}\n`);
   await chmod(helper, 0o755);
+  await onPath(directory.path, () => test(directory));
+}
+
+async function onPath(directory: string, run: () => Promise<void>): Promise<void> {
   const path = process.env['PATH'];
-  process.env['PATH'] = `${directory.path}${delimiter}${path}`;
+  process.env['PATH'] = `${directory}${delimiter}${path}`;
   try {
-    await test(directory);
+    await run();
   } finally {
     process.env['PATH'] = path;
   }
@@ -386,6 +391,52 @@ describe('credential helpers', { skip: process.platform === 'win32' }, () => {
       setImmediate(() => controller.abort(reason));
       await assert.rejects(asked, reason);
     });
+  });
+});
+
+describe('credential helpers on Windows', () => {
+  it('are looked for in the directories of programs and nowhere else, scripts too', async () => {
+    await using directory = await temporaryDirectory();
+    const [first, second] = [directory.join('first dir'), directory.join('second')];
+    for (const [at, file] of [
+      [first, 'docker-credential-script.cmd'],
+      [second, 'docker-credential-script.exe'],
+      [second, 'docker-credential-both.cmd'],
+      [second, 'docker-credential-both.exe'],
+      [directory.path, 'docker-credential-here.exe'],
+    ] as const) {
+      await mkdir(at, { recursive: true });
+      await writeFile(join(at, file), '');
+    }
+    const before = process.cwd();
+    process.chdir(directory.path);
+    try {
+      const path = ['', '.', first, directory.join('none'), second].join(delimiter);
+      const called = (name: string) => helperCall(name, 'get', { platform: 'win32', path });
+      const script = `"${join(first, 'docker-credential-script.cmd')}" get`;
+      assert.deepEqual(await called('script'), { command: script, args: [], shell: true });
+      const program = join(second, 'docker-credential-both.exe');
+      assert.deepEqual(await called('both'), { command: program, args: ['get'], shell: false });
+      assert.equal(await called('here'), undefined);
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  it('may be scripts, and get and give what others do', {
+    skip: process.platform === 'win32' ? false : 'there is no shell of Windows',
+  }, async () => {
+    await using directory = await temporaryDirectory();
+    const script = '@more > asked.txt\r\n@echo {"Username":"u","Secret":"p %1"}\r\n';
+    await writeFile(directory.join('docker-credential-fake.cmd'), `@cd /d "%~dp0"\r\n${script}`);
+    const file = await written(directory, { credsStore: 'fake' });
+    await onPath(directory.path, async () => {
+      assert.deepEqual(shown(await dockerConfigCredentials({ file }).get('r.io')), {
+        username: 'u',
+        password: 'p get',
+      });
+    });
+    assert.match(await readFile(directory.join('asked.txt'), 'utf8'), /^r\.io\s*$/);
   });
 });
 

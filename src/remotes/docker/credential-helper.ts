@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod/mini';
 import { codeOf, DrayError } from '../../errors.ts';
 import { type Credentials, passwordCredentials } from './credentials.ts';
+import { helperCall } from './helper-program.ts';
 import { Secret } from './secret.ts';
 
 /** Programs that keep credentials, `docker-credential-<name>`, as docker's credential helpers define them. */
@@ -72,13 +73,16 @@ async function runHelper(name: string, action: string, input: string, signal?: A
   } catch (error) {
     signal?.throwIfAborted();
     if (limit.aborted) throw failed(name, `no answer in ${timeLimit / 1000} seconds`);
-    if (codeOf(error) === 'ENOENT') throw failed(name, 'it is not installed');
+    if (codeOf(error) === 'ENOENT') throw notInstalled(name);
     throw error;
   }
 }
 
 async function collect(name: string, action: string, input: string, signal: AbortSignal): Promise<Finished> {
-  const child = spawn(`docker-credential-${name}`, [action], {
+  const call = await helperCall(name, action);
+  if (call === undefined) throw notInstalled(name);
+  const child = spawn(call.command, call.args, {
+    shell: call.shell,
     stdio: ['pipe', 'pipe', 'ignore'],
     signal,
     killSignal: 'SIGKILL',
@@ -123,6 +127,10 @@ function firstLine(output: string): string {
   if (/"?Secret"?\s*:/i.test(output)) return 'it ended with an error behind its answer';
   const line = output.trim().split('\n')[0]?.slice(0, 200) ?? '';
   return line === '' ? 'without a message' : line;
+}
+
+function notInstalled(name: string): DrayError {
+  return failed(name, 'it is not installed');
 }
 
 function failed(name: string, problem: string): DrayError {
