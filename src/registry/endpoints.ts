@@ -68,10 +68,10 @@ export function endpointsOf(route: Route): Readonly<Record<string, Endpoint>> {
       return { POST: push(startUpload) };
     case 'upload':
       return {
-        GET: push((exchange, state, at) => getUpload(exchange, state, at, route.id)),
-        PATCH: push((exchange, state, at) => patchUpload(exchange, state, at, route.id)),
-        PUT: push((exchange, state, at) => putUpload(exchange, state, at, route.id)),
-        DELETE: push((exchange, state, at) => deleteUpload(exchange, state, at, route.id)),
+        GET: push((exchange, state, repository) => getUpload({ exchange, state, repository, id: route.id })),
+        PATCH: push((exchange, state, repository) => patchUpload({ exchange, state, repository, id: route.id })),
+        PUT: push((exchange, state, repository) => putUpload({ exchange, state, repository, id: route.id })),
+        DELETE: push((exchange, state, repository) => deleteUpload({ exchange, state, repository, id: route.id })),
       };
   }
 }

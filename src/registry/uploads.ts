@@ -14,6 +14,14 @@ import type { Repository } from './repository.ts';
 import { digestFrom } from './route.ts';
 import type { RegistryState } from './state.ts';
 
+/** A request that is about one upload. */
+export interface UploadRequest {
+  readonly exchange: Exchange;
+  readonly state: RegistryState;
+  readonly repository: Repository;
+  readonly id: string;
+}
+
 /**
  * `POST` of an upload (distribution-spec, Pushing blobs): a session, or with `mount` a blob that another repository has, or
  * with `digest` the whole blob at once.
@@ -28,100 +36,67 @@ export async function startUpload(exchange: Exchange, state: RegistryState, repo
   checkAlgorithm(query.get('digest-algorithm'));
   const digest = mount === null ? query.get('digest') : null;
   const expected = digest === null ? undefined : digestFrom(digest);
-  const id = await state.sessions.start(repository.name.full);
-  if (expected === undefined) replySession(exchange, state, repository, id, 0, 202);
-  else await uploadAtOnce(exchange, state, repository, id, expected);
+  const request = { exchange, state, repository, id: await state.sessions.start(repository.name.full) };
+  if (expected === undefined) replySession(request, 0, 202);
+  else await uploadAtOnce(request, expected);
 }
 
-async function uploadAtOnce(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-  digest: Digest,
-): Promise<void> {
+async function uploadAtOnce(request: UploadRequest, digest: Digest): Promise<void> {
   try {
-    await finish(exchange, state, repository, id, digest);
+    await finish(request, digest);
   } catch (error) {
     // Nobody was told of the session, so nobody will go on with it.
-    await state.sessions.cancel(repository.name.full, id).catch(() => {});
+    await deleteSession(request).catch(() => {});
     throw error;
   }
 }
 
 /** `GET` of an upload: how much of it is there. */
-export async function getUpload(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-): Promise<void> {
-  const offset = await state.sessions.offset(repository.name.full, id);
-  replySession(exchange, state, repository, id, offset, 204);
+export async function getUpload(request: UploadRequest): Promise<void> {
+  const { state, repository, id } = request;
+  replySession(request, await state.sessions.offset(repository.name.full, id), 204);
 }
 
 /** `PATCH` of an upload: the next chunk, or without `Content-Range` all that comes. */
-export async function patchUpload(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-): Promise<void> {
+export async function patchUpload(request: UploadRequest): Promise<void> {
+  const { state, repository, id } = request;
   const offset = await state.sessions.use(repository.name.full, id, async (writer, stop) => {
-    await appendBody(exchange, state, repository, id, writer, stop);
+    await appendBody(request, writer, stop);
     return (await writer.status()).offset;
   });
-  replySession(exchange, state, repository, id, offset, 202);
+  replySession(request, offset, 202);
 }
 
 /** `PUT` of an upload: its end, with or without a last chunk. */
-export async function putUpload(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-): Promise<void> {
-  const digest = digestFrom(exchange.query.get('digest') ?? '');
-  await finish(exchange, state, repository, id, digest);
+export async function putUpload(request: UploadRequest): Promise<void> {
+  await finish(request, digestFrom(request.exchange.query.get('digest') ?? ''));
 }
 
 /** `DELETE` of an upload: it ends, and its bytes go. */
-export async function deleteUpload(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-): Promise<void> {
-  await state.sessions.cancel(repository.name.full, id);
-  replyEmpty(exchange, 204);
+export async function deleteUpload(request: UploadRequest): Promise<void> {
+  await deleteSession(request);
+  replyEmpty(request.exchange, 204);
 }
 
-async function finish(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-  digest: Digest,
-): Promise<void> {
+async function deleteSession({ state, repository, id }: UploadRequest): Promise<void> {
+  await state.sessions.cancel(repository.name.full, id);
+}
+
+async function finish(request: UploadRequest, digest: Digest): Promise<void> {
+  const { exchange, state, repository, id } = request;
   const { full } = repository.name;
   // Asked for before the bytes come, so that it does not have to be waited for after them.
   const held = state.holds.arriving(full, digest);
   held.catch(() => {});
   await state.sessions.use(full, id, async (writer, stop) => {
-    await appendBody(exchange, state, repository, id, writer, stop);
+    await appendBody(request, writer, stop);
     await held;
-    await commit(state, repository, id, digest, writer);
+    await commit(request, digest, writer);
   });
   replyCreated(exchange, repository, digest);
 }
 
-async function commit(
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-  digest: Digest,
-  writer: Writer,
-): Promise<void> {
+async function commit({ state, repository, id }: UploadRequest, digest: Digest, writer: Writer): Promise<void> {
   const { full } = repository.name;
   try {
     await writer.commit({ digest, labels: repository.blobLabels });
@@ -138,18 +113,12 @@ async function commit(
   }
 }
 
-async function appendBody(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-  writer: Writer,
-  stop: AbortSignal,
-): Promise<void> {
+async function appendBody(request: UploadRequest, writer: Writer, stop: AbortSignal): Promise<void> {
+  const { exchange, state } = request;
   const { offset } = await writer.status();
   const range = chunkRange(exchange);
   if (range !== undefined && range.first !== offset) {
-    describeSession(exchange, state, repository, id, offset);
+    describeSession(request, offset);
     throw refusal('RANGE_INVALID', `the upload has ${offset} bytes, so no chunk can start at ${range.first}`);
   }
   const length = range === undefined ? undefined : range.last - range.first + 1;
@@ -160,7 +129,7 @@ async function appendBody(
   const received = await append(writer, receive(exchange, signal), limit);
   if (received > limit && limit !== length) throw tooLarge(state.limits.blob);
   if (length !== undefined && received !== length) {
-    describeSession(exchange, state, repository, id, offset + Math.min(received, length));
+    describeSession(request, offset + Math.min(received, length));
     throw refusal('SIZE_INVALID', `the chunk has not the ${length} bytes that its Content-Range says`);
   }
 }
@@ -227,25 +196,12 @@ function replyCreated(exchange: Exchange, repository: Repository, digest: Digest
   replyEmpty(exchange, 201, { Location: location, 'Docker-Content-Digest': digest });
 }
 
-function replySession(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-  offset: number,
-  status: number,
-): void {
-  describeSession(exchange, state, repository, id, offset);
-  replyEmpty(exchange, status);
+function replySession(request: UploadRequest, offset: number, status: number): void {
+  describeSession(request, offset);
+  replyEmpty(request.exchange, status);
 }
 
-function describeSession(
-  { response }: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  id: string,
-  offset: number,
-): void {
+function describeSession({ exchange: { response }, state, repository, id }: UploadRequest, offset: number): void {
   const headers: OutgoingHttpHeaders = {
     Location: `/v2/${repository.name.short}/blobs/uploads/${id}`,
     // An upload without a byte has no last one; 0-0 is what clients know for it.
