@@ -12,30 +12,32 @@ import { deleteUpload, getUpload, patchUpload, putUpload, startUpload } from './
 export interface Endpoint {
   /** The action in the repository of the route, or in the catalog; none is needed to ask whether the registry is there. */
   readonly action: 'pull' | 'push' | 'delete' | '*' | undefined;
-  /** Whether it changes anything, which a read-only registry refuses. */
-  readonly changes: boolean;
   /** The repository is that of the route; routes without one get none. */
   run(exchange: Exchange, state: RegistryState, repository: Repository | undefined): Promise<void>;
 }
 
 type InRepository = (exchange: Exchange, state: RegistryState, repository: Repository) => Promise<void>;
 
+/** Whether an endpoint changes anything, which a read-only registry refuses. */
+export function changes({ action }: Endpoint): boolean {
+  return action === 'push' || action === 'delete';
+}
+
 function pull(run: InRepository): Endpoint {
-  return endpoint('pull', false, run);
+  return endpoint('pull', run);
 }
 
 function push(run: InRepository): Endpoint {
-  return endpoint('push', true, run);
+  return endpoint('push', run);
 }
 
 function remove(run: InRepository): Endpoint {
-  return endpoint('delete', true, run);
+  return endpoint('delete', run);
 }
 
-function endpoint(action: Endpoint['action'], changes: boolean, run: InRepository): Endpoint {
+function endpoint(action: Endpoint['action'], run: InRepository): Endpoint {
   return {
     action,
-    changes,
     run: async (exchange, state, repository) => {
       if (repository !== undefined) await run(exchange, state, repository);
     },
@@ -46,9 +48,9 @@ function endpoint(action: Endpoint['action'], changes: boolean, run: InRepositor
 export function endpointsOf(route: Route): Readonly<Record<string, Endpoint>> {
   switch (route.kind) {
     case 'ping':
-      return withHead({ action: undefined, changes: false, run: async (exchange) => replyJson(exchange, {}) });
+      return withHead({ action: undefined, run: async (exchange) => replyJson(exchange, {}) });
     case 'catalog':
-      return withHead({ action: '*', changes: false, run: listRepositories });
+      return withHead({ action: '*', run: listRepositories });
     case 'tags':
       return withHead(pull(listTags));
     case 'referrers':

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DrayError } from '../errors.ts';
 import { type Access, everybody, type Identity } from './auth/authentication.ts';
 import { refusal } from './codes.ts';
-import { type Endpoint, endpointsOf } from './endpoints.ts';
+import { changes, type Endpoint, endpointsOf } from './endpoints.ts';
 import type { Exchange } from './exchange.ts';
 import { checkOrigin, type GuardOptions } from './guard.ts';
 import { failureText, type RequestRecord } from './log.ts';
@@ -103,7 +103,7 @@ export class Handler {
     const name = nameOf(route, target, state.domain);
     const endpoint = this.#endpoint(exchange, route);
     const identity = await this.#identify(exchange, note, accessOf(endpoint, name));
-    if (endpoint.changes && name !== undefined && state.upstream?.serves(name)) {
+    if (changes(endpoint) && name !== undefined && state.upstream?.serves(name)) {
       throw refusal('UNSUPPORTED', `${name.domain} is mirrored here, so nothing of it can be changed`);
     }
     const ns = target.query.get('ns');
@@ -115,9 +115,10 @@ export class Handler {
   #endpoint({ request, response }: Exchange, route: Route): Endpoint {
     const endpoints = endpointsOf(route);
     const method = request.method ?? '';
-    const allowed = Object.keys(endpoints).filter((one) => !(this.#options.state.readOnly && endpoints[one]?.changes));
     const endpoint = Object.hasOwn(endpoints, method) ? endpoints[method] : undefined;
-    if (endpoint !== undefined && allowed.includes(method)) return endpoint;
+    const isAllowed = (one: Endpoint): boolean => !this.#options.state.readOnly || !changes(one);
+    if (endpoint !== undefined && isAllowed(endpoint)) return endpoint;
+    const allowed = Object.entries(endpoints).flatMap(([name, one]) => (isAllowed(one) ? name : []));
     response.setHeader('Allow', allowed.join(', '));
     const problem = endpoint === undefined ? `${method.slice(0, 20)} means nothing here` : 'this registry is read-only';
     throw refusal('UNSUPPORTED', problem);
