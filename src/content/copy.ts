@@ -65,6 +65,8 @@ export interface PushOptions extends AbortableOptions {
   readonly labels?: Labels | undefined;
   /** Bytes that the far side already had of it; called once, before the first new byte. */
   readonly onResume?: ((offset: number) => void) | undefined;
+  /** Called once when somebody else is writing the blob there, and is waited for. */
+  readonly onLocked?: (() => void) | undefined;
 }
 
 /** A provider as a source of transfers. */
@@ -92,8 +94,9 @@ export function pusherOf(
   { lease, ref = refOf, relabel }: StorePusherOptions = {},
 ): Pusher {
   return {
-    async push(target, open, { labels, onResume, signal } = {}) {
-      const outcome = await writeBlob(store, ref(target), target, open, { labels, onResume, signal, lease });
+    async push(target, open, options = {}) {
+      const { labels, signal } = options;
+      const outcome = await writeBlob(store, ref(target), target, open, { ...options, lease });
       if (outcome === 'pushed' || labels === undefined || Object.keys(labels).length === 0) return outcome;
       const wanted = relabel === undefined ? labels : (known: Labels) => relabel(known, labels);
       await addLabels(store, target.digest, wanted, { signal });
@@ -136,8 +139,9 @@ export async function writeBlob(
   open: OpenBlob,
   options: WriteBlobOptions = {},
 ): Promise<'pushed' | 'exists'> {
+  const { lease, signal, onLocked } = options;
   return await onceMoreIfWrong(async (distrust) => {
-    const writer = await openUnlessExists(store, { ref, target, lease: options.lease, signal: options.signal });
+    const writer = await openUnlessExists(store, { ref, target, lease, signal, onLocked });
     if (writer === undefined) return 'exists';
     const again: OpenBlob = (offset) => open(offset, { distrust, transient: true });
     try {
@@ -167,7 +171,7 @@ function areWrongBytes(error: unknown): boolean {
   return because(error, 'digest-mismatch') || because(error, 'size-mismatch');
 }
 
-async function openUnlessExists(store: Ingester, options: WriterOptions): Promise<Writer | undefined> {
+async function openUnlessExists(store: Ingester, options: OpenWriterOptions): Promise<Writer | undefined> {
   try {
     return await openWriter(store, options);
   } catch (error) {
@@ -232,21 +236,30 @@ async function append(
 export interface OpenWriterOptions extends WriterOptions {
   /** The longest to wait for another writer, in milliseconds; without end if not said. */
   readonly timeout?: number | undefined;
+  /** Called once when there is another writer to wait for. */
+  readonly onLocked?: (() => void) | undefined;
 }
+
+/** In milliseconds. */
+const firstPause = 4;
 
 /**
  * Opens a writer, waiting while another one has the ref. Only a lock is waited for, not a store that cannot be reached.
  * @throws DrayError what {@link Ingester.writer} throws; the lock's error when the time is over.
  */
-export async function openWriter(store: Ingester, { timeout, ...options }: OpenWriterOptions): Promise<Writer> {
+export async function openWriter(
+  store: Ingester,
+  { timeout, onLocked, ...options }: OpenWriterOptions,
+): Promise<Writer> {
   const deadline = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout;
-  for (let pause = 4; ; pause = Math.min(pause * 2, 250)) {
+  for (let pause = firstPause; ; pause = Math.min(pause * 2, 250)) {
     options.signal?.throwIfAborted();
     try {
       return await store.writer(options);
     } catch (error) {
       if (!because(error, 'locked') || performance.now() + pause > deadline) throw error;
     }
+    if (pause === firstPause) onLocked?.();
     // Spread, so that several waiters do not come back at the same moment.
     await rest(pause / 2 + Math.random() * (pause / 2), options.signal);
   }

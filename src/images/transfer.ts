@@ -22,10 +22,10 @@ import { defaultConcurrency, dispatch, type Handler, keyOf, skipDescriptor } fro
 export interface TransferEvent {
   readonly target: Descriptor;
   /**
-   * `waiting` when it is known, `active` from its first byte on, one of the others at the end. `exists` and `mounted` cost no
-   * transfer; `skipped` was left out because what is above it is there.
+   * `waiting` when it is known, `locked` while somebody else brings it there, `active` from its first byte on, one of the others
+   * at the end. `exists` and `mounted` cost no transfer; `skipped` was left out because what is above it is there.
    */
-  readonly state: 'waiting' | 'active' | 'pushed' | 'exists' | 'mounted' | 'skipped' | 'failed';
+  readonly state: 'waiting' | 'locked' | 'active' | 'pushed' | 'exists' | 'mounted' | 'skipped' | 'failed';
   /** Bytes that are over there, those of an earlier attempt included. */
   readonly offset: number;
   /** Bytes of `offset` that an earlier attempt left. */
@@ -230,7 +230,8 @@ class Transfer {
     };
     try {
       const counted: OpenBlob = (from = 0, hint) => this.#count(target, open(from, hint), from, meter);
-      const outcome = await this.#target.push(target, counted, { ...options, onResume });
+      const onLocked = (): void => this.#report(target, 'locked', 0, 0);
+      const outcome = await this.#target.push(target, counted, { ...options, onResume, onLocked });
       this.#finish(target, outcome, meter.travelled, meter.resumed);
     } catch (error) {
       this.#report(target, 'failed', meter.offset, meter.resumed);

@@ -56,7 +56,7 @@ export class Intake {
     };
     const onResume = (offset: number): void => void Object.assign(meter, { offset, resumed: offset });
     try {
-      const outcome = await pusher.push(target, open, { signal, onResume });
+      const outcome = await pusher.push(target, open, { signal, onResume, onLocked: () => report('locked') });
       const info = await content.info(target.digest);
       const passed = outcome === 'pushed' ? await watched?.content : undefined;
       const found = passed ?? (await this.#look(info, signal));

@@ -27,6 +27,14 @@ describe('the line of totals', () => {
   });
 });
 
+describe('the line of totals, of what others bring', () => {
+  it('says that it is awaited', () => {
+    const tally = new Tally();
+    tally.take({ type: 'blob', target, state: 'locked', offset: 0, resumed: 0 }, 0);
+    assert.match(tally.line(0), /^0\/1 blobs .* 1 awaited from another writer$/);
+  });
+});
+
 describe('the line of what was found', () => {
   it('tells an index, a manifest and one of Docker schema 1 apart', () => {
     const line = (mediaType: string): string => resolvedLine('app:1', { ...target, mediaType });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Fetcher, fetcherOf, type Pusher, pusherOf } from '../../src/content/copy.ts';
+import { type Fetcher, fetcherOf, type Pusher, pusherOf, refOf } from '../../src/content/copy.ts';
 import { MemoryStore } from '../../src/content/memory/memory-store.ts';
 import { because, DrayError, is } from '../../src/errors.ts';
 import { skipDescriptor } from '../../src/images/handlers.ts';
@@ -179,6 +179,25 @@ describe('transfer', () => {
       { state: 'pushed', offset: 200_000, resumed: 150_000 },
     );
     assert.ok(summary.bytesSaved >= 150_000);
+  });
+
+  it('says what it waits for somebody else to bring, and goes on with it', async () => {
+    const target = new MemoryStore();
+    const blob = randomBlob(5000, 'locked');
+    const other = await target.writer({ ref: refOf(blob.descriptor), target: blob.descriptor });
+    await other.write(blob.bytes.subarray(0, 2000));
+    const states: string[] = [];
+    const locked = Promise.withResolvers<void>();
+    const moving = transfer(fetcherOf(await storeWith([blob])), pusherOf(target), [blob.descriptor], {
+      onEvent: ({ state }) => {
+        states.push(state);
+        if (state === 'locked') locked.resolve();
+      },
+    });
+    await locked.promise;
+    await other[Symbol.asyncDispose]();
+    assert.equal((await moving).bytesMoved, 3000);
+    assert.deepEqual([...new Set(states)], ['waiting', 'locked', 'active', 'pushed']);
   });
 
   it('refuses a document that is not what its descriptor says, and writes nothing of it', async () => {

@@ -1,23 +1,17 @@
 import type { ProgressEvent } from '../../client/copy.ts';
-import type { TransferSummary } from '../../images/transfer.ts';
+import type { TransferEvent, TransferSummary } from '../../images/transfer.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { shortDigest } from '../../spec/digest.ts';
 import { isIndex, isSchema1 } from '../../spec/media-types.ts';
 import { formatDuration, formatSize } from '../units.ts';
 
-/** One object as it stands. */
-export interface Row {
-  readonly target: Descriptor;
-  readonly state: 'waiting' | 'active' | 'pushed' | 'exists' | 'mounted' | 'skipped' | 'failed';
-  readonly offset: number;
-  readonly resumed: number;
-}
-
 const speedWindow = 5000;
+
+const unfinished: ReadonlySet<TransferEvent['state']> = new Set(['waiting', 'locked', 'active', 'failed']);
 
 /** Adds up what the events of a movement say; the views draw from it. Times are milliseconds of a steady clock. */
 export class Tally {
-  readonly #rows = new Map<string, Row>();
+  readonly #rows = new Map<string, TransferEvent>();
   readonly #samples: { readonly at: number; readonly bytes: number }[] = [];
   #moved = 0;
   name = '';
@@ -29,10 +23,9 @@ export class Tally {
       this.name = event.name;
       this.root = event.target;
     } else if (event.type === 'blob') {
-      const { target, state, offset, resumed } = event;
-      const before = this.#rows.get(target.digest);
-      if (state === 'active' && before?.state === 'active') this.#move(offset - before.offset, now);
-      this.#rows.set(target.digest, { target, state, offset, resumed });
+      const before = this.#rows.get(event.target.digest);
+      if (event.state === 'active' && before?.state === 'active') this.#move(event.offset - before.offset, now);
+      this.#rows.set(event.target.digest, event);
     }
   }
 
@@ -44,7 +37,7 @@ export class Tally {
   }
 
   /** Objects on their way, most left to do first. */
-  get active(): Row[] {
+  get active(): TransferEvent[] {
     return [...this.#rows.values()]
       .filter((row) => row.state === 'active')
       .sort((a, b) => b.target.size - b.offset - (a.target.size - a.offset));
@@ -58,15 +51,17 @@ export class Tally {
     size: number;
     existing: number;
     existingSize: number;
+    locked: number;
   } {
-    const totals = { objects: 0, done: 0, offset: 0, size: 0, existing: 0, existingSize: 0 };
+    const totals = { objects: 0, done: 0, offset: 0, size: 0, existing: 0, existingSize: 0, locked: 0 };
     for (const { target, state, offset } of this.#rows.values()) {
       if (state === 'skipped') continue;
-      const done = state !== 'waiting' && state !== 'active' && state !== 'failed';
+      const done = !unfinished.has(state);
       totals.objects += 1;
       // Some are known by their digests alone until they are here.
       totals.size += Math.max(target.size, offset);
       totals.done += Number(done);
+      totals.locked += Number(state === 'locked');
       totals.offset += done ? target.size : offset;
       if (state === 'exists' || state === 'mounted') {
         totals.existing += 1;
@@ -86,10 +81,11 @@ export class Tally {
 
   /** `3/7 blobs   26.4/71.3 MiB   2 exist (30.1 MiB saved)   23.4 MiB/s   eta 2s` */
   line(now: number): string {
-    const { objects, done, offset, size, existing, existingSize } = this.totals;
+    const { objects, done, offset, size, existing, existingSize, locked } = this.totals;
     const speed = this.speed(now);
     const parts = [`${done}/${objects} blobs`, `${formatSize(offset)} of ${formatSize(size)}`];
     if (existing > 0) parts.push(`${existing} exist (${formatSize(existingSize)} saved)`);
+    if (locked > 0) parts.push(`${locked} awaited from another writer`);
     if (speed > 0) parts.push(`${formatSize(speed)}/s`);
     if (speed > 0 && size > offset) parts.push(`eta ${formatDuration(((size - offset) / speed) * 1000)}`);
     return parts.join('   ');

@@ -1,9 +1,10 @@
 import type { ProgressEvent } from '../../client/copy.ts';
+import type { TransferEvent } from '../../images/transfer.ts';
 import { shortDigest } from '../../spec/digest.ts';
 import { isConfig, isIndex, isLayer, isManifest } from '../../spec/media-types.ts';
 import type { Output } from '../output.ts';
 import { formatSize } from '../units.ts';
-import { type Row, resolvedLine, summaryLine, Tally } from './tally.ts';
+import { resolvedLine, summaryLine, Tally } from './tally.ts';
 
 const frame = 100;
 const barWidth = 20;
@@ -50,7 +51,7 @@ export class TerminalProgress implements Disposable {
     this.#drawn = lines.length;
   }
 
-  #row({ target, offset, resumed }: Row): string {
+  #row({ target, offset, resumed }: TransferEvent): string {
     const bar = `${'░'.repeat(cells(resumed, target.size))}${'█'.repeat(cells(offset, target.size) - cells(resumed, target.size))}`;
     const painted = this.#output.colour ? `\u001b[32m${bar}\u001b[0m` : bar;
     const numbers = `${formatSize(offset)}/${target.size === 0 && offset > 0 ? '?' : formatSize(target.size)}`;

@@ -49,7 +49,7 @@ export class Progress implements AsyncDisposable {
       event,
       name: refOf(target),
       parents: [image],
-      progress: BigInt(state === 'active' || state === 'waiting' ? offset : target.size),
+      progress: BigInt(state === 'active' || event === states.waiting ? offset : target.size),
       total: BigInt(target.size),
       desc: toDescriptor(target),
     });
@@ -85,6 +85,7 @@ export class Progress implements AsyncDisposable {
 
 const states: Readonly<Partial<Record<TransferEvent['state'], string>>> = {
   waiting: 'waiting',
+  locked: 'waiting',
   pushed: 'complete',
   exists: 'already exists',
   mounted: 'already exists',
