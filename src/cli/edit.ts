@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -60,12 +60,24 @@ async function takeIn(
   return digest;
 }
 
-// The variable may hold arguments (`code --wait`), which only a shell would split; a path with spaces is not split so either.
+const isWindows = process.platform === 'win32';
+
+/** The editor of who names none. */
+export const usualEditor: string = isWindows ? 'notepad' : 'vi';
+
+// The variable may hold arguments (`code --wait`), which only a shell would split; a path with spaces is not split so either. On
+// Windows an editor may be a script, as that one is, which only the shell starts.
+function startEditor(editor: string, path: string, signal: AbortSignal | undefined): ChildProcess {
+  const options = { stdio: 'inherit', ...(signal === undefined ? {} : { signal }) } as const;
+  if (isWindows) return spawn(`${editor} "${path}"`, { ...options, shell: true });
+  const [command = usualEditor, ...words] = editor.split(/\s+/).filter((word) => word !== '');
+  return spawn(command, [...words, path], options);
+}
+
 async function runEditor(editor: string, path: string, signal: AbortSignal | undefined): Promise<void> {
-  const [command = 'vi', ...words] = editor.split(/\s+/).filter((word) => word !== '');
-  const child = spawn(command, [...words, path], { stdio: 'inherit', ...(signal === undefined ? {} : { signal }) });
+  const child = startEditor(editor, path, signal);
   const [code, killed] = (await once(child, 'exit').catch((error: unknown) => {
-    throw new DrayError('failed-precondition', `cannot start the editor ${command}`, {
+    throw new DrayError('failed-precondition', `cannot start the editor ${editor}`, {
       cause: error,
       hint: 'set EDITOR to a program that is installed',
     });

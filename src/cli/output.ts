@@ -17,6 +17,9 @@ export interface OutputMode {
   readonly debug?: boolean | undefined;
 }
 
+/** What a write to a pipe says that nobody reads any more; the second on Windows. */
+const readerLeft: ReadonlySet<string | undefined> = new Set(['EPIPE', 'EOF']);
+
 /** The two streams of the command: results on stdout and nothing else there, words for people on stderr. */
 export class Output {
   readonly stderr: Terminal;
@@ -35,7 +38,7 @@ export class Output {
     // A reader that has seen enough (`| head`) is no error.
     stdout.on('error', (error) => {
       this.#gone = true;
-      if (codeOf(error) !== 'EPIPE') this.#failure ??= error;
+      if (!readerLeft.has(codeOf(error))) this.#failure ??= error;
     });
     // That nobody hears what is said is no reason to stop.
     stderr.on('error', () => {});

@@ -56,17 +56,18 @@ describe('what is written to stdout', () => {
     );
   });
 
-  it('and is not wanted any more, is no error, and no more names are asked for', async () => {
-    const output = new Output(failing('EPIPE'), silent(), {});
-    let asked = 0;
-    await output.names(
-      (async function* () {
-        for (; asked < 100; asked += 1) yield 'name';
-      })(),
-    );
-    assert.ok(asked < 3, `${asked}`);
-    await output.finish();
-  });
+  for (const code of ['EPIPE', 'EOF'])
+    it(`and is not wanted any more (${code}), is no error, and no more names are asked for`, async () => {
+      const output = new Output(failing(code), silent(), {});
+      let asked = 0;
+      await output.names(
+        (async function* () {
+          for (; asked < 100; asked += 1) yield 'name';
+        })(),
+      );
+      assert.ok(asked < 3, `${asked}`);
+      await output.finish();
+    });
 
   it('faster than it is read, leaves nothing behind with each wait', async () => {
     const stdout = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => setImmediate(done) });

@@ -15,12 +15,12 @@ export const command: Command = {
   positionals: { minimum: 1, maximum: 1, what: 'a digest' },
   async run(context) {
     const services = await context.services();
-    const [{ editContent }, { parseDigest }, { parseLabels }] = await Promise.all([
+    const [{ editContent, usualEditor }, { parseDigest }, { parseLabels }] = await Promise.all([
       import('../edit.ts'),
       import('../../spec/digest.ts'),
       import('../labels.ts'),
     ]);
-    const editor = context.environment['VISUAL'] || context.environment['EDITOR'] || 'vi';
+    const editor = context.environment['VISUAL'] || context.environment['EDITOR'] || usualEditor;
     const labels = parseLabels(context.arguments.list('label'));
     const digest = await editContent(services.content, parseDigest(context.arguments.at(0)), {
       editor,
