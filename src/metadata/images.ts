@@ -1,13 +1,13 @@
-import { expiryOf, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
+import { expiryOf, presentLabels } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import { type Fields, fieldsOf, parseFilters } from '../filters/filter.ts';
+import { parseFilters } from '../filters/filter.ts';
 import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../services/image-store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { Timestamp } from '../spec/timestamp.ts';
-import { checkImage } from './check-image.ts';
 import type { Rows, Transaction } from './database.ts';
 import { publish } from './events.ts';
+import { checkImage, imageFields, mergeImage } from './image-rules.ts';
 import { ensureNamespace } from './namespaces.ts';
 import { pages } from './pages.ts';
 import type { StoreParts } from './parts.ts';
@@ -90,8 +90,7 @@ export class Images implements ImageStore {
   async update(change: NewImage, ...fieldpaths: string[]): Promise<Image> {
     return await this.#parts.database.write((transaction) => {
       const current = findImage(transaction, this.#namespace, change.name);
-      const merged = checkImage(merge(current, change, fieldpaths));
-      const updated = { ...merged, createdAt: current.createdAt, updatedAt: Timestamp.now() };
+      const updated = { ...current, ...mergeImage(current, change, fieldpaths), updatedAt: Timestamp.now() };
       transaction.run(
         'UPDATE image SET target = ?, labels = ?, expires_at = ?, updated_at = ? WHERE namespace = ? AND name = ?',
         JSON.stringify(updated.target),
@@ -123,8 +122,6 @@ export class Images implements ImageStore {
   }
 }
 
-type Named = Pick<Image, 'name' | 'target' | 'labels'>;
-
 /** @throws DrayError `not-found`. */
 export function findImage(rows: Rows, namespace: string, name: string): Image {
   const row = rows.get<ImageRow>(`SELECT ${columns} FROM image WHERE namespace = ? AND name = ?`, namespace, name);
@@ -135,31 +132,6 @@ export function findImage(rows: Rows, namespace: string, name: string): Image {
   });
 }
 
-// The annotations of the target are fields of their own; all other paths are those of labels.
-function merge(current: Image, change: NewImage, fieldpaths: readonly string[]): Named {
-  const { name, target, labels = {} } = change;
-  if (fieldpaths.length === 0) return { name, target, labels: presentLabels(labels) };
-  const forLabels = fieldpaths.filter((path) => path === 'labels' || isLabelPath(path));
-  const forAnnotations = fieldpaths.filter((path) => path === 'annotations' || path.startsWith('annotations.'));
-  const unknown = fieldpaths.find((path) => path !== 'target' && ![...forLabels, ...forAnnotations].includes(path));
-  if (unknown !== undefined) {
-    throw new DrayError('invalid-argument', `cannot update field ${JSON.stringify(unknown)} of an image`, {
-      hint: 'target, labels, labels.KEY, annotations and annotations.KEY can be updated',
-    });
-  }
-  const base = fieldpaths.includes('target') ? target : current.target;
-  return {
-    name,
-    target: forAnnotations.length === 0 ? base : { ...base, annotations: annotationsOf(base, target, forAnnotations) },
-    labels: forLabels.length === 0 ? current.labels : updateLabels(current.labels, labels, forLabels),
-  };
-}
-
-function annotationsOf(base: Descriptor, change: Descriptor, paths: readonly string[]): Labels {
-  const asLabels = paths.map((path) => path.replace('annotations', 'labels'));
-  return updateLabels(base.annotations ?? {}, change.annotations ?? {}, asLabels);
-}
-
 function imageOf({ name, target, labels, created_at, updated_at }: ImageRow): Image {
   return {
     name,
@@ -168,9 +140,4 @@ function imageOf({ name, target, labels, created_at, updated_at }: ImageRow): Im
     createdAt: new Timestamp(created_at),
     updatedAt: new Timestamp(updated_at),
   };
-}
-
-function imageFields({ name, target, labels }: Image): Fields {
-  const { digest, mediaType: mediatype, annotations } = target;
-  return fieldsOf({ name, target: { digest, mediatype }, labels, annotations });
 }

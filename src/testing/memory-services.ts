@@ -1,9 +1,9 @@
-import { checkLabels, expiryLabel, expiryOf, isLabelPath, presentLabels, updateLabels } from '../content/labels.ts';
+import { checkLabels, expiryLabel, expiryOf, presentLabels, updateLabels } from '../content/labels.ts';
 import { MemoryStore } from '../content/memory/memory-store.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import { type Fields, fieldsOf, parseFilters } from '../filters/filter.ts';
-import { checkImage } from '../metadata/check-image.ts';
+import { fieldsOf, parseFilters } from '../filters/filter.ts';
+import { checkImage, imageFields, mergeImage } from '../metadata/image-rules.ts';
 import type { EventSource, StoreEvent } from '../services/events.ts';
 import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../services/image-store.ts';
 import type { Lease, LeaseManager, LeaseResource, NewLease } from '../services/lease-manager.ts';
@@ -105,20 +105,11 @@ class MemoryImages implements ImageStore {
     return image;
   }
 
-  async update({ name, target, labels = {} }: NewImage, ...fieldpaths: string[]): Promise<Image> {
-    const current = await this.get(name);
-    const forLabels = fieldpaths.filter((path) => path === 'labels' || isLabelPath(path));
-    const whole = fieldpaths.length === 0;
-    const unknown = fieldpaths.find((path) => path !== 'target' && !forLabels.includes(path));
-    if (unknown !== undefined) throw new DrayError('invalid-argument', `cannot update field ${unknown} of an image`);
-    const image = checkImage({
-      ...current,
-      target: whole || fieldpaths.includes('target') ? target : current.target,
-      labels: whole || forLabels.length > 0 ? updateLabels(current.labels, labels, forLabels) : current.labels,
-      updatedAt: Timestamp.now(),
-    });
-    this.#images.set(name, image);
-    this.#events.publish('/images/update', { name, labels: image.labels });
+  async update(change: NewImage, ...fieldpaths: string[]): Promise<Image> {
+    const current = await this.get(change.name);
+    const image = { ...current, ...mergeImage(current, change, fieldpaths), updatedAt: Timestamp.now() };
+    this.#images.set(image.name, image);
+    this.#events.publish('/images/update', { name: image.name, labels: image.labels });
     return image;
   }
 
@@ -128,11 +119,6 @@ class MemoryImages implements ImageStore {
     this.#images.delete(name);
     this.#events.publish('/images/delete', { name });
   }
-}
-
-function imageFields({ name, target, labels }: Image): Fields {
-  const { digest, mediaType: mediatype, annotations = {} } = target;
-  return fieldsOf({ name, target: { digest, mediatype }, labels, annotations });
 }
 
 class MemoryLeases implements LeaseManager {

@@ -19,4 +19,15 @@ describe('services in memory', () => {
     }
     await images.create({ name: 'one', target });
   });
+
+  it('change an annotation of a target alone, as a store on disk does', async () => {
+    const { images } = memoryServices();
+    const target = { mediaType: 'text/plain', digest: emptyDigest('sha256'), size: 1, annotations: { a: '1', b: '2' } };
+    await images.create({ name: 'one', target });
+    const changed = await images.update(
+      { name: 'one', target: { ...target, annotations: { a: '3' } } },
+      'annotations.a',
+    );
+    assert.deepEqual(changed.target, { ...target, annotations: { a: '3', b: '2' } });
+  });
 });
