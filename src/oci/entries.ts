@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, open, readdir, readlink, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { type Packing, packingBytes, packingOf, unpacked } from '../content/compression.ts';
 import { interruptible } from '../content/interruptible.ts';
 import { readFileRange } from '../content/local/read-file.ts';
@@ -8,7 +8,7 @@ import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { fileFailure } from './archive-error.ts';
 import { FileSource, StreamSource } from './byte-source.ts';
-import { plainFile } from './layout-files.ts';
+import { openAtOnce } from './layout-files.ts';
 import { readPipe } from './pipe.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
 
@@ -119,13 +119,18 @@ async function* entriesOfDirectory(root: string, directory = '', level = 1): Ent
     if (leftover.test(item.name)) continue;
     if (item.isDirectory() && level < depth) yield* entriesOfDirectory(root, name, level + 1);
     else if (item.isFile()) yield* fileEntry(join(root, name), name);
-    else if (item.isSymbolicLink()) yield entry(name, 'symlink', 0, await readlink(join(root, name)));
+    else if (item.isSymbolicLink()) yield entry(name, 'symlink', 0, await linkIn(root, name));
   }
+}
+
+// With the separator of archives, whatever that of the system is.
+async function linkIn(root: string, name: string): Promise<string> {
+  return (await readlink(join(root, name))).replaceAll(sep, '/');
 }
 
 async function* fileEntry(path: string, name: string): Entries {
   // The directory may change under us, and a link must not lead anywhere.
-  const handle = await open(path, plainFile);
+  const handle = await openAtOnce(path);
   try {
     const { size } = await handle.stat();
     yield { ...entry(name, 'file', size, ''), body: () => readFileRange(handle, { length: size }) };

@@ -1,18 +1,21 @@
-import { constants, copyFile, type FileHandle, link, lstat, open } from 'node:fs/promises';
+import { constants, copyFile, type FileHandle, link, lstat } from 'node:fs/promises';
 import { collect } from '../content/documents.ts';
+import { openUnlinked } from '../content/local/open-unlinked.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import { codeOf } from '../errors.ts';
 import { badArchive } from './archive-error.ts';
 
-/** To open what is to be a file: a link is not followed, and a pipe is not waited for. */
-export const plainFile: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+/** Opens what is to be a file: a link is not followed, and a pipe is not waited for. @throws as {@link openUnlinked} does. */
+export async function openAtOnce(path: string): Promise<FileHandle> {
+  return await openUnlinked(path, { flags: constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) });
+}
 
 /**
  * Opens a file of a layout; undefined when there is none. A link is not followed. The caller closes it.
  * @throws DrayError `invalid-argument`, reason `bad-archive`, when it is not a file.
  */
 export async function openPlainFile(path: string): Promise<FileHandle | undefined> {
-  const handle = await open(path, plainFile).catch((error: unknown) => {
+  const handle = await openAtOnce(path).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
     throw codeOf(error) === 'ELOOP' ? badArchive('what should be a file is a link', { path }) : error;
   });
