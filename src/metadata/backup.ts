@@ -1,5 +1,7 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { backup as copyPages, DatabaseSync } from 'node:sqlite';
+import { Durability } from '../content/local/durable.ts';
 import { storeFailure } from '../content/local/failure.ts';
 import { openDatabase } from '../content/local/read-only.ts';
 import { databaseFailure } from '../content/local/sqlite.ts';
@@ -23,6 +25,7 @@ export async function backupDatabase(source: string, path: string): Promise<void
     }
     check(path);
     await handle.sync();
+    await new Durability('full').directory(dirname(path));
   } catch (error) {
     await rm(path, { force: true });
     throw databaseFailure(error, path);

@@ -78,7 +78,10 @@ export class LayoutWriter {
         sharing !== undefined && reader.path !== undefined && (await shareFile(reader.path, path, sharing));
       const stream = reader.stream({ transient: true, signal: options.signal });
       if (!isShared) await this.#write(path, stream, options);
-      else for await (const _ of stream) options.signal?.throwIfAborted();
+      else {
+        for await (const _ of stream) options.signal?.throwIfAborted();
+        await this.#durability.closedFile(path);
+      }
     });
   }
 
@@ -90,7 +93,11 @@ export class LayoutWriter {
   async #place(target: Descriptor, make: (temporary: string) => Promise<void>): Promise<PushOutcome> {
     await this.begin();
     const path = join(this.#directory, nameOfDigest(parseDigest(target.digest)));
-    if (await isFileOf(path, target.size)) return 'exists';
+    if (await isFileOf(path, target.size)) {
+      // Whoever brought it may have been killed before it flushed the name.
+      await this.#durability.directory(dirname(path));
+      return 'exists';
+    }
     const temporary = `${path}.${randomUUID()}.tmp`;
     await this.#guard(async () => {
       await this.#durability.makeDirectory(dirname(path), modeForAll);

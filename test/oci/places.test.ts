@@ -20,6 +20,7 @@ import { parsePlace } from '../../src/oci/place.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomImage } from '../../src/testing/random.ts';
+import { flushed, unlessSeen } from '../support/flushes.ts';
 import { start, succeed } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { blobsIn, fails, namesIn, putBlobs } from './images.ts';
@@ -361,6 +362,22 @@ describe('export into a layout directory', () => {
       else assert.notEqual(ours.ino, theirs.ino);
       assert.deepEqual(await readFile(directory.join('layout', name)), Buffer.from(layer?.bytes ?? ''));
     });
+
+  it('a layout is flushed, its shared files and those that were there already too', { skip: unlessSeen }, async () => {
+    await using directory = await temporaryDirectory();
+    await using content = new LocalStore(directory.join('store'), { durability: 'none' });
+    await putBlobs(content, other.blobs);
+    const to = directory.join('layout');
+    const save = (): Promise<unknown> =>
+      exportLayout(content, [{ names: ['other'], target: other.root }], to, { sharing: 'hard' });
+    const paths = await flushed(to, save);
+    const [entries, place] = [join('blobs', 'sha256'), join('blobs', 'sha256', 'HEX')];
+    const files = paths.filter((path) => path.startsWith(place));
+    assert.equal(files.length, other.blobs.length, paths.join('\n'));
+    assert.ok(paths.lastIndexOf(entries) > paths.lastIndexOf(files.at(-1) ?? ''));
+    assert.equal(paths.at(-1), '');
+    assert.ok((await flushed(to, save)).includes(entries));
+  });
 
   it('a rotten blob is not shared', async () => {
     await using directory = await temporaryDirectory();

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, fsync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { mkdir, rename as renameOnce, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf, is } from '../../errors.ts';
 import { algorithmOf, type Digest } from '../../spec/digest.ts';
@@ -58,6 +59,8 @@ export class BlobDirectory {
       if (codeOf(error) !== 'ENOENT') throw error;
       // The directory is missing, the first time; or the file is.
       await this.#durability.makeDirectory(directory);
+      // The root itself was made by the first claim on an ingest, which flushes nothing.
+      await this.#durability.directory(dirname(this.#paths.root));
       try {
         return await move();
       } catch (again) {

@@ -54,10 +54,15 @@ export class Durability {
     if (this.level === 'full') await handle.sync();
   }
 
+  /** Flushes a file that is not open: a clone, or another name of one. Windows flushes none that is read-only. */
+  async closedFile(path: string): Promise<void> {
+    if (this.level === 'full' && process.platform !== 'win32') await syncPath(path);
+  }
+
   /** Flushes the entries of a directory. */
   async directory(path: string): Promise<void> {
     if (this.level === 'none' || process.platform === 'win32') return;
-    const flush = this.#directories.get(path) ?? new SharedFlush(() => syncDirectory(path));
+    const flush = this.#directories.get(path) ?? new SharedFlush(() => syncPath(path));
     this.#directories.set(path, flush);
     await flush.request();
   }
@@ -155,7 +160,7 @@ export interface FileToFlush {
   sync(): Promise<void>;
 }
 
-async function syncDirectory(path: string): Promise<void> {
+async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

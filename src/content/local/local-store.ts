@@ -37,8 +37,8 @@ export class LocalStore implements ContentStore, AsyncDisposable {
 
   constructor(root: string, { durability = 'full' }: LocalStoreOptions = {}) {
     this.#paths = new Paths(root);
-    this.#state = new State(this.#paths);
     const flushing = new Durability(durability);
+    this.#state = new State(this.#paths, flushing);
     this.#blobs = new BlobDirectory(this.#paths, flushing);
     this.ingests = new LocalIngests({
       paths: this.#paths,

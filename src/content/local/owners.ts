@@ -69,7 +69,11 @@ export class Owners implements Disposable {
     const { id, lock } = this.#own;
     this.#own = undefined;
     lock.close();
-    rmSync(this.#paths.owner(id), { force: true });
+    try {
+      rmSync(this.#paths.owner(id), { force: true });
+    } catch {
+      // A file that nobody has locked says that its owner is gone, and whoever sees it removes it.
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { locked } from '../outcomes.ts';
 import type { Labels } from '../store.ts';
+import type { Durability } from './durable.ts';
 import { Owners } from './owners.ts';
 import type { Paths } from './paths.ts';
 import { isMountedReadOnly, mountedReadOnly, openMountedReadOnly } from './read-only.ts';
@@ -29,6 +30,7 @@ const schema = `
  */
 export class State implements Disposable {
   readonly #paths: Paths;
+  readonly #durability: Durability;
   readonly #owners: Owners;
   readonly #held = new Set<string>();
   #database: DatabaseSync | undefined;
@@ -36,8 +38,9 @@ export class State implements Disposable {
   #isClosed = false;
   #isReadOnly = false;
 
-  constructor(paths: Paths) {
+  constructor(paths: Paths, durability: Durability) {
     this.#paths = paths;
+    this.#durability = durability;
     this.#owners = new Owners(paths);
   }
 
@@ -85,17 +88,31 @@ export class State implements Disposable {
     return row === undefined ? undefined : { labels: JSON.parse(row.labels), updatedAt: new Timestamp(row.updated_at) };
   }
 
-  /** Changes labels in one step, as seen by every process. */
+  /** Changes labels in one step, as seen by every process, and flushes them. */
   changeLabels(digest: Digest, change: (current: Labels) => Labels): LabelRecord {
     return this.#guard(() => {
       const { labels, label } = this.#open();
-      return inTransaction(this.#connection, 'BEGIN IMMEDIATE', () => {
-        const row = labels.get(digest) as { labels: string } | undefined;
-        const record = { labels: change(row === undefined ? {} : JSON.parse(row.labels)), updatedAt: Timestamp.now() };
-        label.run(digest, JSON.stringify(record.labels), record.updatedAt.nanoseconds);
-        return record;
-      });
+      return this.#flushed(() =>
+        inTransaction(this.#connection, 'BEGIN IMMEDIATE', () => {
+          const row = labels.get(digest) as { labels: string } | undefined;
+          const known = row === undefined ? {} : JSON.parse(row.labels);
+          const record = { labels: change(known), updatedAt: Timestamp.now() };
+          label.run(digest, JSON.stringify(record.labels), record.updatedAt.nanoseconds);
+          return record;
+        }),
+      );
     });
+  }
+
+  // Who owns an ingest means nothing after a crash, and is not worth a flush.
+  #flushed<T>(run: () => T): T {
+    if (this.#durability.level === 'none') return run();
+    this.#connection.exec('PRAGMA synchronous = FULL');
+    try {
+      return run();
+    } finally {
+      this.#connection.exec('PRAGMA synchronous = NORMAL');
+    }
   }
 
   forget(digest: Digest): void {
@@ -103,7 +120,11 @@ export class State implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const key of [...this.#held]) this.#release(key);
+    try {
+      for (const key of [...this.#held]) this.#release(key);
+    } catch {
+      // What cannot be noted is true all the same: they have no owner without the lock that goes now.
+    }
     this.#isClosed = true;
     this.#database?.close();
     this.#database = undefined;

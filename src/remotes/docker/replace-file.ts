@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, realpath, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Durability } from '../../content/local/durable.ts';
 import { rename } from '../../content/local/rename.ts';
 import { codeOf } from '../../errors.ts';
 
@@ -9,7 +10,8 @@ const defaultPatience = 5000;
 
 /**
  * Replaces a file by what `make` gives, which may read it first: of several who replace it at once, in whatever process, each
- * sees what the others wrote. It is replaced as a whole, is for its owner alone, and a link to it stays a link.
+ * sees what the others wrote. It is replaced as a whole, also when the power goes, is for its owner alone, and a link to it stays
+ * a link.
  * @throws what `make` and the file system throw; the file is as it was then.
  */
 export async function replaceFile(
@@ -22,13 +24,16 @@ export async function replaceFile(
   // Only one can make a file of this name: it is the lock, and goes by becoming the file.
   const next = `${target}.next`;
   const file = await makeAlone(next, patience);
+  const durability = new Durability('full');
   try {
     try {
       await file.writeFile(await make());
+      await durability.file(file);
     } finally {
       await file.close();
     }
     await rename(next, target);
+    await durability.directory(dirname(target));
   } catch (error) {
     await rm(next, { force: true });
     throw error;
