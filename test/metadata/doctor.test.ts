@@ -96,6 +96,20 @@ describe('doctor', () => {
     assert.deepEqual(await findings(fixture.root), []);
   });
 
+  it('takes no ingest for broken that is finished while it looks', async () => {
+    await using fixture = await temporaryStore();
+    await put(fixture.services.content, 'r', 'x', { labels: { 'containerd.io/gc.root': 'x' } });
+    const first = '0'.repeat(64);
+    await mkdir(join(fixture.root, 'content', 'ingest', first), { recursive: true });
+    await using writer = await fixture.services.content.writer({ ref: 'finished meanwhile' });
+    const found: string[] = [];
+    for await (const { problem, subject } of doctor({ root: fixture.root })) {
+      if (subject === first) await writer.commit({ labels: { 'containerd.io/gc.root': 'x' } });
+      found.push(`${problem} ${subject}`);
+    }
+    assert.deepEqual(found, [`broken-ingest ${first}`]);
+  });
+
   it('closes a store that is open to others', { skip: process.platform === 'win32' && 'no modes there' }, async () => {
     await using fixture = await temporaryStore();
     await put(fixture.services.content, 'r', 'x');

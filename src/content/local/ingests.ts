@@ -188,9 +188,15 @@ export class LocalIngests implements IngestManager {
   /** The keys of ingests that nobody can go on with, half-made ones above all, and that nobody is making just now. */
   async *broken(): AsyncGenerator<string> {
     for (const key of await namesIn(this.#context.paths.ingests)) {
-      if (!keyPattern.test(key) || !isBroken(key, await readStatus(this.#context.paths.ingest(key)))) continue;
-      if (!this.#context.state.isOwned(key)) yield key;
+      if (!keyPattern.test(key) || !(await this.#isBroken(key)) || this.#context.state.isOwned(key)) continue;
+      // Whoever had it may have finished it between the two looks.
+      if (await this.#isBroken(key)) yield key;
     }
+  }
+
+  async #isBroken(key: string): Promise<boolean> {
+    const paths = this.#context.paths.ingest(key);
+    return isBroken(key, await readStatus(paths)) && existsSync(paths.directory);
   }
 
   /** Removes one of {@link broken}, if it still is; returns whether it did. */
