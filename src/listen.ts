@@ -41,6 +41,13 @@ function failure(error: unknown, at: string, isPath: boolean): DrayError {
         ...context,
         hint: 'listen at 127.0.0.1, or at 0.0.0.0 for all',
       });
+    case 'EACCES':
+      return new DrayError('permission-denied', `cannot listen at ${at}: ${known.message}`, {
+        ...context,
+        hint: isPath
+          ? 'check the owner and the mode of its directory; on Windows name a pipe: \\\\.\\pipe\\dray'
+          : 'choose a port over 1023, or run it with the right to use that one',
+      });
     case 'EINVAL':
       return new DrayError('invalid-argument', `cannot listen at ${at}: ${known.message}`, {
         ...context,
