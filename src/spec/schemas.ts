@@ -9,6 +9,15 @@ import * as z from 'zod/mini';
  */
 export const inEnglish: z.core.ParseContext<z.core.$ZodIssue> = { error: en().localeError };
 
+/** The value of a text in JSON; undefined for one that is none, which no schema that asks for something takes. */
+export function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A schema and what becomes of a value that it has read. */
 export type Transformed<T extends z.ZodMiniType, Output> = z.ZodMiniPipe<T, z.ZodMiniTransform<Output, z.output<T>>>;
 

@@ -1,7 +1,7 @@
 import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import * as z from 'zod/mini';
 import { DrayError } from '../../errors.ts';
-import { transformed } from '../../spec/schemas.ts';
+import { transformed, tryJson } from '../../spec/schemas.ts';
 import type { Access, Authentication, Identity } from './authentication.ts';
 
 /** How to trust the tokens of an issuer (the token specification of the distribution project). */
@@ -132,11 +132,7 @@ function identityOf({ sub, access }: Claims): Identity {
 }
 
 function decode(part: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-  } catch {
-    return undefined;
-  }
+  return tryJson(Buffer.from(part, 'base64url').toString('utf8'));
 }
 
 function readKeys(text: string | Buffer): readonly TrustedKey[] {

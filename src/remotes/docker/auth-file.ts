@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { codeOf, DrayError, withContext } from '../../errors.ts';
+import { DrayError, withContext } from '../../errors.ts';
 import { parseRegistry } from '../../spec/reference.ts';
-import { nullable } from '../../spec/schemas.ts';
+import { nullable, tryJson } from '../../spec/schemas.ts';
 import { askHelper, eraseFromHelper, storeInHelper } from './credential-helper.ts';
 import { type CredentialSource, type Credentials, canonicalRegistry, serverName, sourceWith } from './credentials.ts';
 import { type Environment, homeDirectory } from './home.ts';
 import { replaceFile } from './replace-file.ts';
 import { secretOf } from './secret.ts';
+import { unlessAbsent } from './unless-absent.ts';
 
 /**
  * Config files with credentials: docker's `config.json` and podman's `auth.json`, which have one format. A key of `auths` is
@@ -61,8 +62,9 @@ export function dockerConfigCredentials({ file, environment = process.env }: Aut
       const inline = file === undefined ? inlineConfig(environment['DOCKER_AUTH_CONFIG']) : undefined;
       const found = inline && (await lookUp(inline, 'DOCKER_AUTH_CONFIG', registry, repository, signal));
       if (found !== undefined) return found;
-      if (file !== undefined) return await fromNamedFile(file, registry, repository, signal);
-      return await fromFile(dockerConfigPath(environment), registry, repository, signal);
+      const path = file ?? dockerConfigPath(environment);
+      const config = await (file === undefined ? read(path) : readNamed(path));
+      return config && (await lookUp(config, path, registry, repository, signal));
     },
   };
 }
@@ -71,9 +73,9 @@ export function dockerConfigCredentials({ file, environment = process.env }: Aut
 export function containersAuthCredentials({ file, environment = process.env }: AuthFileOptions = {}): CredentialSource {
   return {
     async get(registry, repository, signal) {
-      if (file !== undefined) return await fromNamedFile(file, registry, repository, signal);
-      for (const path of containersAuthPaths(environment)) {
-        const found = await fromFile(path, registry, repository, signal);
+      for (const path of file === undefined ? containersAuthPaths(environment) : [file]) {
+        const config = await (file === undefined ? read(path) : readNamed(path));
+        const found = config && (await lookUp(config, path, registry, repository, signal));
         if (found !== undefined) return found;
       }
       return undefined;
@@ -118,31 +120,6 @@ export async function eraseCredentials(
   if (!Object.keys(config.auths ?? {}).some(isOf(registry))) return helped;
   await change(path, (auths) => Object.fromEntries(Object.entries(auths).filter(([key]) => !isOf(registry)(key))));
   return true;
-}
-
-// Without it, what somebody has a password for would be asked for by nobody in particular.
-async function fromNamedFile(...[path, ...rest]: Parameters<typeof fromFile>): Promise<Credentials | undefined> {
-  const json = await readText(path);
-  if (json !== undefined) return await fromText(json, path, ...rest);
-  throw new DrayError('not-found', `there is no config file with credentials at ${path}`, {
-    path,
-    hint: 'name another one, or make it with dray login',
-  });
-}
-
-async function fromFile(
-  path: string,
-  registry: string,
-  repository: string | undefined,
-  signal: AbortSignal | undefined,
-): Promise<Credentials | undefined> {
-  const json = await readText(path);
-  return json === undefined ? undefined : await fromText(json, path, registry, repository, signal);
-}
-
-async function fromText(json: string, ...rest: Parameters<typeof fromFile>): Promise<Credentials | undefined> {
-  const config = parseFile(json, rest[0]);
-  return config && (await lookUp(config, ...rest));
 }
 
 async function lookUp(
@@ -222,12 +199,7 @@ function entryOf({ username = '', password, identityToken, registryToken }: Cred
 
 // Docker ignores what it cannot read here, so that a broken variable does not keep anybody from the file.
 function inlineConfig(json: string | undefined): AuthFile | undefined {
-  if (json === undefined || json === '') return undefined;
-  try {
-    return fileSchema.parse(JSON.parse(json));
-  } catch {
-    return undefined;
-  }
+  return fileSchema.safeParse(tryJson(json ?? '')).data;
 }
 
 async function read(path: string): Promise<AuthFile | undefined> {
@@ -235,27 +207,29 @@ async function read(path: string): Promise<AuthFile | undefined> {
   return json === undefined ? undefined : parseFile(json, path);
 }
 
-function parseFile(json: string, path: string): AuthFile | undefined {
-  if (json.trim() === '') return undefined;
-  try {
-    return fileSchema.parse(JSON.parse(json));
-  } catch {
-    // The parser's own message could quote a secret.
-    throw new DrayError('invalid-argument', `${path} is not a config file with credentials`, {
-      path,
-      hint: 'it has to be JSON with "auths", "credsStore" or "credHelpers"',
-    });
-  }
+// Without it, what somebody has a password for would be asked for by nobody in particular.
+async function readNamed(path: string): Promise<AuthFile | undefined> {
+  const json = await readText(path);
+  if (json !== undefined) return parseFile(json, path);
+  throw new DrayError('not-found', `there is no config file with credentials at ${path}`, {
+    path,
+    hint: 'name another one, or make it with dray login',
+  });
 }
 
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw withContext(error, { path, operation: 'read credentials' });
-  }
+function parseFile(json: string, path: string): AuthFile | undefined {
+  if (json.trim() === '') return undefined;
+  const { data } = fileSchema.safeParse(tryJson(json));
+  if (data !== undefined) return data;
+  // The parser's own message could quote a secret.
+  throw new DrayError('invalid-argument', `${path} is not a config file with credentials`, {
+    path,
+    hint: 'it has to be JSON with "auths", "credsStore" or "credHelpers"',
+  });
+}
+
+function readText(path: string): Promise<string | undefined> {
+  return unlessAbsent(path, 'read credentials', () => readFile(path, 'utf8'));
 }
 
 async function change(path: string, auths: (old: NonNullable<AuthFile['auths']>) => AuthFile['auths']): Promise<void> {

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod/mini';
 import { codeOf, DrayError } from '../../errors.ts';
+import { tryJson } from '../../spec/schemas.ts';
 import { type Credentials, passwordCredentials } from './credentials.ts';
 import { helperCall } from './helper-program.ts';
 import { Secret } from './secret.ts';
@@ -24,7 +25,7 @@ export async function askHelper(name: string, server: string, signal?: AbortSign
     if (notFound.test(output)) return undefined;
     throw failed(name, firstLine(output));
   }
-  const answer = answerSchema.safeParse(parseJson(output));
+  const answer = answerSchema.safeParse(tryJson(output));
   if (!answer.success) throw failed(name, 'its answer is not what a helper answers');
   const { Username: username, Secret: secret } = answer.data;
   if (secret === '') return undefined;
@@ -112,14 +113,6 @@ function outcomeOf(child: ChildProcessByStdio<Writable, Readable, null>, name: s
   child.on('error', reject);
   child.on('close', (code) => resolve({ code, output: Buffer.concat(chunks).toString() }));
   return promise;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 // What a helper says when it fails is a message; one that fails behind its answer has said a secret.

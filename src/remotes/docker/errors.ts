@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { codeOf, DrayError, type ErrorContext, type ErrorKind, type ErrorReason } from '../../errors.ts';
-import { transformed } from '../../spec/schemas.ts';
+import { transformed, tryJson } from '../../spec/schemas.ts';
 import { forbiddenAddress } from './guard.ts';
 import type { WireResponse } from './transport.ts';
 
@@ -46,7 +46,7 @@ const bodySchema = z.union([
 /** Reads the body of a failed answer, whatever it is; a body that breaks off is an empty one. */
 async function readErrorBody(response: WireResponse): Promise<ErrorBody> {
   const text = await readSome(response);
-  const parsed = bodySchema.safeParse(parseJson(text));
+  const parsed = bodySchema.safeParse(tryJson(text));
   if (parsed.success) {
     const errors = parsed.data.slice(0, 16).map((error) => ({ ...error, code: oneLine(error.code).slice(0, 64) }));
     return { errors, text: errors.map(describeDetail).join('; ') };
@@ -81,14 +81,6 @@ function reasonIn(detail: unknown, message: string | undefined, code: string): s
 function oneLine(text: string): string {
   const clean = text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').trim();
   return clean.length > messageLimit ? `${clean.slice(0, messageLimit)}…` : clean;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 interface Meaning {

@@ -1,11 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
-import { codeOf, DrayError, withContext } from '../../errors.ts';
+import { DrayError } from '../../errors.ts';
 import { canonicalRegistry } from './credentials.ts';
 import { homeDirectory } from './home.ts';
 import { allCapabilities, defaultHost, type HostConfig, type HostDefaults } from './hosts.ts';
 import type { HostEntry } from './hosts-toml.ts';
 import type { ClientCertificate, Connection } from './transport.ts';
+import { unlessAbsent } from './unless-absent.ts';
 
 /** Where hosts and certificates are written down. */
 export interface HostsDirectoryOptions {
@@ -156,7 +157,7 @@ async function readCertificates(
   registry: string,
   defaults: HostDefaults,
 ): Promise<readonly HostConfig[] | undefined> {
-  const names = await list(directory);
+  const names = await unlessAbsent(directory, operation, () => readdir(directory));
   if (names === undefined) return undefined;
   const of = (ending: string): string[] => names.filter((name) => name.endsWith(ending)).sort();
   const authorities = await Promise.all(of('.crt').map((name) => readPem(join(directory, name))));
@@ -189,20 +190,8 @@ async function readPem(path: string): Promise<string> {
   });
 }
 
+const operation = 'read the hosts directory';
+
 async function readIfThere(path: string): Promise<string | undefined> {
-  return await unlessAbsent(path, () => readFile(path, 'utf8'));
-}
-
-async function list(directory: string): Promise<readonly string[] | undefined> {
-  return await unlessAbsent(directory, () => readdir(directory));
-}
-
-async function unlessAbsent<T>(path: string, read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw withContext(error, { path, operation: 'read the hosts directory' });
-  }
+  return await unlessAbsent(path, operation, () => readFile(path, 'utf8'));
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { DrayError, type ErrorContext } from '../../errors.ts';
+import { tryJson } from '../../spec/schemas.ts';
 import type { Credentials } from './credentials.ts';
 import { errorFrom } from './errors.ts';
 import { Secret, secretOf } from './secret.ts';
@@ -111,7 +112,7 @@ export function basicHeader(username: string, password: Secret): string {
 
 async function readGrant(response: WireResponse, realm: Realm): Promise<Grant> {
   const body = await response.body.bytes(responseLimit);
-  const parsed = grantSchema.safeParse(parseJson(body));
+  const parsed = grantSchema.safeParse(tryJson(body.toString()));
   const token = parsed.data?.access_token || parsed.data?.token;
   if (!parsed.success || !token || !/^[\x21-\x7e]+$/.test(token)) {
     throw new DrayError('unavailable', `the token server ${realm.url.host} answered without a token`, {
@@ -125,14 +126,6 @@ async function readGrant(response: WireResponse, realm: Realm): Promise<Grant> {
     lifetime: Math.max(shortestLifetime, seconds ?? shortestLifetime) * 1000,
     refreshToken: secretOf(refreshToken),
   };
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString());
-  } catch {
-    return undefined;
-  }
 }
 
 function contextOf(request: RealmRequest, credentials: Credentials | undefined): ErrorContext {

@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { Durability } from '../../content/local/durable.ts';
 import { rename } from '../../content/local/rename.ts';
 import type { Digest } from '../../spec/digest.ts';
+import { tryJson } from '../../spec/schemas.ts';
 
 /** What an upload is of and where it goes. */
 export interface UploadKey {
@@ -55,7 +56,8 @@ export function fileUploadSessions(directory: string): UploadSessionStore {
   return {
     async get(key) {
       const path = pathOf(key);
-      const saved = parseSaved(await readFile(path, 'utf8').catch(() => undefined));
+      // A file that is none of ours, or half of one, says nothing.
+      const saved = savedSchema.safeParse(tryJson(await readFile(path, 'utf8').catch(() => ''))).data;
       if (saved === undefined) return undefined;
       const isOwn =
         saved.registry === key.registry && saved.repository === key.repository && saved.digest === key.digest;
@@ -92,14 +94,5 @@ async function sweep(directory: string): Promise<void> {
     const path = join(directory, name);
     const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now();
     if (Date.now() - written >= lifetime) await removeIfPossible(path);
-  }
-}
-
-// A file that is none of ours, or half of one, says nothing.
-function parseSaved(text: string | undefined): z.infer<typeof savedSchema> | undefined {
-  try {
-    return savedSchema.safeParse(JSON.parse(text ?? '')).data;
-  } catch {
-    return undefined;
   }
 }
