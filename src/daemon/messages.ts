@@ -22,9 +22,9 @@ export function toTimestamp({ nanoseconds }: Timestamp): MessageInitShape<typeof
   return { seconds: (nanoseconds - nanos) / second, nanos: Number(nanos) };
 }
 
-/** A time that was not said is 1970, as containerd's own clients have it. */
+/** A time that was not said is 1970, as containerd's own clients have it. @throws DrayError `invalid-argument` for none. */
 export function fromTimestamp(message: TimestampMessage | undefined): Timestamp {
-  return new Timestamp((message?.seconds ?? 0n) * second + BigInt(message?.nanos ?? 0));
+  return Timestamp.of((message?.seconds ?? 0n) * second + BigInt(message?.nanos ?? 0));
 }
 
 /** @throws DrayError `invalid-argument` for a number of bytes that is negative or beyond what JavaScript counts exactly. */

@@ -1,5 +1,8 @@
 import { DrayError } from '../errors.ts';
 
+const earliest = BigInt(Date.parse('0000-01-01T00:00:00Z')) * 1_000_000n;
+const latest = BigInt(Date.parse('9999-12-31T23:59:59.999Z')) * 1_000_000n + 999_999n;
+
 /**
  * A point in time with nanoseconds, as containerd keeps it: a `Date` would lose what orders events within a millisecond.
  * Written as RFC 3339 text in UTC.
@@ -12,6 +15,12 @@ export class Timestamp {
     this.nanoseconds = nanoseconds;
   }
 
+  /** A time that somebody else named. @throws DrayError `invalid-argument` outside of the years 0 to 9999: RFC 3339 has no others. */
+  static of(nanoseconds: bigint): Timestamp {
+    if (nanoseconds >= earliest && nanoseconds <= latest) return new Timestamp(nanoseconds);
+    throw new DrayError('invalid-argument', 'a time is outside of the years 0 to 9999');
+  }
+
   /** The present moment. Never earlier than the one before in this process. */
   static now(): Timestamp {
     return new Timestamp(realtime());
@@ -22,7 +31,7 @@ export class Timestamp {
   }
 
   /**
-   * RFC 3339 text with up to nine fractional digits and any offset.
+   * RFC 3339 text with up to nine fractional digits and any offset, of a time in the years 0 to 9999 in UTC.
    * @throws DrayError `invalid-argument` when it is none.
    */
   static parse(text: string): Timestamp {
@@ -33,7 +42,7 @@ export class Timestamp {
         hint: 'write it as 2026-01-31T12:00:00Z',
       });
     }
-    return new Timestamp(BigInt(seconds) * 1_000_000n + BigInt((parts[2] ?? '').padEnd(9, '0')));
+    return Timestamp.of(BigInt(seconds) * 1_000_000n + BigInt((parts[2] ?? '').padEnd(9, '0')));
   }
 
   toDate(): Date {

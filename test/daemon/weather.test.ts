@@ -82,6 +82,7 @@ describe('a peer that answers nonsense', () => {
     ['a compressed message', Buffer.concat([Buffer.from([1]), prefix(0).subarray(1)]), 'not-implemented', /compressed/],
     ['no message', Buffer.alloc(0), 'internal', /nothing/],
     ['an empty message', frame(Buffer.alloc(0)), 'internal', /without the info/],
+    ['two messages', Buffer.concat([frame(Buffer.alloc(0)), frame(Buffer.alloc(0))]), 'internal', /more than once/],
   ];
   for (const [title, bytes, kind, message] of peers) {
     it(`is told so: ${title}`, async () => {
@@ -90,6 +91,33 @@ describe('a peer that answers nonsense', () => {
       await fails(daemon.content.info(digestOf('x')), kind, message);
     });
   }
+
+  it('is not listened to without end, and has its calls closed', async () => {
+    const calls: ServerHttp2Stream[] = [];
+    await using peer = await http2Peer((stream) => {
+      calls.push(stream);
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      const talk = (): void => {
+        while (!stream.destroyed && stream.write(frame(bytesField(6, Buffer.from(digestOf('')))))) {}
+      };
+      stream.on('drain', talk);
+      talk();
+    });
+    await using daemon = await connectContainerd({ address: peer.address, timeout: 10_000 });
+    const writer = await daemon.content.writer({ ref: 'x' });
+    await writer[Symbol.asyncDispose]();
+    await fails(daemon.version(), 'internal', /more than once/);
+    for (const stream of calls) if (!stream.closed) await once(stream, 'close');
+    assert.equal(calls.length, 2);
+  });
+
+  it('does not make a time of what is none', async () => {
+    const late = Buffer.concat([Buffer.from([0x08]), Buffer.alloc(8, 0xff), Buffer.from([0x7f])]);
+    const info = Buffer.concat([bytesField(1, Buffer.from(digestOf('x'))), bytesField(3, late)]);
+    await using peer = await http2Peer((stream) => answer(stream, frame(bytesField(1, info))));
+    await using daemon = await connectContainerd({ address: peer.address });
+    await fails(daemon.content.info(digestOf('x')), 'invalid-argument', /years/);
+  });
 
   it('is told so: another status than gRPC has', async () => {
     await using peer = await http2Peer((stream) => answer(stream, Buffer.alloc(0), { 'grpc-status': '77' }));

@@ -107,8 +107,8 @@ export class WriteCall {
   async close(): Promise<void> {
     this.#call.finish();
     try {
-      // A daemon repeats its last answer at the end.
-      while ((await this.#call.next()) !== undefined);
+      // A daemon repeats its last answer at the end, once; nobody waits for one that goes on.
+      if ((await this.#call.next()) !== undefined) await this.#call.next();
     } finally {
       await this.cancel();
     }

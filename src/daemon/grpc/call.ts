@@ -1,6 +1,6 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { DrayError, type ErrorContext, is } from '../../errors.ts';
+import { DrayError, type ErrorContext, is, withContext } from '../../errors.ts';
 import { decodeMessage, encodeFrame } from './frames.ts';
 import { Incoming } from './incoming.ts';
 import { freshMemory, rotatingMemory } from './memory.ts';
@@ -81,10 +81,29 @@ export class Call<I extends DescMessage, O extends DescMessage> {
     const timer = this.#deadline();
     try {
       const bytes = await this.#incoming.next();
-      return bytes === undefined ? undefined : decodeMessage(this.#method.output, bytes);
+      return bytes === undefined ? undefined : this.#decode(bytes);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #decode(bytes: Uint8Array): MessageShape<O> {
+    try {
+      return decodeMessage(this.#method.output, bytes);
+    } catch (error) {
+      throw withContext(error, this.#context);
+    }
+  }
+
+  /**
+   * The only answer.
+   * @throws DrayError `internal` when there is none, or more; as {@link next}.
+   */
+  async only(): Promise<MessageShape<O>> {
+    const answer = await this.next();
+    if (answer !== undefined && (await this.next()) === undefined) return answer;
+    const answered = answer === undefined ? 'with nothing' : 'more than once';
+    throw new DrayError('internal', `${this.#method.name} was answered ${answered}`, this.#context);
   }
 
   #deadline(): NodeJS.Timeout | undefined {

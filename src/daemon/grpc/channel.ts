@@ -87,11 +87,7 @@ export class Channel implements AsyncDisposable {
     try {
       await call.send(message);
       call.finish();
-      const answer = await call.next();
-      if (answer === undefined)
-        throw new DrayError('internal', `${method.name} was answered with nothing`, this.context);
-      await call.next();
-      return answer;
+      return await call.only();
     } catch (error) {
       await call.cancel();
       throw error;

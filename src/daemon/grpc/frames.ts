@@ -15,6 +15,10 @@ import { freshMemory, type MessageMemory } from './memory.ts';
 const largestMessage: number = 16 * 1024 * 1024;
 
 const prefixLength = 5;
+/** Pieces that a message may be in before it is looked whether they are worth being kept apart. */
+const fewPieces = 1024;
+/** A piece takes about as many bytes beside those in it, so what comes in smaller ones is put together meanwhile. */
+const smallPiece = 64;
 // From here on a copy costs more than a second write.
 const largeField = 16 * 1024;
 
@@ -90,11 +94,13 @@ export class FrameReader {
     this.#length += chunk.byteLength;
     for (;;) {
       const length = this.#messageLength();
-      if (length === undefined || this.#length < prefixLength + length) return;
+      if (length === undefined || this.#length < prefixLength + length) break;
       const whole = this.#joined();
       this.#keep(whole.subarray(prefixLength + length));
       yield whole.subarray(prefixLength, prefixLength + length);
     }
+    const pieces = this.#chunks.length;
+    if (pieces > fewPieces && this.#length / pieces < smallPiece) this.#joined();
   }
 
   /** Whether a message has begun that is not complete. */
