@@ -177,8 +177,9 @@ export class Client implements AsyncDisposable {
    * @throws DrayError with the side and the descriptor that failed; the image is not named then, and what has arrived stays for
    * the next attempt. When unpacking fails, the image is there and named.
    */
-  pull(reference: string, options: PullOptions = {}): Promise<Copied> {
-    return pullImage({ services: this.services, resolver: this.#resolver, daemon: this.daemon }, reference, options);
+  async pull(reference: string, options: PullOptions = {}): Promise<Copied> {
+    const from = this.#inRegistry(reference);
+    return await pullImage({ from, services: this.services, daemon: this.daemon }, options);
   }
 
   /** As {@link pull}, but makes no name: nothing keeps the content from being collected. */

@@ -1,9 +1,8 @@
 import type { Daemon } from '../daemon/client/daemon.ts';
-import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { type Copied, type CopyOptions, copyImage } from './copy.ts';
-import { RegistryPlace } from './registry-place.ts';
+import type { Place } from './place.ts';
 import { matcherOf } from './select.ts';
 import { StorePlace } from './store-place.ts';
 
@@ -17,19 +16,14 @@ export interface PullOptions extends CopyOptions {
 
 /** Where a pull goes from and to. */
 export interface PullContext {
+  readonly from: Place;
   readonly services: Services;
-  readonly resolver: Resolver;
   /** The daemon that has the services, if one has. */
   readonly daemon: Daemon | undefined;
 }
 
 /** As `Client.pull` does, into any services. */
-export async function pullImage(
-  { services, resolver, daemon }: PullContext,
-  reference: string,
-  options: PullOptions = {},
-): Promise<Copied> {
-  const from = new RegistryPlace(resolver, reference);
+export async function pullImage({ from, services, daemon }: PullContext, options: PullOptions = {}): Promise<Copied> {
   const copied = await copyImage(from, new StorePlace(services, from.name), options);
   if (daemon !== undefined && options.unpack !== false) await unpack(daemon, copied.root, options);
   return copied;

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { DrayError } from '../errors.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -26,6 +27,13 @@ export async function pushImage(
   const from = new StorePlace(services, name, { object });
   const to = new RegistryPlace(resolver, target);
   if (schema1 === false) return await copyImage(from, to, { ...options, platforms: options.platforms ?? 'all' });
+  if (options.referrers === true) throw nothingRefers();
   const { pushSchema1 } = await import('./push-schema1.ts');
   return await pushSchema1(services, from, to, { ...options, ...(schema1 === true ? {} : schema1) });
+}
+
+function nothingRefers(): DrayError {
+  return new DrayError('invalid-argument', 'nothing refers to an image of schema 1, which is made for the push', {
+    hint: 'leave the referrers away, or send the image as it is',
+  });
 }

@@ -126,6 +126,20 @@ describe('what registries say', () => {
   });
 });
 
+describe('an image', () => {
+  it('is brought and sent with what refers to it', async () => {
+    await scene({}, async ({ name, registry, environment }) => {
+      const signature = about(image.root, 'signature', 'application/example');
+      registry.add('team/app', { root: signature.descriptor, blobs: [emptyConfig, signature] });
+      const target = `${registry.host}/team/copy:1`;
+      await drayDone(['pull', `${name}:1`, '--all-platforms', '--referrers'], { environment });
+      await drayDone(['push', `${name}:1`, target, '--referrers'], { environment });
+      const found = await drayDone(['referrers', target], { environment });
+      assert.ok(found.includes(signature.descriptor.digest), found);
+    });
+  });
+});
+
 describe('looking around in registries', () => {
   it('lists repositories, tags, and referrers of one type', async () => {
     await scene({ pageSize: 2 }, async ({ registry, environment, name }) => {

@@ -67,6 +67,17 @@ describe('copying what refers to an image', () => {
     }
   });
 
+  it('is what a pull and a push do as well when they are asked to', async () => {
+    await using first = await registryWith(referrers);
+    await using last = await ScriptedRegistry.start();
+    await using client = clientOver();
+    const [name, target] = [`${first.host}/team/app:1`, `${last.host}/team/app:1`];
+    await client.pull(name, { platforms: 'all', referrers: true });
+    await client.push(name, { target, referrers: true });
+    assert.deepEqual(await idsAt(client, target.replace(/:1$/, ''), image.root), ['of the index']);
+    await assert.rejects(client.push(name, { target, referrers: true, schema1: true }), /nothing refers to/);
+  });
+
   it('leaves out what names another subject, or none, whatever a registry says', async () => {
     await using registry = await registryWith(referrers);
     const lies = [ofChild, ...image.blobs.filter(({ descriptor }) => descriptor.digest === child.digest)];

@@ -13,6 +13,7 @@ export const command: Command = {
     'dray pull registry.example.com/old:1 --convert-schema1',
   ],
   options: {
+    referrers: { type: 'boolean', description: 'also what refers to the image: signatures, attestations' },
     ...schema1Options,
     ...platformOptions('this machine'),
     ...transferOptions,
@@ -44,6 +45,7 @@ export const command: Command = {
         platforms,
         labels,
         concurrency,
+        referrers: context.arguments.flag('referrers'),
         convertSchema1: askedConversion(context.arguments),
         signal,
         unpack: !context.arguments.flag('no-unpack'),

@@ -19,6 +19,7 @@ export const command: Command = {
       private: true,
       description: 'another tag for the image, may be given several times',
     },
+    referrers: { type: 'boolean', description: 'also what refers to the image: signatures, attestations' },
     'non-distributable': {
       type: 'boolean',
       description: 'also send layers that their owner does not want in other registries',
@@ -42,6 +43,7 @@ export const command: Command = {
       const copied = await client.push(name, {
         target,
         tags: context.arguments.list('tag'),
+        referrers: context.arguments.flag('referrers'),
         nonDistributable: context.arguments.flag('non-distributable'),
         schema1,
         platforms,
