@@ -1,6 +1,6 @@
 import { createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { DrayError } from '../errors.ts';
-import type { AbortableOptions } from './store.ts';
+import type { AbortableOptions, Provider, Target } from './store.ts';
 
 /** How bytes are packed, told by their first bytes. `xz` and `bzip2` are recognised, so that they can be refused by name. */
 export type Packing = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
@@ -22,6 +22,18 @@ export function packingOf(start: Uint8Array): Packing {
   const [first = 0, ...rest] = start;
   const isSkippableFrame = first >= 0x50 && first <= 0x5f && rest[0] === 0x2a && rest[1] === 0x4d && rest[2] === 0x18;
   return isSkippableFrame ? 'zstd' : 'none';
+}
+
+/** How a blob is packed. @throws DrayError as the provider does. */
+export async function packingOfBlob(
+  provider: Provider,
+  target: Target,
+  options: AbortableOptions = {},
+): Promise<Packing> {
+  await using reader = await provider.reader(target, options);
+  const start = new Uint8Array(packingBytes);
+  await reader.read(start, 0, options);
+  return packingOf(start);
 }
 
 /** Options of {@link unpacked}. */

@@ -200,7 +200,7 @@ async function settleAll(
   const referrers = contents.images.filter(({ subject }) => subject !== undefined).map(({ target }) => target);
   if (options.name !== undefined) await settle(content, referrers, { ...options, missing: 'skip' });
   for (const { subject, target } of contents.images) {
-    if (subject !== undefined && isDigest(subject)) await labelReferrer(content, subject as Digest, target);
+    if (subject !== undefined && isDigest(subject)) await labelReferrer(content, subject, target);
   }
 }
 

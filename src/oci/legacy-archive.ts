@@ -90,8 +90,8 @@ async function chainOf(catalog: Catalog, top: string, options: DockerOptions): P
   return chain;
 }
 
-/** Keys of a layer's `json` that say something of the layer and nothing of the image. */
-const layerKeys = new Set(['id', 'parent', 'Size', 'parent_id', 'layer_id', 'throwaway']);
+/** Keys of a layer's JSON that say something of the layer and nothing of the image. */
+export const layerKeys: ReadonlySet<string> = new Set(['id', 'parent', 'Size', 'parent_id', 'layer_id', 'throwaway']);
 
 async function makeConfig(chain: readonly ChainLink[], layers: LayerReader): Promise<Uint8Array> {
   const diffIds: Digest[] = [];

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { packed, packingBytes, packingOf } from '../content/compression.ts';
+import { packed, packingOfBlob } from '../content/compression.ts';
 import { commitOrFind, openWriter } from '../content/copy.ts';
 import type { AbortableOptions, ContentStore } from '../content/store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -41,10 +41,7 @@ async function findPacked(
   packing: RecompressOptions,
 ): Promise<PackedBlob | undefined> {
   for await (const { digest, size } of content.walk(`labels."${uncompressedLabel}"==${diffId}`)) {
-    await using reader = await content.reader({ digest, size });
-    const start = new Uint8Array(packingBytes);
-    await reader.read(start, 0);
-    if (packingOf(start) === packing) return { digest, size };
+    if ((await packingOfBlob(content, { digest, size })) === packing) return { digest, size };
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { packingBytes, packingOf } from '../content/compression.ts';
+import { packingOfBlob } from '../content/compression.ts';
 import { readDocument } from '../content/documents.ts';
 import type { ContentStore } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
@@ -123,16 +123,13 @@ class Translator {
   }
 
   async #sniff(layer: Descriptor, plain: string | undefined): Promise<string> {
-    const start = new Uint8Array(packingBytes);
-    try {
-      await using reader = await this.#content.reader(layer, this.#options);
-      await reader.read(start, 0, this.#options);
-    } catch (error) {
-      if (!is(error, 'not-found')) throw error;
-    }
-    const suffix = { gzip: '+gzip', zstd: '+zstd' }[packingOf(start) as string] ?? '';
+    if (plain === undefined) return layer.mediaType;
+    const packing = await packingOfBlob(this.#content, layer, this.#options).catch((error: unknown) => {
+      if (is(error, 'not-found')) return 'none';
+      throw error;
+    });
     const base = isNonDistributable(layer.mediaType) ? mediaTypes.ociForeignLayer : mediaTypes.ociLayer;
-    return plain === undefined ? layer.mediaType : `${base}${suffix}`;
+    return packing === 'gzip' || packing === 'zstd' ? `${base}+${packing}` : base;
   }
 
   #retype(child: Descriptor, mediaType: string): Descriptor {

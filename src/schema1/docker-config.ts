@@ -1,9 +1,7 @@
+import { layerKeys } from '../oci/legacy-archive.ts';
 import { encodeJson, type Json, RawJson, rawMembers, sortedByKey } from './json.ts';
 import { type ConfigParts, defaultOs, unlessEmpty } from './oci-config.ts';
 import { encodeOldConfig, isOldDocker } from './old-docker.ts';
-
-/** Keys of a layer's JSON that say something of the layer and nothing of the image. */
-const layerKeys = ['id', 'parent', 'parent_id', 'layer_id', 'throwaway', 'Size'];
 
 /**
  * The image config of Docker for the newest layer's JSON, as Docker made it when it pulled such an image, and skopeo still does:

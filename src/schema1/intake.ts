@@ -1,5 +1,5 @@
 import { addLabels } from '../content/add-labels.ts';
-import { packingBytes, packingOf } from '../content/compression.ts';
+import { packingOfBlob } from '../content/compression.ts';
 import { type Fetcher, type FetchOptions, type OpenBlob, type Pusher, readBlob, refOf } from '../content/copy.ts';
 import type { ContentStore, Info } from '../content/store.ts';
 import { DrayError, is, withContext } from '../errors.ts';
@@ -100,12 +100,10 @@ export class Intake {
   async #noted({ digest, labels }: Info): Promise<LayerContent | undefined> {
     const { [uncompressedLabel]: diffId = '', [emptyLabel]: empty = '' } = labels;
     if (!isDigest(diffId) || (empty !== 'true' && empty !== 'false')) return undefined;
-    await using reader = await this.#options.content.reader({ digest });
-    const start = new Uint8Array(packingBytes);
-    await reader.read(start, 0);
-    const packing = packingOf(start);
-    const fits = packing === 'none' ? diffId === digest : packing === 'gzip' || packing === 'zstd';
-    return fits ? { diffId, packing: packing as LayerContent['packing'], isBlank: empty === 'true' } : undefined;
+    const packing = await packingOfBlob(this.#options.content, { digest });
+    const isBlank = empty === 'true';
+    if (packing === 'none') return diffId === digest ? { diffId, packing, isBlank } : undefined;
+    return packing === 'gzip' || packing === 'zstd' ? { diffId, packing, isBlank } : undefined;
   }
 }
 
