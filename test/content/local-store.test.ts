@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ingest, writeBlob } from '../../src/content/copy.ts';
@@ -119,6 +120,22 @@ describe('local store on disk', () => {
       await writer[Symbol.asyncDispose]();
       await chmod(data, 0o444);
     }
+  });
+
+  it('takes an ingest over though what shows that its owner is dead cannot be removed', async () => {
+    await using fixture = await opened();
+    const { root, store } = fixture;
+    await put(store, Buffer.from('first'));
+    // Of a dead owner, in the way of whoever removes it.
+    await mkdir(join(root, 'owners', 'dead.lock', 'in the way'), { recursive: true });
+    await utimes(join(root, 'owners', 'dead.lock'), 1000, 1000);
+    using database = new DatabaseSync(join(root, 'state.db'));
+    database.prepare('INSERT INTO ingest_owner VALUES (?, ?, 0)').run(keyOf('r'), 'dead');
+    assert.equal(await store.status('r').catch((error) => is(error, 'not-found')), true);
+    await using other = new LocalStore(root);
+    await using writer = await other.writer({ ref: 'r' });
+    await writer.write(Buffer.from('second'));
+    assert.equal((await writer.commit()).digest, digestOf('second'));
   });
 
   it('creates nothing before the first write', async () => {

@@ -1,5 +1,5 @@
-import { type BigIntStats, constants } from 'node:fs';
-import { lstat, open, unlink } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { lstat, unlink } from 'node:fs/promises';
 import { codeOf, DrayError } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
 import { algorithms, type Digest, isDigest } from '../../spec/digest.ts';
@@ -14,6 +14,7 @@ import { storeFailure } from './failure.ts';
 import { Hashing } from './hashing.ts';
 import { LocalIngests } from './ingests.ts';
 import { namesIn } from './list-directory.ts';
+import { openUnlinked } from './open-unlinked.ts';
 import { Paths } from './paths.ts';
 import { LocalReader } from './reader.ts';
 import { State } from './state.ts';
@@ -51,7 +52,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
 
   async reader(target: Target): Promise<LocalReader> {
     const path = this.#paths.blob(target.digest);
-    const handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
+    const handle = await openUnlinked(path).catch((error: unknown) => {
       throw codeOf(error) === 'ENOENT' ? missing(target.digest) : storeFailure(error, `open ${target.digest}`);
     });
     try {

@@ -33,9 +33,8 @@ export class Owners implements Disposable {
   }
 
   isAlive(id: string): boolean {
-    const path = this.#paths.owner(id);
-    if (isLocked(path)) return true;
-    rmSync(path, { force: true });
+    if (isLocked(this.#paths.owner(id))) return true;
+    this.#remove(id);
     return false;
   }
 
@@ -57,10 +56,20 @@ export class Owners implements Disposable {
   // Locks of processes that were killed. A young file may belong to somebody who is about to lock it.
   #sweep(): void {
     for (const name of readdirSync(this.#paths.owners)) {
-      const path = this.#paths.owner(basename(name, '.lock'));
+      const id = basename(name, '.lock');
+      const path = this.#paths.owner(id);
       const found = statSync(path, { throwIfNoEntry: false });
-      if (found !== undefined && Date.now() - found.mtimeMs > youngMilliseconds && !isLocked(path))
-        rmSync(path, { force: true });
+      if (found !== undefined && Date.now() - found.mtimeMs > youngMilliseconds && !isLocked(path)) this.#remove(id);
+    }
+  }
+
+  // A file that nobody has locked says that its owner is gone, and whoever sees it removes it: where it cannot be done now, as on
+  // Windows while another process looks whether it is locked, it is done later.
+  #remove(id: string): void {
+    try {
+      rmSync(this.#paths.owner(id), { force: true });
+    } catch {
+      // Told by nobody, since it hinders nobody.
     }
   }
 
@@ -69,11 +78,7 @@ export class Owners implements Disposable {
     const { id, lock } = this.#own;
     this.#own = undefined;
     lock.close();
-    try {
-      rmSync(this.#paths.owner(id), { force: true });
-    } catch {
-      // A file that nobody has locked says that its owner is gone, and whoever sees it removes it.
-    }
+    this.#remove(id);
   }
 }
 
