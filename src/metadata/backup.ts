@@ -4,7 +4,7 @@ import { backup as copyPages, DatabaseSync } from 'node:sqlite';
 import { Durability } from '../content/local/durable.ts';
 import { storeFailure } from '../content/local/failure.ts';
 import { openDatabase } from '../content/local/read-only.ts';
-import { databaseFailure } from '../content/local/sqlite.ts';
+import { damageIn, databaseFailure } from '../content/local/sqlite.ts';
 import { codeOf, DrayError } from '../errors.ts';
 
 /**
@@ -15,14 +15,7 @@ import { codeOf, DrayError } from '../errors.ts';
 export async function backupDatabase(source: string, path: string): Promise<void> {
   const handle = await create(path);
   try {
-    // A connection of its own: that of the store goes on writing.
-    const connection = openDatabase(source, { readOnly: true, timeout: 5_000 });
-    try {
-      // All pages in one step: with several, every change meanwhile would make it start over.
-      await copyPages(connection, path, { rate: 2 ** 31 - 1 });
-    } finally {
-      connection.close();
-    }
+    await copyDatabase(source, path);
     check(path);
     await handle.sync();
     await new Durability('full').directory(dirname(path));
@@ -43,16 +36,18 @@ async function create(path: string): Promise<FileHandle> {
   }
 }
 
+async function copyDatabase(source: string, path: string): Promise<void> {
+  // A connection of its own: that of the store goes on writing.
+  using connection = openDatabase(source, { readOnly: true, timeout: 5_000 });
+  // All pages in one step: with several, every change meanwhile would make it start over.
+  await copyPages(connection, path, { rate: 2 ** 31 - 1 });
+}
+
 function check(path: string): void {
-  const connection = new DatabaseSync(path);
-  try {
-    // One file that needs none beside it.
-    connection.exec('PRAGMA journal_mode = DELETE');
-    const rows = connection.prepare('PRAGMA quick_check(1)').all();
-    const answer = Object.values(rows[0] ?? {})[0];
-    if (answer !== 'ok')
-      throw new DrayError('data-loss', `the database is damaged: ${answer}`, { side: 'store', path });
-  } finally {
-    connection.close();
-  }
+  using connection = new DatabaseSync(path);
+  // One file that needs none beside it.
+  connection.exec('PRAGMA journal_mode = DELETE');
+  const damage = damageIn(connection);
+  if (damage !== undefined)
+    throw new DrayError('data-loss', `the database is damaged: ${damage}`, { side: 'store', path });
 }

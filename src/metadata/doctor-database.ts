@@ -63,16 +63,12 @@ async function moveIfThere(from: string, to: string): Promise<void> {
 const notKept = ['store', 'event', 'ingest'];
 
 function copyAll(source: string, target: Transaction): number {
-  const damaged = openDamaged(source);
+  using damaged = openDamaged(source);
   if (damaged === undefined) return 0;
-  try {
-    return target
-      .all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'")
-      .filter(({ name }) => !notKept.includes(name))
-      .reduce((copied, { name }) => copied + copyTable(damaged, target, name), 0);
-  } finally {
-    damaged.close();
-  }
+  return target
+    .all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'")
+    .filter(({ name }) => !notKept.includes(name))
+    .reduce((copied, { name }) => copied + copyTable(damaged, target, name), 0);
 }
 
 // From both ends, since a reader does not get past a damaged page.

@@ -17,12 +17,8 @@ export async function withLock<T>(
   run: () => Promise<T>,
   options: AbortableOptions = {},
 ): Promise<T> {
-  const lock = await acquire(join(directory, lockName), options);
-  try {
-    return await run();
-  } finally {
-    lock.close();
-  }
+  using _ = await acquire(join(directory, lockName), options);
+  return await run();
 }
 
 async function acquire(path: string, { signal }: AbortableOptions): Promise<DatabaseSync> {

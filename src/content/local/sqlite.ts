@@ -45,13 +45,23 @@ export function pageDamage(path: string): string | undefined {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
   try {
     using database = openDatabase(path, { timeout: 10_000 });
-    const answer = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
-    return answer === 'ok' ? undefined : String(answer);
+    return damageIn(database);
   } catch (error) {
     const failure = databaseFailure(error, path);
     if (is(failure, 'data-loss')) return failure.message;
     throw failure;
   }
+}
+
+/** As {@link pageDamage}, of a database that is open. @throws what SQLite does. */
+export function damageIn(database: DatabaseSync): string | undefined {
+  const answer = pragma(database, 'quick_check(1)');
+  return answer === 'ok' ? undefined : String(answer);
+}
+
+/** What SQLite answers to a pragma. */
+export function pragma(database: DatabaseSync, name: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
 /** Runs something between `begin` and a commit, or takes it back. */

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { inTransaction } from '../../content/local/sqlite.ts';
+import { inTransaction, pragma } from '../../content/local/sqlite.ts';
 import { DrayError } from '../../errors.ts';
 import type { Migration } from './migration.ts';
 import { migrations } from './migrations.ts';
@@ -37,20 +37,14 @@ export function checkSchema(database: DatabaseSync, newest: number = migrations.
 export function checkNewest(database: DatabaseSync, newest: number = migrations.length): void {
   const version = checkSchema(database, newest);
   if (version === newest) return;
-  throw new DrayError(
-    'failed-precondition',
-    `the store has schema ${version}, and cannot be brought to ${newest} here`,
-    {
-      side: 'store',
-      hint: 'open it once where it can be written',
-    },
-  );
+  const message = `the store has schema ${version}, and cannot be brought to ${newest} here`;
+  throw new DrayError('failed-precondition', message, { side: 'store', hint: 'open it once where it can be written' });
 }
 
 function versionOf(database: DatabaseSync, newest: number): number {
-  const owner = pragma(database, 'application_id');
-  const version = pragma(database, 'user_version');
-  if (owner !== applicationId && (owner !== 0 || version !== 0 || pragma(database, 'schema_version') !== 0)) {
+  const owner = Number(pragma(database, 'application_id'));
+  const version = Number(pragma(database, 'user_version'));
+  if (owner !== applicationId && (owner !== 0 || version !== 0 || Number(pragma(database, 'schema_version')) !== 0)) {
     throw new DrayError('failed-precondition', 'the database is not one of dray', {
       side: 'store',
       hint: 'choose another root, or move the file away',
@@ -63,9 +57,4 @@ function versionOf(database: DatabaseSync, newest: number): number {
     });
   }
   return version;
-}
-
-function pragma(database: DatabaseSync, name: string): number {
-  const row = database.prepare(`PRAGMA ${name}`).get();
-  return Number(row === undefined ? 0 : Object.values(row)[0]);
 }
