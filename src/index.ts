@@ -20,10 +20,10 @@ export type { LookOptions, RemoteDocument } from './client/look.ts';
 export type { Origin, Place, Source, Target, TargetOptions } from './client/place.ts';
 export type { PullOptions } from './client/pull.ts';
 export type { PushImageOptions } from './client/push.ts';
-export { RegistryPlace } from './client/registry-place.ts';
-export type { Schema1Options } from './client/schema1.ts';
+export { type ListReferrers, RegistryPlace } from './client/registry-place.ts';
+export type { Moved, Schema1Options } from './client/schema1.ts';
 export { type PlatformSelection, selectPlatforms } from './client/select.ts';
-export { StorePlace } from './client/store-place.ts';
+export { StorePlace, type StorePlaceOptions } from './client/store-place.ts';
 export { type Verified, verifyContent } from './client/verify.ts';
 export {
   because,

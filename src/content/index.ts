@@ -4,6 +4,7 @@ export {
   fetcherOf,
   ingest,
   type OpenBlob,
+  type OpenOptions,
   type OpenWriterOptions,
   openWriter,
   type Pusher,

@@ -1,4 +1,5 @@
 export {
+  type AuthFileOptions,
   containersAuthCredentials,
   dockerConfigCredentials,
   eraseCredentials,
@@ -16,7 +17,16 @@ export {
   staticCredentials,
 } from './docker/credentials.ts';
 export type { DownloadOptions } from './docker/download-policy.ts';
-export type { RegistryEvent } from './docker/events.ts';
+export type {
+  FallbackEvent,
+  RateLimitEvent,
+  RegistryEvent,
+  RegistryWarning,
+  RequestEvent,
+  RetryEvent,
+  WaitEvent,
+} from './docker/events.ts';
+export type { Environment } from './docker/home.ts';
 export type { Timeouts } from './docker/host-state.ts';
 export { environmentProxies, type FindProxy } from './docker/proxy.ts';
 export { type ReferrersOptions, RegistryClient, type RegistryClientOptions } from './docker/registry-client.ts';
@@ -29,5 +39,5 @@ export {
   type UploadKey,
   type UploadSessionStore,
 } from './docker/upload-sessions.ts';
-export { fetchHandler, pushHandler } from './handlers.ts';
+export { type FetchHandlerOptions, fetchHandler, type PushHandlerOptions, pushHandler } from './handlers.ts';
 export type { PusherOptions, Resolved, Resolver } from './remote.ts';
