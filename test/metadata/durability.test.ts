@@ -32,6 +32,12 @@ describe('what a store promises', { skip: unlessSeen }, () => {
     ]);
   });
 
+  it('the database is flushed to the disk itself where that has to be asked for, as on macOS', async () => {
+    await using fixture = await temporaryStore();
+    const [row] = fixture.store.database.all<{ fullfsync: bigint }>('PRAGMA fullfsync');
+    assert.equal(row?.fullfsync, 1n);
+  });
+
   it('a backup is flushed with its entry', async () => {
     await using fixture = await temporaryStore();
     const paths = await flushed(fixture.root, () => fixture.store.backup(join(fixture.root, 'backup.db')));

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
 import type { Paths } from './paths.ts';
 import { isBusy, makePrivate, sqliteCode } from './sqlite.ts';
 
@@ -83,12 +82,11 @@ export class Owners implements Disposable {
 }
 
 function isLocked(path: string): boolean {
+  // A file that is gone has no owner. Not asked for by a URL, since SQLite takes none of a Windows share.
+  if (!existsSync(path)) return false;
   let database: DatabaseSync | undefined;
   try {
-    // Read-write without creating: a file that is gone has no owner.
-    const url = pathToFileURL(path);
-    url.searchParams.set('mode', 'rw');
-    database = new DatabaseSync(url, { timeout: 0 });
+    database = new DatabaseSync(path, { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
     return false;
   } catch (error) {

@@ -230,7 +230,8 @@ function enterWal(database: DatabaseSync): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let attempt = 0; ; attempt += 1) {
     try {
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+      // The last one is for macOS, which flushes to the disk's own memory otherwise.
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA fullfsync = ON;');
       return;
     } catch (error) {
       if (!isBusy(error) || attempt === 1000) throw error;
