@@ -111,6 +111,14 @@ export function because(error: unknown, reason: ErrorReason): error is DrayError
   return error instanceof DrayError && error.reason === reason;
 }
 
+/** What a promise gives; undefined where it fails with `not-found`. @throws what else it fails with. */
+export async function ifFound<T>(promise: Promise<T>): Promise<T | undefined> {
+  return await promise.catch((error: unknown) => {
+    if (is(error, 'not-found')) return undefined;
+    throw error;
+  });
+}
+
 /**
  * The same failure with more said about it: context that `error` has already is kept, what is missing is added. Errors
  * that are not dray's become `unknown`, or what their system code means.

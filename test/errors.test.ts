@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import { because, DrayError, is, toDrayError, withContext } from '../src/errors.ts';
+import { because, DrayError, ifFound, is, toDrayError, withContext } from '../src/errors.ts';
 
 const system = (code: string): Error =>
   Object.assign(new Error(`${code}: no luck, open '/store'`), { code, path: '/store' });
@@ -29,6 +29,14 @@ describe('errors', () => {
       assert.equal(error.cause instanceof Error, true);
     }
     assert.match(toDrayError(system('ENOSPC')).context.hint ?? '', /space/);
+  });
+
+  it('for what is not there leave nothing, and no others do', async () => {
+    assert.equal(await ifFound(Promise.resolve(1)), 1);
+    assert.equal(await ifFound(Promise.reject(new DrayError('not-found', 'gone'))), undefined);
+    await assert.rejects(ifFound(Promise.reject(new DrayError('unavailable', 'away'))), (error) =>
+      is(error, 'unavailable'),
+    );
   });
 
   it('that are not errors are taken in as well', () => {

@@ -4,7 +4,7 @@ import { type Fetcher, fetcherOf, type Pusher, pusherOf } from '../content/copy.
 import { readDocument } from '../content/documents.ts';
 import { fitsLabel } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
-import { DrayError, is } from '../errors.ts';
+import { DrayError, ifFound, is } from '../errors.ts';
 import { childLabels, labelOfReferrer } from '../images/labels.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -92,11 +92,8 @@ export async function findImage(
   options: AbortableOptions = {},
 ): Promise<{ name: string; target: Descriptor; labels: Labels }> {
   for (const candidate of new Set([name, canonicalName(name)])) {
-    try {
-      return await images.get(candidate, options);
-    } catch (error) {
-      if (!is(error, 'not-found')) throw error;
-    }
+    const found = await ifFound(images.get(candidate, options));
+    if (found !== undefined) return found;
   }
   throw new DrayError('not-found', `no image ${name} in the store`, {
     side: 'store',
@@ -185,10 +182,5 @@ function withRepository(key: string, known = '', repository: string): string {
 }
 
 async function labelsOf(content: Services['content'], target: Descriptor): Promise<Labels | undefined> {
-  try {
-    return (await content.info(target.digest)).labels;
-  } catch (error) {
-    if (is(error, 'not-found')) return undefined;
-    throw error;
-  }
+  return (await ifFound(content.info(target.digest)))?.labels;
 }

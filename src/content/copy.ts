@@ -1,4 +1,4 @@
-import { because, is } from '../errors.ts';
+import { because, ifFound, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf, type Digest, emptyDigest } from '../spec/digest.ts';
 import { rest } from './abort.ts';
@@ -147,7 +147,7 @@ export async function writeBlob(
     try {
       return await copyInto(writer, target, again, distrust ? { ...options, onResume: undefined } : options);
     } catch (error) {
-      if (areWrongBytes(error)) await abortIfThere(store, ref);
+      if (areWrongBytes(error)) await ifFound(store.abort(ref));
       throw error;
     }
   });
@@ -177,14 +177,6 @@ async function openUnlessExists(store: Ingester, options: OpenWriterOptions): Pr
   } catch (error) {
     if (is(error, 'already-exists')) return undefined;
     throw error;
-  }
-}
-
-async function abortIfThere(store: IngestManager, ref: string): Promise<void> {
-  try {
-    await store.abort(ref);
-  } catch (error) {
-    if (!is(error, 'not-found')) throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { readDocument } from '../content/documents.ts';
-import type { AbortableOptions, ContentStore, Info, Provider } from '../content/store.ts';
-import { because, DrayError, is } from '../errors.ts';
+import type { AbortableOptions, ContentStore, Provider } from '../content/store.ts';
+import { because, DrayError, ifFound, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { type ImageConfig, type Manifest, parseImageConfig, parseIndex, parseManifest } from '../spec/documents.ts';
@@ -144,7 +144,7 @@ export async function presentSize(
   let sum = 0;
   await walkPossible(
     async (object, context) => {
-      const info = await infoIfThere(store, object.digest);
+      const info = await ifFound(store.info(object.digest));
       sum += info?.size ?? 0;
       return info === undefined ? [] : ((await children(object, context)) ?? []);
     },
@@ -260,23 +260,13 @@ async function isThere(
   object: Descriptor,
   options: AbortableOptions,
 ): Promise<boolean> {
-  const info = await infoIfThere(store, object.digest);
+  const info = await ifFound(store.info(object.digest));
   if (info?.size !== object.size) return false;
   try {
     await using _ = await store.reader(object, options);
     return true;
   } catch (error) {
     if (is(error, 'not-found') || is(error, 'data-loss')) return false;
-    throw error;
-  }
-}
-
-/** What a store knows of a blob; undefined when it does not have it. */
-export async function infoIfThere(store: Pick<ContentStore, 'info'>, digest: Digest): Promise<Info | undefined> {
-  try {
-    return await store.info(digest);
-  } catch (error) {
-    if (is(error, 'not-found')) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,4 @@
-import type { LocalStore } from '../content/local/local-store.ts';
-import { is } from '../errors.ts';
+import { ifFound } from '../errors.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
 import type { CollectOptions, Removed } from './collection.ts';
 import type { Database, Rows, Transaction } from './database.ts';
@@ -54,18 +53,9 @@ async function forgetRecords({ database, local }: OpenParts, now: Timestamp, bef
     before.nanoseconds < grace ? before.nanoseconds : grace,
   );
   for (const { namespace, ref, token } of old) {
-    if (isHeld(database, namespace, ref, now) || (await isThere(local, sharedRef(namespace, ref)))) continue;
+    if (isHeld(database, namespace, ref, now)) continue;
+    if ((await ifFound(local.status(sharedRef(namespace, ref)))) !== undefined) continue;
     await forget(database, (transaction) => removeIngest(transaction, namespace, ref, token));
-  }
-}
-
-async function isThere(local: LocalStore, ref: string): Promise<boolean> {
-  try {
-    await local.status(ref);
-    return true;
-  } catch (error) {
-    if (is(error, 'not-found')) return false;
-    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
-import { because, DrayError, is, withContext } from '../errors.ts';
+import { because, DrayError, ifFound, is, withContext } from '../errors.ts';
 import type { SelectChildren } from '../images/children.ts';
 import type { ImageStore } from '../services/image-store.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
@@ -222,20 +222,11 @@ async function outcomeOf(
   target: Descriptor,
   { overwrite, signal }: ImportOptions,
 ): Promise<ImportedImage['outcome']> {
-  const digest = await targetOf(images, name, signal);
+  const digest = (await ifFound(images.get(name, { signal })))?.target.digest;
   if (digest === undefined) return 'created';
   if (digest === target.digest) return 'exists';
   if (overwrite === true) return 'updated';
   throw taken(name, digest);
-}
-
-async function targetOf(images: ImageStore, name: string, signal?: AbortSignal): Promise<Digest | undefined> {
-  try {
-    return (await images.get(name, { signal })).target.digest;
-  } catch (error) {
-    if (is(error, 'not-found')) return undefined;
-    throw error;
-  }
 }
 
 async function give(

@@ -1,7 +1,7 @@
 import type { Fetcher } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions } from '../content/store.ts';
-import { is } from '../errors.ts';
+import { ifFound } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { parseIndex } from '../spec/documents.ts';
@@ -57,10 +57,5 @@ async function documentOf(
   options: AbortableOptions,
 ): Promise<Uint8Array | undefined> {
   if (!isManifestLike(target.mediaType) || isSchema1(target.mediaType)) return undefined;
-  try {
-    return await collectDocument(await fetcher.fetch(target, options), target, options);
-  } catch (error) {
-    if (is(error, 'not-found')) return undefined;
-    throw error;
-  }
+  return await ifFound(fetcher.fetch(target, options).then((stream) => collectDocument(stream, target, options)));
 }

@@ -1,10 +1,9 @@
 import { addLabels } from '../content/add-labels.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
 import { sizeMismatch } from '../content/verified.ts';
-import { is } from '../errors.ts';
+import { ifFound } from '../errors.ts';
 import { childrenHandler, hasChildren, type SelectChildren } from '../images/children.ts';
 import { dispatch } from '../images/handlers.ts';
-import { infoIfThere } from '../images/inspect.ts';
 import { childLabels, labelOfReferrer } from '../images/labels.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
@@ -37,7 +36,7 @@ export async function settle(
 ): Promise<void> {
   const children = childrenHandler(content, { limit: options.documentLimit });
   const visit = async (target: Descriptor, signal: AbortSignal): Promise<readonly Descriptor[]> => {
-    const info = await infoIfThere(content, target.digest);
+    const info = await ifFound(content.info(target.digest));
     if (info === undefined) {
       if (options.missing === 'skip') return [];
       throw incomplete(`${target.mediaType} ${target.digest} is not in it`);
@@ -61,7 +60,7 @@ async function childrenToKeep(
   if (!isIndex(target.mediaType) || children.length === 0) return children;
   if (select !== undefined) return select(target, children);
   const there = await Promise.all(
-    children.map(async (child) => (await infoIfThere(content, child.digest)) !== undefined),
+    children.map(async (child) => (await ifFound(content.info(child.digest))) !== undefined),
   );
   const present = children.filter((_, index) => there[index]);
   if (present.length > 0 || missing === 'skip') return present;
@@ -76,9 +75,5 @@ function labelsOf(all: readonly Descriptor[], kept: readonly Descriptor[]): Labe
 
 /** Makes a subject keep what refers to it, where the subject is there. */
 export async function labelReferrer(content: ContentStore, subject: Digest, referrer: Descriptor): Promise<void> {
-  try {
-    await addLabels(content, subject, labelOfReferrer(referrer.digest));
-  } catch (error) {
-    if (!is(error, 'not-found')) throw error;
-  }
+  await ifFound(addLabels(content, subject, labelOfReferrer(referrer.digest)));
 }

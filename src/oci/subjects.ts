@@ -1,6 +1,6 @@
 import { readDocument } from '../content/documents.ts';
 import type { AbortableOptions, ContentStore } from '../content/store.ts';
-import { infoIfThere } from '../images/inspect.ts';
+import { ifFound } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isManifestLike, isSchema1 } from '../spec/media-types.ts';
 import { referrerOf } from '../spec/referrers.ts';
@@ -33,7 +33,7 @@ async function subjectOf(
   { documentLimit: limit, signal }: SubjectOptions,
 ): Promise<Digest | undefined> {
   if (!isManifestLike(target.mediaType) || isSchema1(target.mediaType)) return undefined;
-  if ((await infoIfThere(content, target.digest)) === undefined) return undefined;
+  if ((await ifFound(content.info(target.digest))) === undefined) return undefined;
   const digest = referrerOf(target, await readDocument(content, target, { limit, signal }))?.subject.digest;
-  return digest !== undefined && (await infoIfThere(content, digest)) !== undefined ? digest : undefined;
+  return digest !== undefined && (await ifFound(content.info(digest))) !== undefined ? digest : undefined;
 }

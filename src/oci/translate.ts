@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { packingOfBlob } from '../content/compression.ts';
 import { readDocument } from '../content/documents.ts';
 import type { ContentStore } from '../content/store.ts';
-import { DrayError, is } from '../errors.ts';
+import { DrayError, ifFound, is } from '../errors.ts';
 import type { SelectChildren } from '../images/children.ts';
 import { depthLimit, graphLimit } from '../images/handlers.ts';
 import { childLabels } from '../images/labels.ts';
@@ -124,10 +124,7 @@ class Translator {
 
   async #sniff(layer: Descriptor, plain: string | undefined): Promise<string> {
     if (plain === undefined) return layer.mediaType;
-    const packing = await packingOfBlob(this.#content, layer, this.#options).catch((error: unknown) => {
-      if (is(error, 'not-found')) return 'none';
-      throw error;
-    });
+    const packing = await ifFound(packingOfBlob(this.#content, layer, this.#options));
     const base = isNonDistributable(layer.mediaType) ? mediaTypes.ociForeignLayer : mediaTypes.ociLayer;
     return packing === 'gzip' || packing === 'zstd' ? `${base}+${packing}` : base;
   }

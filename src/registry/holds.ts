@@ -1,4 +1,4 @@
-import { is } from '../errors.ts';
+import { ifFound, is } from '../errors.ts';
 import type { LeaseManager, LeaseResource } from '../services/lease-manager.ts';
 import type { Digest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
@@ -85,11 +85,7 @@ export class Holds {
 
   /** Lets go of all that refers to a subject, which was deleted. */
   async releaseReferrers(repository: string, subject: Digest): Promise<void> {
-    try {
-      await this.#leases.delete(referrersId(repository, subject));
-    } catch (error) {
-      if (!is(error, 'not-found')) throw error;
-    }
+    await ifFound(this.#leases.delete(referrersId(repository, subject)));
   }
 
   /** Manifests that refer to `subject`, ordered by digest. */
@@ -149,11 +145,7 @@ export class Holds {
 
   async #remove(id: string, digest: Digest): Promise<void> {
     this.#known.delete(`${id} ${digest}`);
-    try {
-      await this.#leases.deleteResource(id, content(digest));
-    } catch (error) {
-      if (!is(error, 'not-found')) throw error;
-    }
+    await ifFound(this.#leases.deleteResource(id, content(digest)));
   }
 
   async *#list(id: string): AsyncGenerator<Digest> {

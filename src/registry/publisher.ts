@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { openBytes } from '../content/bytes.ts';
 import { pusherOf } from '../content/copy.ts';
-import { is } from '../errors.ts';
+import { ifFound, is } from '../errors.ts';
 import { childLabels } from '../images/labels.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -124,13 +124,7 @@ export class Publisher {
   }
 
   async #removeImage(name: string, target: Descriptor): Promise<boolean> {
-    try {
-      await this.#services.images.delete(name, { target });
-      return true;
-    } catch (error) {
-      if (is(error, 'not-found')) return false;
-      throw error;
-    }
+    return (await ifFound(this.#services.images.delete(name, { target }).then(() => true))) ?? false;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Info } from '../content/store.ts';
-import { is } from '../errors.ts';
+import { ifFound } from '../errors.ts';
 import type { Image } from '../services/image-store.ts';
 import type { Services } from '../services/services.ts';
 import { bare, type Descriptor } from '../spec/descriptor.ts';
@@ -82,7 +82,7 @@ export class Repository {
   }
 
   async image(tag: string): Promise<Image | undefined> {
-    return orUndefined(this.#services.images.get(this.imageName(tag)));
+    return ifFound(this.#services.images.get(this.imageName(tag)));
   }
 
   /** Images of the repository that have a tag, in byte order of their tags. */
@@ -150,7 +150,7 @@ export class Repository {
 
   /** What the store says of content, whoever it belongs to. */
   async info(digest: Digest): Promise<Info | undefined> {
-    return orUndefined(this.#services.content.info(digest));
+    return ifFound(this.#services.content.info(digest));
   }
 
   get #blobKey(): string {
@@ -163,7 +163,7 @@ export class Repository {
 
   async #label(digest: Digest, key: string, value: string): Promise<boolean> {
     const change = this.#services.content.update({ digest, labels: { [key]: value } }, `labels.${key}`);
-    return (await orUndefined(change)) !== undefined;
+    return (await ifFound(change)) !== undefined;
   }
 
   async #fromElsewhere(digest: Digest): Promise<Descriptor | undefined> {
@@ -185,13 +185,4 @@ export class Repository {
 /** Repositories that have a blob as their own, by the labels of its content. */
 export function repositoriesOf(info: Info): string[] {
   return Object.keys(info.labels).flatMap((key) => (key.startsWith(blobLabel) ? [key.slice(blobLabel.length)] : []));
-}
-
-async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (is(error, 'not-found')) return undefined;
-    throw error;
-  }
 }

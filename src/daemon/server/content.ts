@@ -1,5 +1,5 @@
 import type { Info } from '../../content/store.ts';
-import { DrayError, is } from '../../errors.ts';
+import { DrayError, ifFound } from '../../errors.ts';
 import { parseDigest } from '../../spec/digest.ts';
 import { Content } from '../gen/content_pb.ts';
 import { type Routes, routesOf, type ServerCall } from '../grpc/service.ts';
@@ -28,7 +28,7 @@ const chunkSize = 1024 * 1024;
 /** `containerd.services.content.v1.Content` over a store. */
 export function contentService(options: ContentServiceOptions): Routes {
   const contentFor = (call: ServerCall) => servicesFor(options, call).content;
-  const unlessMissing = (call: Promise<void>): Promise<void> => (options.plugin ? call.catch(forgiveMissing) : call);
+  const unlessMissing = (call: Promise<void>): Promise<void> => (options.plugin ? ifFound(call) : call);
   return routesOf(Content, {
     async info({ digest }, call) {
       return { info: toInfo(await contentFor(call).info(parseDigest(digest), call)) };
@@ -77,10 +77,6 @@ export function contentService(options: ContentServiceOptions): Routes {
       return {};
     },
   });
-}
-
-function forgiveMissing(error: unknown): void {
-  if (!is(error, 'not-found')) throw error;
 }
 
 async function* batches<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {

@@ -1,4 +1,4 @@
-import { is } from '../../errors.ts';
+import { ifFound } from '../../errors.ts';
 import type { Namespace } from '../../services/namespace-store.ts';
 import { Namespaces } from '../gen/namespaces_pb.ts';
 import { type Routes, routesOf } from '../grpc/service.ts';
@@ -10,7 +10,8 @@ export function namespacesService({ store: { namespaces } }: Tenants): Routes {
   const toNamespace = ({ name, labels }: Namespace) => ({ namespace: { name, labels: toLabels(labels) } });
   return routesOf(Namespaces, {
     async get({ name }, call) {
-      return toNamespace(await namespaces.get(name, call).catch((error: unknown) => unlabelled(name, error)));
+      // containerd's clients ask for the labels of a namespace before they make it.
+      return toNamespace((await ifFound(namespaces.get(name, call))) ?? { name, labels: {} });
     },
     async list({ filter }) {
       const found = namespaces.list(...(filter === '' ? [] : [filter]));
@@ -29,10 +30,4 @@ export function namespacesService({ store: { namespaces } }: Tenants): Routes {
       return {};
     },
   });
-}
-
-// containerd's clients ask for the labels of a namespace before they make it.
-function unlabelled(name: string, error: unknown): Namespace {
-  if (is(error, 'not-found')) return { name, labels: {} };
-  throw error;
 }

@@ -1,4 +1,4 @@
-import { DrayError, is } from '../../errors.ts';
+import { DrayError, ifFound } from '../../errors.ts';
 import type { Services } from '../../services/services.ts';
 import type { ServedStore } from './tenant.ts';
 
@@ -10,7 +10,7 @@ const dedicatedLabel = 'dray.content-plugin';
  * @throws DrayError `failed-precondition` when it holds anything else.
  */
 export async function dedicate(store: ServedStore, name: string): Promise<void> {
-  const known = await labelsOf(store, name);
+  const known = (await ifFound(store.namespaces.get(name)))?.labels;
   if (known?.[dedicatedLabel] === 'true') return;
   const held = await firstHeld(store.services(name));
   if (held !== undefined) {
@@ -22,18 +22,6 @@ export async function dedicate(store: ServedStore, name: string): Promise<void> 
   const labels = { [dedicatedLabel]: 'true' };
   if (known === undefined) await store.namespaces.create({ name, labels });
   else await store.namespaces.update({ name, labels }, `labels.${dedicatedLabel}`);
-}
-
-async function labelsOf(
-  { namespaces }: ServedStore,
-  name: string,
-): Promise<Readonly<Record<string, string>> | undefined> {
-  try {
-    return (await namespaces.get(name)).labels;
-  } catch (error) {
-    if (is(error, 'not-found')) return undefined;
-    throw error;
-  }
 }
 
 async function firstHeld({ content, images, leases }: Services): Promise<string | undefined> {
