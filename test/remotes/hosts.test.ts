@@ -3,6 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
+import { writeBlob } from '../../src/content/copy.ts';
+import { MemoryStore } from '../../src/content/memory/memory-store.ts';
 import { because, is } from '../../src/errors.ts';
 import { passwordCredentials, staticCredentials } from '../../src/remotes/docker/credentials.ts';
 import { defaultHost } from '../../src/remotes/docker/hosts.ts';
@@ -343,6 +345,39 @@ describe('mirrors', () => {
     }
   });
 
+  it('that break off again and again are left for the registry, which sends the rest', async () => {
+    const layer = randomBlob(3_000_000, 'broken off');
+    await mirrored('', async ({ mirror, upstream, client }) => {
+      for (const one of [mirror, upstream]) one.repository('team/app').addBlob(layer.bytes);
+      mirror.script({ on: 'GET */blobs/*', times: 1, resetAfter: 1_000_000 }, { on: 'GET */blobs/*', reset: true });
+      await using own = client();
+      const fetcher = await own.fetcher(name);
+      assert.ok((await bytesOf(await fetcher.fetch(layer.descriptor))).equals(layer.bytes));
+      assert.equal(upstream.requests.length, 1);
+      const asked = upstream.requests[0]?.headers['range'];
+      assert.match(String(asked), /^bytes=[1-9]\d+-$/);
+      const before = mirror.requests.length;
+      assert.ok((await bytesOf(await fetcher.fetch(layer.descriptor))).equals(layer.bytes));
+      assert.equal(mirror.requests.length, before, 'it is passed over for a while');
+    });
+  });
+
+  it('whose bytes are wrong until they break off are not asked for them again', async () => {
+    const layer = randomBlob(3_000_000, 'wrong and broken off');
+    await mirrored('', async ({ mirror, upstream, client }) => {
+      for (const one of [mirror, upstream]) one.repository('team/app').addBlob(layer.bytes);
+      mirror.script({ on: 'GET */blobs/*', times: 1, corruptAt: 10, resetAfter: 1_000_000 });
+      mirror.script({ on: 'GET */blobs/*', reset: true });
+      await using own = client();
+      const store = new MemoryStore();
+      const source = await own.fetcher(name);
+      const outcome = await writeBlob(store, 'layer', layer.descriptor, (offset, options) => {
+        return streamFrom(source.fetch(layer.descriptor, { ...options, offset }));
+      });
+      assert.equal(outcome, 'pushed');
+    });
+  });
+
   it('that do not answer are passed over for a while', async () => {
     await mirrored('', async ({ mirror, client }) => {
       mirror.script({ on: '*', answer: { status: 503 } });
@@ -672,3 +707,7 @@ describe('a client that is offline', () => {
     assert.equal(registry.requests.length, 0);
   });
 });
+
+async function* streamFrom(opening: Promise<AsyncIterable<Uint8Array>>): AsyncGenerator<Uint8Array> {
+  yield* await opening;
+}

@@ -5,6 +5,7 @@ import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { isManifestLike, manifestAccept } from '../../spec/media-types.ts';
 import { BlobSource } from './blob-source.ts';
 import { Download } from './download.ts';
+import { type BlobStream, Failover } from './failover.ts';
 import type { HostState } from './host-state.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
 import { smallBlob } from './upload.ts';
@@ -28,12 +29,29 @@ export class RepositoryFetcher implements Fetcher {
     if (target.size > 0 && (options.offset ?? 0) >= target.size) return nothing();
     const hosts = await this.#hostsFor(target, options);
     try {
-      return await firstOf(hosts, (host) => this.#fromHost(host, target, options), options.signal);
+      return await this.#fromFirst(hosts, target, options);
     } catch (error) {
       // Layers that may not be given away are kept by whoever made them.
       if (!is(error, 'not-found') || (target.urls ?? []).length === 0) throw error;
       return await this.#fromUrls(target, options, error);
     }
+  }
+
+  async #fromFirst(hosts: readonly HostState[], target: Descriptor, options: FetchOptions): Promise<BlobStream> {
+    const ask = async (host: HostState): Promise<{ host: HostState; download: Download }> => ({
+      host,
+      download: await this.#fromHost(host, target, options),
+    });
+    const { host, download } = await firstOf(hosts, ask, options.signal);
+    const others = hosts.slice(hosts.indexOf(host) + 1);
+    if (others.length === 0) return download;
+    return new Failover(download, options.offset ?? 0, async (offset, error) => {
+      if (!is(error, 'unavailable')) throw error;
+      host.pace.avoid();
+      return await this.#fromFirst(others, target, { ...options, offset }).catch((other: unknown) => {
+        throw is(other, 'not-found') ? error : other;
+      });
+    });
   }
 
   // Whoever sent wrong bytes is asked last.
@@ -43,7 +61,7 @@ export class RepositoryFetcher implements Fetcher {
     return suspect === undefined ? hosts : [...hosts.filter((host) => host !== suspect), suspect];
   }
 
-  async #fromHost(host: HostState, target: Descriptor, options: FetchOptions): Promise<AsyncIterable<Uint8Array>> {
+  async #fromHost(host: HostState, target: Descriptor, options: FetchOptions): Promise<Download> {
     const kinds: readonly Kind[] = isManifestLike(target.mediaType) ? ['manifests', 'blobs'] : ['blobs', 'manifests'];
     const [first = 'blobs', second = 'manifests'] = kinds;
     try {
