@@ -42,6 +42,8 @@ async function ask(stdin: Readable & { isTTY?: boolean }, terminal: Terminal, si
   terminal.write('password: ');
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: stdin, output: silent, terminal: true });
+  // While it shows nothing of what is typed, a terminal makes no signal of Ctrl-C either.
+  lines.on('SIGINT', () => process.emit('SIGINT', 'SIGINT'));
   try {
     return await lines.question('', { signal });
   } finally {
