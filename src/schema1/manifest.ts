@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { checkDocumentSize } from '../content/documents.ts';
 import { type Digest, digestOf, isDigest } from '../spec/digest.ts';
-import { badDocument, fanOutLimit, parseDocument, parseObject } from '../spec/documents.ts';
+import { badDocument, checkKeysOnce, fanOutLimit, parseDocument, parseObject } from '../spec/documents.ts';
 import { type Schema1Signature, splitSchema1 } from '../spec/schema1.ts';
 
 /** A Docker schema 1 manifest (distribution's manifest-v2-1.md), read from its payload alone. */
@@ -76,6 +76,7 @@ export function parseSchema1(bytes: Uint8Array): Schema1Manifest {
   checkDocumentSize(bytes.byteLength);
   const { payload, signatures } = splitSchema1(bytes);
   checkKeys(parseObject(payload, what));
+  checkKeysOnce(payload, what);
   const found = parseDocument(manifestSchema, payload, what) as z.infer<typeof manifestSchema>;
   const { name, tag, architecture, fsLayers, history } = found;
   if (fsLayers.length !== history.length)

@@ -265,8 +265,11 @@ export function parseDocument(schema: z.ZodMiniType, bytes: Uint8Array, what: st
   throw badDocument(what, `${issue?.message ?? 'it has the wrong shape'}${place}`);
 }
 
-// Of an object that comes twice some readers take the last and some all the members.
-function checkKeysOnce(bytes: Uint8Array, what: string): void {
+/**
+ * Refuses a text in JSON of which an object has a key twice: some readers take the last and some join what the two have.
+ * @throws DrayError `invalid-argument` with reason `bad-document`.
+ */
+export function checkKeysOnce(bytes: Uint8Array, what: string): void {
   const key = repeatedKey(new TextDecoder().decode(bytes));
   if (key !== undefined) throw badDocument(what, `it has the key ${JSON.stringify(key.slice(0, 100))} twice`);
 }

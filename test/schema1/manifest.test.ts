@@ -71,6 +71,20 @@ describe('reading a schema 1 manifest', () => {
     refuses({ FSLayers: [] }, /nothing but case/);
   });
 
+  it('refuses a key that comes twice, also within', () => {
+    const text = payloadOf([{ layer }]).toString();
+    for (const [key, other] of [
+      ['"fsLayers":', '"fsLayers": [],'],
+      ['"tag":', '"t\\u0061g": "2",'],
+      ['"blobSum":', '"blobSum": "x",'],
+    ] as const) {
+      assert.throws(
+        () => parseSchema1(Buffer.from(text.replace(key, `${other} ${key}`))),
+        (error) => because(error, 'bad-document') && /twice/.test(error.message),
+      );
+    }
+  });
+
   it('refuses more than documents may have', () => {
     refuses({ padding: 'x'.repeat(9_000_000) }, /over the limit/);
     const blobSum = digestOf(layer);
