@@ -1,5 +1,6 @@
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import type { PlanOptions } from '../oci/plan.ts';
+import { createOrUpdate } from '../services/create-or-update.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isSchema1 } from '../spec/media-types.ts';
@@ -7,7 +8,7 @@ import { heldImage } from './held-image.ts';
 import { withLease } from './lease.ts';
 import { convertedLabel, convertStored, type Schema1Options, schema1Options } from './schema1.ts';
 import { type PlatformSelection, selectPlatforms } from './select.ts';
-import { canonicalName, createOrUpdate, findImage } from './store-place.ts';
+import { canonicalName, findImage } from './store-place.ts';
 
 /** Options of an import into a store. */
 export interface ImportImagesOptions extends AbortableOptions {
@@ -206,6 +207,6 @@ async function nameConverted(
   labels: Labels,
 ): Promise<Converted> {
   const name = canonicalName(newName);
-  await createOrUpdate(images, name, target, labels);
+  await createOrUpdate(images, { name, target, labels });
   return { name, target, losses: [] };
 }

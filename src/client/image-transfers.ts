@@ -10,6 +10,7 @@ import type {
 } from '../daemon/server/transfer/image-transfers.ts';
 import { isWhole, type NamingOptions } from '../oci/names.ts';
 import type { RegistryClientOptions } from '../remotes/docker/registry-client.ts';
+import { createOrUpdate } from '../services/create-or-update.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { type ExportImagesOptions, exportImages } from './archives.ts';
@@ -20,7 +21,7 @@ import { LazyResolver } from './lazy-resolver.ts';
 import { withLease } from './lease.ts';
 import { RegistryPlace } from './registry-place.ts';
 import { selectPlatforms } from './select.ts';
-import { createOrUpdate, StorePlace } from './store-place.ts';
+import { StorePlace } from './store-place.ts';
 
 /**
  * Moves images for clients of a store that `serveContainerd` of `dray/daemon` serves. Registries are talked to as `registry`
@@ -39,7 +40,7 @@ export function imageTransfers(registry: RegistryClientOptions = {}): ImageTrans
 async function tagImage(services: Services, name: string, { names, labels, signal }: NamedOptions): Promise<void> {
   await withLease(services.leases, { signal }, async (lease) => {
     const { target } = await heldImage(services, name, lease, { signal });
-    for (const one of names) await createOrUpdate(services.images, one, target, labels);
+    for (const one of names) await createOrUpdate(services.images, { name: one, target, labels });
   });
 }
 

@@ -6,6 +6,7 @@ import { fitsLabel } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, ifFound, is } from '../errors.ts';
 import { childLabels, labelOfReferrer } from '../images/labels.ts';
+import { createOrUpdate } from '../services/create-or-update.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { formatReference, parseReference, pinned } from '../spec/reference.ts';
@@ -74,7 +75,7 @@ export class StorePlace implements Place {
         await addLabels(content, subject, labelOfReferrer(referrer.digest));
       },
       async finish(root) {
-        for (const one of names) await createOrUpdate(images, one, root, labels);
+        for (const one of names) await createOrUpdate(images, { name: one, target: root, labels });
         return nameWithDigest(name, root);
       },
       [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
@@ -118,30 +119,6 @@ export function nameWithDigest(name: string, root: Descriptor): string {
   } catch (error) {
     if (is(error, 'invalid-argument')) return `${name}@${root.digest}`;
     throw error;
-  }
-}
-
-/** Gives a name to an object: a new one, or the target and the given labels of the one that there is. */
-export async function createOrUpdate(
-  images: Services['images'],
-  name: string,
-  target: Descriptor,
-  labels: Labels,
-): Promise<void> {
-  for (;;) {
-    try {
-      await images.create({ name, target, labels });
-      return;
-    } catch (error) {
-      if (!is(error, 'already-exists')) throw error;
-    }
-    try {
-      await images.update({ name, target, labels }, 'target', ...Object.keys(labels).map((key) => `labels.${key}`));
-      return;
-    } catch (error) {
-      // Somebody deleted it in between.
-      if (!is(error, 'not-found')) throw error;
-    }
   }
 }
 

@@ -1,9 +1,10 @@
 import { DrayError, is } from '../errors.ts';
+import { createOrUpdate } from '../services/create-or-update.ts';
 import type { Image } from '../services/image-store.ts';
 import type { Services } from '../services/services.ts';
 import { heldImage } from './held-image.ts';
 import { withLease } from './lease.ts';
-import { canonicalName, createOrUpdate } from './store-place.ts';
+import { canonicalName } from './store-place.ts';
 
 /** How a name is given that there may be already. */
 export interface TagOptions {
@@ -37,7 +38,7 @@ async function giveName(
     if (there.target.digest === target.digest) return made;
     if (!overwrite)
       throw new DrayError('already-exists', `${made} is another image`, { hint: 'move the name with --force' });
-    await createOrUpdate(images, made, target, labels);
+    await createOrUpdate(images, { name: made, target, labels });
   }
   return made;
 }

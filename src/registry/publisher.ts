@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { openBytes } from '../content/bytes.ts';
 import { pusherOf } from '../content/copy.ts';
-import { ifFound, is } from '../errors.ts';
+import { ifFound } from '../errors.ts';
 import { childLabels } from '../images/labels.ts';
+import { createOrUpdate } from '../services/create-or-update.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
@@ -109,18 +110,12 @@ export class Publisher {
 
   // The manifest that had the tag is kept: somebody may know it by its digest.
   async #tag(repository: Repository, tag: string, target: Descriptor): Promise<void> {
-    const { images } = this.#services;
     const image = { name: repository.imageName(tag), target, labels: repository.imageLabels };
     const before = await repository.image(tag);
     if (before !== undefined && before.target.digest !== target.digest && repository.made(before)) {
       await this.#holds.keepUntagged(repository.name.full, before.target.digest);
     }
-    try {
-      await images.create(image);
-    } catch (error) {
-      if (!is(error, 'already-exists')) throw error;
-      await images.update(image, 'target', ...Object.keys(image.labels).map((key) => `labels.${key}`));
-    }
+    await createOrUpdate(this.#services.images, image);
   }
 
   async #removeImage(name: string, target: Descriptor): Promise<boolean> {

@@ -5,6 +5,7 @@ import { collectDocument } from '../content/documents.ts';
 import { because, DrayError, type ErrorKind, is } from '../errors.ts';
 import { childLabels } from '../images/labels.ts';
 import type { Resolver } from '../remotes/remote.ts';
+import { createOrUpdate } from '../services/create-or-update.ts';
 import type { Services } from '../services/services.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
@@ -147,13 +148,7 @@ export class Upstream implements AsyncDisposable {
     );
     const labels = childLabels(childrenOf(target.mediaType, bytes));
     await pusherOf(content).push(target, openBytes(bytes), { labels, signal });
-    if (!isNamed) return;
-    try {
-      await images.create({ name, target });
-    } catch (error) {
-      if (!is(error, 'already-exists')) throw error;
-      await images.update({ name, target }, 'target');
-    }
+    if (isNamed) await createOrUpdate(images, { name, target });
   }
 
   /**
