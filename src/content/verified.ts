@@ -34,6 +34,11 @@ export function checkDigest(expected: Digest, actual: Digest): void {
   });
 }
 
+/** @throws DrayError `data-loss`, reason `size-mismatch`, when a stored blob is not as long as the target says, if it says. */
+export function checkStoredSize({ digest, size: expected = 0 }: Target, size: number): void {
+  if (expected > 0 && expected !== size) throw sizeMismatch(digest, expected, size, false);
+}
+
 /** The error for content that is shorter or longer than it has to be. */
 export function sizeMismatch(digest: Digest, expected: number, actual: number, atLeast: boolean): DrayError {
   const found = atLeast ? `more than ${expected} bytes` : `${actual} bytes`;

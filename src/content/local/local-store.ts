@@ -7,7 +7,7 @@ import { Timestamp } from '../../spec/timestamp.ts';
 import { updateLabels } from '../labels.ts';
 import { infoFields, missing } from '../outcomes.ts';
 import type { ContentStore, Info, Labels, Status, Target, Writer, WriterOptions } from '../store.ts';
-import { sizeMismatch } from '../verified.ts';
+import { checkStoredSize } from '../verified.ts';
 import { BlobDirectory } from './blob-directory.ts';
 import { Durability, type DurabilityLevel } from './durable.ts';
 import { storeFailure } from './failure.ts';
@@ -59,9 +59,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
       const found = await handle.stat();
       if (!found.isFile())
         throw new DrayError('failed-precondition', `${target.digest} is not a file`, { path, side: 'store' });
-      if (target.size !== undefined && target.size > 0 && target.size !== found.size) {
-        throw sizeMismatch(target.digest, target.size, found.size, false);
-      }
+      checkStoredSize(target, found.size);
       return new LocalReader({ handle, digest: target.digest, size: found.size, path, hashing: this.#hashing });
     } catch (error) {
       await handle.close();

@@ -37,7 +37,7 @@ import type {
   Writer,
   WriterOptions,
 } from '../store.ts';
-import { sizeMismatch, verified } from '../verified.ts';
+import { checkStoredSize, verified } from '../verified.ts';
 
 interface Blob {
   readonly bytes: Uint8Array;
@@ -62,9 +62,7 @@ export class MemoryStore implements ContentStore {
 
   async reader(target: Target): Promise<BlobReader> {
     const { bytes } = this.#blob(target.digest);
-    if (target.size !== undefined && target.size > 0 && target.size !== bytes.byteLength) {
-      throw sizeMismatch(target.digest, target.size, bytes.byteLength, false);
-    }
+    checkStoredSize(target, bytes.byteLength);
     return new MemoryReader(target.digest, bytes);
   }
 

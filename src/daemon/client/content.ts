@@ -10,7 +10,7 @@ import type {
   Writer,
   WriterOptions,
 } from '../../content/store.ts';
-import { sizeMismatch } from '../../content/verified.ts';
+import { checkStoredSize } from '../../content/verified.ts';
 import { DrayError, is } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
@@ -35,8 +35,7 @@ export class DaemonContent implements ContentStore {
 
   async reader(target: Target, options?: AbortableOptions): Promise<BlobReader> {
     const info = await this.info(target.digest, options);
-    if (target.size !== undefined && target.size > 0 && target.size !== info.size)
-      throw sizeMismatch(info.digest, target.size, info.size, false);
+    checkStoredSize(target, info.size);
     return new DaemonReader(this.#session, info);
   }
 
