@@ -139,6 +139,20 @@ describe('credentials of config files', () => {
     }
   });
 
+  it('of a file that is a pipe are read once and good for all', { skip: process.platform === 'win32' }, async () => {
+    await using directory = await temporaryDirectory();
+    const file = directory.join('pipe');
+    await succeed('mkfifo', [file]);
+    const source = dockerConfigCredentials({ file });
+    const found = Promise.all(['a.io', 'b.io'].map((registry) => source.get(registry)));
+    await writeFile(file, JSON.stringify({ auths: { 'a.io': auth('a', '1'), 'b.io': auth('b', '2') } }));
+    const all = [...(await found), await source.get('b.io', 'team/app')];
+    assert.deepEqual(
+      all.map((credentials) => credentials?.username),
+      ['a', 'b', 'b'],
+    );
+  });
+
   it('that are broken are an error that does not repeat them', async () => {
     await using directory = await temporaryDirectory();
     const file = directory.join('config.json');

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { DrayError, withContext } from '../../errors.ts';
@@ -57,13 +57,14 @@ export function containersAuthPaths(environment: Environment = process.env): rea
 
 /** Credentials of docker's config file, its helpers included, and of `DOCKER_AUTH_CONFIG`, which comes first. */
 export function dockerConfigCredentials({ file, environment = process.env }: AuthFileOptions = {}): CredentialSource {
+  if (file !== undefined) return namedFileCredentials(file);
   return {
     async get(registry, repository, signal) {
-      const inline = file === undefined ? inlineConfig(environment['DOCKER_AUTH_CONFIG']) : undefined;
+      const inline = inlineConfig(environment['DOCKER_AUTH_CONFIG']);
       const found = inline && (await lookUp(inline, 'DOCKER_AUTH_CONFIG', registry, repository, signal));
       if (found !== undefined) return found;
-      const path = file ?? dockerConfigPath(environment);
-      const config = await (file === undefined ? read(path) : readNamed(path));
+      const path = dockerConfigPath(environment);
+      const config = await read(path);
       return config && (await lookUp(config, path, registry, repository, signal));
     },
   };
@@ -71,16 +72,34 @@ export function dockerConfigCredentials({ file, environment = process.env }: Aut
 
 /** Credentials of podman's, buildah's and skopeo's auth files. */
 export function containersAuthCredentials({ file, environment = process.env }: AuthFileOptions = {}): CredentialSource {
+  if (file !== undefined) return namedFileCredentials(file);
   return {
     async get(registry, repository, signal) {
-      for (const path of file === undefined ? containersAuthPaths(environment) : [file]) {
-        const config = await (file === undefined ? read(path) : readNamed(path));
+      for (const path of containersAuthPaths(environment)) {
+        const config = await read(path);
         const found = config && (await lookUp(config, path, registry, repository, signal));
         if (found !== undefined) return found;
       }
       return undefined;
     },
   };
+}
+
+function namedFileCredentials(path: string): CredentialSource {
+  let piped: Promise<AuthFile | undefined> | undefined;
+  return {
+    async get(registry, repository, signal) {
+      // What comes through a pipe comes once.
+      if (piped === undefined && (await isPipe(path))) piped ??= readNamed(path);
+      const config = await (piped ?? readNamed(path));
+      return config && (await lookUp(config, path, registry, repository, signal));
+    },
+  };
+}
+
+async function isPipe(path: string): Promise<boolean> {
+  const found = await unlessAbsent(path, 'read credentials', () => stat(path));
+  return found?.isFIFO() === true || found?.isSocket() === true;
 }
 
 /**
