@@ -456,7 +456,7 @@ describe('dray pull, bad input', () => {
   });
 
   it('a store that cannot be written ends with 10', {
-    skip: process.getuid?.() === 0 && 'needs a user who may not write everywhere',
+    skip: (process.getuid?.() ?? 0) === 0 && 'needs a user who may not write everywhere',
   }, async () => {
     await using directory = await temporaryDirectory();
     const root = directory.join('closed');

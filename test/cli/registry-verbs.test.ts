@@ -101,14 +101,14 @@ describe('what registries say', () => {
       assert.equal(stdout, `${name}@${image.root.digest}\n`);
       assert.equal(stderr.split('is going away').length, 2, stderr);
       assert.equal(stderr.split('allows 4 more requests of 100 in 6h').length, 2, stderr);
-      const json = await dray(['pull', `${name}:1`, '--progress', 'json'], { environment });
+      const json = await dray(['pull', `${name}:1`, '--all-platforms', '--progress', 'json'], { environment });
       const notices = json.stderr
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line))
         .filter(({ t }) => t === 'notice');
       assert.equal(notices.length, 2);
-      assert.equal((await dray(['pull', `${name}:1`, '-q'], { environment })).stderr, '');
+      assert.equal((await dray(['pull', `${name}:1`, '--all-platforms', '-q'], { environment })).stderr, '');
       registry.quirks = {};
       registry.script({ on: 'HEAD *', times: 1, answer: { status: 429, headers: { 'retry-after': '1' } } });
       assert.match((await dray(['digest', `${name}:1`], { environment })).stderr, /asks for a pause of 1\.0s/);

@@ -20,7 +20,11 @@ describe('a daemon that cannot be reached', () => {
   it('is said at once, with the path', async () => {
     await using directory = await temporaryDirectory();
     const address = socketIn(directory.path);
-    await fails(connectContainerd({ address }), 'unavailable', new RegExp(`${address}: there is no such socket`));
+    await fails(
+      connectContainerd({ address }),
+      'unavailable',
+      new RegExp(`${address.replaceAll('\\', '\\\\')}: there is no such socket`),
+    );
     await fails(connectContainerd({ address: 'http://localhost' }), 'invalid-argument', /address/);
     await fails(connectContainerd({ address, namespace: 'no/name' }), 'invalid-argument', /namespace/);
   });

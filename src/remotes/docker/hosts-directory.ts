@@ -49,11 +49,12 @@ export async function findHosts(
 // Containerd's names: with the port set off by underlines, which every file system takes, and as it is.
 function directoryNames(registry: string): readonly string[] {
   const withPort = registry.replace(/:(\d+)$/, '_$1_');
-  return withPort === registry ? [registry] : [withPort, onDisk(registry)];
+  return [...new Set([withPort, registry].map(onDisk))];
 }
 
+// Windows takes no colons, of which an address of IPv6 has more than that before the port.
 function onDisk(registry: string): string {
-  return process.platform === 'win32' ? registry.replace(':', '') : registry;
+  return process.platform === 'win32' ? registry.replaceAll(':', '') : registry;
 }
 
 async function readDirectory(
