@@ -197,12 +197,11 @@ export class NamespacedContent implements ContentStore {
   async *walk(...filters: string[]): AsyncGenerator<Info> {
     const filter = parseFilters(filters);
     const { sql, values } = prefilter(filter, { text: { digest: 'digest' }, maps: { labels: 'labels' } });
-    const rows = pages<BlobRow>(this.#parts.database, {
+    const rows = pages<BlobRow, 'digest'>(this.#parts.database, {
       select: `SELECT ${blobColumns} FROM blob`,
       where: `namespace = ? AND ${sql}`,
       values: [this.#namespace, ...values],
       key: 'digest',
-      keyOf: (row) => row.digest,
     });
     for await (const row of rows) {
       const info = infoOf(row);

@@ -62,12 +62,11 @@ function removeEverywhere({ database, files }: OpenParts, digest: Digest): Promi
 }
 
 async function* missingBlobs(parts: OpenParts, namespace: string, options: FindingOptions): AsyncGenerator<Finding> {
-  const rows = pages<BlobRow>(parts.database, {
+  const rows = pages<BlobRow, 'digest'>(parts.database, {
     select: `SELECT ${blobColumns} FROM blob`,
     where: 'namespace = ?',
     values: [namespace],
     key: 'digest',
-    keyOf: (row) => row.digest,
   });
   for await (const info of rows) {
     options.signal?.throwIfAborted();
@@ -94,13 +93,12 @@ async function* missingTargets(
   namespace: string,
   { signal }: FindingOptions,
 ): AsyncGenerator<Finding> {
-  const rows = pages<{ name: string; digest: string }>(database, {
+  const rows = pages<{ name: string; digest: string }, 'name'>(database, {
     select: 'SELECT name, digest FROM image',
     where:
       'namespace = ? AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.namespace = image.namespace AND b.digest = image.digest)',
     values: [namespace],
     key: 'name',
-    keyOf: (row) => row.name,
   });
   for await (const { name, digest } of rows) {
     signal?.throwIfAborted();

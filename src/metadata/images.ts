@@ -46,12 +46,11 @@ export class Images implements ImageStore {
   async *list(...filters: string[]): AsyncGenerator<Image> {
     const filter = parseFilters(filters);
     const { sql, values } = prefilter(filter, imageColumns);
-    const rows = pages<ImageRow>(this.#parts.database, {
+    const rows = pages<ImageRow, 'name'>(this.#parts.database, {
       select: `SELECT ${columns} FROM image`,
       where: `namespace = ? AND ${sql}`,
       values: [this.#namespace, ...values],
       key: 'name',
-      keyOf: (row) => row.name,
     });
     for await (const row of rows) {
       const image = imageOf(row);

@@ -72,12 +72,11 @@ export class Leases implements LeaseManager {
   async *list(...filters: string[]): AsyncGenerator<Lease> {
     const filter = parseFilters(filters);
     const { sql, values } = prefilter(filter, { text: { id: 'id' }, maps: { labels: 'labels' } });
-    const rows = pages<LeaseRow>(this.#parts.database, {
+    const rows = pages<LeaseRow, 'id'>(this.#parts.database, {
       select: 'SELECT * FROM lease',
       where: `namespace = ? AND ${sql}`,
       values: [this.#namespace, ...values],
       key: 'id',
-      keyOf: (row) => row.id,
     });
     for await (const row of rows) {
       const lease = leaseOf(row);
@@ -116,12 +115,11 @@ export class Leases implements LeaseManager {
   async *resources(id: string): AsyncGenerator<LeaseResource> {
     findLease(this.#parts.database, this.#namespace, id);
     for (const type of resourceTypes) {
-      const held = pages<{ id: string }>(this.#parts.database, {
+      const held = pages<{ id: string }, 'id'>(this.#parts.database, {
         select: 'SELECT id FROM lease_resource',
         where: 'namespace = ? AND lease = ? AND type = ?',
         values: [this.#namespace, id, type],
         key: 'id',
-        keyOf: (row) => row.id,
       });
       for await (const row of held) yield { type, id: row.id };
     }

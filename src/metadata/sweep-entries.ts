@@ -108,12 +108,11 @@ function listFreedFiles(transaction: Transaction): void {
 }
 
 function garbageOf(database: Database): AsyncGenerator<GarbageRow> {
-  return pages<GarbageRow>(database, {
+  return pages<GarbageRow, 'position'>(database, {
     select: 'SELECT * FROM temp.garbage',
     where: 'TRUE',
     values: [],
     key: 'position',
-    keyOf: (row) => row.position,
     before: 0,
   });
 }

@@ -26,7 +26,7 @@ export async function listTags(exchange: Exchange, _state: RegistryState, reposi
     throw refusal('NAME_UNKNOWN', `repository ${repository.name.short} does not exist`);
   }
   const last = tags.at(-1);
-  if (more && last !== undefined) linkNext(exchange, `/v2/${repository.name.short}/tags/list`, page, last);
+  if (more && last !== undefined) linkNext(exchange, `/v2/${repository.name.short}/tags/list`, last, page.count);
   replyJson(exchange, { name: repository.name.short, tags });
 }
 
@@ -44,7 +44,7 @@ export async function listRepositories(exchange: Exchange, { services, holds, do
   const behind = [...names].sort().filter((name) => last === undefined || name > last);
   const repositories = behind.slice(0, count);
   const end = repositories.at(-1);
-  if (behind.length > count && end !== undefined) linkNext(exchange, '/v2/_catalog', page, end);
+  if (behind.length > count && end !== undefined) linkNext(exchange, '/v2/_catalog', end, count);
   replyJson(exchange, { repositories });
 }
 
@@ -72,7 +72,7 @@ export async function listReferrers(
   for await (const digest of state.holds.referrers(repository.name.full, subject)) {
     if (digest <= last) continue;
     if (manifests.length >= referrersPage.listed || looked >= referrersPage.looked || read >= referrersPage.read) {
-      linkReferrers(exchange, repository, subject, end ?? digest);
+      linkNext(exchange, `/v2/${repository.name.short}/referrers/${subject}`, end ?? digest);
       break;
     }
     end = digest;
@@ -100,10 +100,4 @@ async function describe(
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
   };
-}
-
-function linkReferrers(exchange: Exchange, repository: Repository, subject: Digest, last: Digest): void {
-  const query = new URLSearchParams(exchange.query);
-  query.set('last', last);
-  exchange.response.setHeader('Link', `</v2/${repository.name.short}/referrers/${subject}?${query}>; rel="next"`);
 }

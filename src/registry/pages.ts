@@ -24,10 +24,10 @@ export function pageRequest({ query }: Exchange): PageRequest {
   };
 }
 
-/** Sets the `Link` header to the page that follows (RFC 8288). */
-export function linkNext(exchange: Exchange, path: string, { count }: PageRequest, last: string): void {
+/** Sets the `Link` header to the page that follows the entry `last` (RFC 8288). */
+export function linkNext(exchange: Exchange, path: string, last: string, count?: number): void {
   const query = new URLSearchParams(exchange.query);
-  query.set('n', String(count));
+  if (count !== undefined) query.set('n', String(count));
   query.set('last', last);
   exchange.response.setHeader('Link', `<${path}?${query}>; rel="next"`);
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { addLabels } from '../../content/add-labels.ts';
 import type { AbortableOptions } from '../../content/store.ts';
 import { checkDigest } from '../../content/verified.ts';
 import { DrayError, is } from '../../errors.ts';
@@ -63,23 +64,16 @@ export async function unpackImage(
       const diffId = parseDigest(diffIds[index] ?? '');
       const chain: string = parent === '' ? diffId : digestOf(`${parent} ${diffId}`);
       const outcome = await unpackLayer(unpacking, { layer, diffId, parent, chain });
-      await content.update(
-        { digest: layer.digest, labels: { [labels.uncompressed]: diffId } },
-        label(labels.uncompressed),
-      );
+      await addLabels(content, layer.digest, { [labels.uncompressed]: diffId }, { signal });
       options.onLayer?.(layer, outcome);
       parent = chain;
     }
     const key = `${labels.snapshotOfConfig}${snapshotter}`;
-    if (parent !== '') await content.update({ digest: descriptor.digest, labels: { [key]: parent } }, label(key));
+    if (parent !== '') await addLabels(content, descriptor.digest, { [key]: parent }, { signal });
   } finally {
     await leases.delete(lease);
   }
   return true;
-}
-
-function label(key: string): string {
-  return `labels.${key}`;
 }
 
 function inOneDay(): Timestamp {
