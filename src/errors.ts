@@ -182,6 +182,7 @@ const systemKinds: Readonly<Record<string, { kind: ErrorKind; reason?: ErrorReas
   EACCES: forbidden,
   EPERM: forbidden,
   EROFS: { kind: 'permission-denied', hint: 'the file system is mounted read-only' },
+  EBUSY: { kind: 'unavailable', hint: 'another program has it open: try again when that is done' },
   EIO: { kind: 'unavailable', hint: 'the disk failed: look at the log of the system' },
   ENAMETOOLONG: { kind: 'invalid-argument', hint: 'use a shorter name' },
   EMFILE: tooManyFiles,

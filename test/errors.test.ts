@@ -17,6 +17,7 @@ describe('errors', () => {
       ['ERR_INVALID_ARG_VALUE', 'invalid-argument', undefined],
       ['EROFS', 'permission-denied', undefined],
       ['ENOENT', 'not-found', undefined],
+      ['EBUSY', 'unavailable', undefined],
       ['EIO', 'unavailable', undefined],
       ['ENAMETOOLONG', 'invalid-argument', undefined],
       ['EUNHEARDOF', 'unknown', undefined],

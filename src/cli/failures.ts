@@ -52,6 +52,7 @@ function ofPeer({ kind, context: { request, status } }: DrayError): number | und
 const codesOfMachine: ReadonlySet<string | undefined> = new Set([
   'EACCES',
   'EADDRINUSE',
+  'EBUSY',
   'EIO',
   'EPERM',
   'EROFS',

@@ -1,6 +1,7 @@
 import type { AbortableOptions, Info } from '../content/store.ts';
 import { is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
+import type { BlobFile } from './blob-files.ts';
 import { type BlobRow, blobColumns, findBlob, infoOf, removeBlob } from './blobs.ts';
 import type { Finding } from './finding.ts';
 import { pages } from './pages.ts';
@@ -106,6 +107,12 @@ async function* missingTargets(
   }
 }
 
+async function isRemoved(parts: OpenParts, file: BlobFile): Promise<boolean> {
+  const { removed, failures } = await removeFiles(parts, [file]);
+  if (failures.length > 0) throw failures[0];
+  return removed.length > 0;
+}
+
 async function* unneeded(parts: OpenParts, { repair, signal }: FindingOptions): AsyncGenerator<Finding> {
   for await (const path of parts.files.strangers()) {
     signal?.throwIfAborted();
@@ -115,7 +122,7 @@ async function* unneeded(parts: OpenParts, { repair, signal }: FindingOptions): 
     for (const { file, foreign } of found) {
       signal?.throwIfAborted();
       const { digest, size } = file;
-      const repaired = repair && !foreign && (await removeFiles(parts, [file])).length > 0;
+      const repaired = repair && !foreign && (await isRemoved(parts, file));
       yield { problem: foreign ? 'foreign-file' : 'dangling-file', subject: digest, detail: `${size} bytes`, repaired };
     }
   }

@@ -10,19 +10,24 @@ type Parts = Pick<OpenParts, 'database' | 'files'>;
 /**
  * Removes the files of blobs that no namespace has and no ingest is about to have: those whose entries a collection removed, by
  * this one or by one that was interrupted, and those a crash left before they got an entry. Files that were there before the
- * store's database are not ours.
+ * store's database are not ours. One that cannot be removed, since another program has it open on Windows for example, keeps none
+ * of the others.
+ * @throws DrayError what the first of them has, after all else is done.
  */
 export async function sweepFiles(
   parts: Parts,
   { dryRun, signal }: CollectOptions,
   report: (removed: Removed) => void,
 ): Promise<void> {
+  const failures: unknown[] = [];
   for await (const found of unneededFiles(parts)) {
     signal?.throwIfAborted();
     const ours = found.filter(({ foreign }) => !foreign).map(({ file }) => file);
-    const removed = dryRun || ours.length === 0 ? ours : await removeFiles(parts, ours);
-    for (const { digest, size } of removed) report({ type: 'file', id: digest, size });
+    const removal = dryRun || ours.length === 0 ? { removed: ours, failures: [] } : await removeFiles(parts, ours);
+    for (const { digest, size } of removal.removed) report({ type: 'file', id: digest, size });
+    failures.push(...removal.failures);
   }
+  if (failures.length > 0) throw failures[0];
 }
 
 /** A file of a blob that has no entry and no ingest to get one; foreign when it is older than the store. */
@@ -42,11 +47,17 @@ export async function* unneededFiles({ database, files }: Parts): AsyncGenerator
   }
 }
 
+/** What became of files that were to be removed; there is a failure for each that was not. */
+export interface FileRemoval {
+  readonly removed: readonly BlobFile[];
+  readonly failures: readonly unknown[];
+}
+
 /**
- * Removes those of the files that are still unneeded; returns them. Nobody can make an entry while the lock is held, so one
+ * Removes those of the files that are still unneeded. Nobody can make an entry while the lock is held, so one
  * that is not there now does not come before the file is gone.
  */
-export function removeFiles({ database, files }: Parts, found: readonly BlobFile[]): Promise<readonly BlobFile[]> {
+export function removeFiles({ database, files }: Parts, found: readonly BlobFile[]): Promise<FileRemoval> {
   return database.write(
     (transaction) => {
       const doomed = new Set(
@@ -55,9 +66,17 @@ export function removeFiles({ database, files }: Parts, found: readonly BlobFile
           found.map(({ digest }) => digest),
         ),
       );
-      const removed = found.filter(({ digest }) => doomed.has(digest));
-      for (const { digest } of removed) files.removeNow(digest);
-      return removed;
+      const removed: BlobFile[] = [];
+      const failures: unknown[] = [];
+      for (const file of found.filter(({ digest }) => doomed.has(digest))) {
+        try {
+          files.removeNow(file.digest);
+          removed.push(file);
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      return { removed, failures };
     },
     { durable: false },
   );

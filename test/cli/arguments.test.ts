@@ -170,7 +170,7 @@ describe('the small things of the command', () => {
     const cause = Object.assign(new Error('EACCES: x'), { code: 'EACCES' });
     assert.equal(exitCodeOf(new DrayError('permission-denied', 'x', { side: 'target', cause })), 10);
     assert.equal(exitCodeOf(new DrayError('permission-denied', 'x', { registry: 'r.io', cause })), 4);
-    assert.equal(exitCodeOf(Object.assign(new Error('EIO: x'), { code: 'EIO' })), 10);
+    for (const code of ['EIO', 'EBUSY']) assert.equal(exitCodeOf(Object.assign(new Error(`${code}: x`), { code })), 10);
     assert.equal(exitCodeOf(new TypeError('x')), 1);
   });
 

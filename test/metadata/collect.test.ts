@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { storeFailure } from '../../src/content/local/failure.ts';
 import type { ContentStore } from '../../src/content/store.ts';
 import { is } from '../../src/errors.ts';
+import { BlobFiles } from '../../src/metadata/blob-files.ts';
 import type { Removed } from '../../src/metadata/collection.ts';
 import type { Store } from '../../src/metadata/open-store.ts';
 import type { Services } from '../../src/services/services.ts';
@@ -317,6 +319,27 @@ describe('a collection', () => {
     assert.deepEqual(told, [{ type: 'file', id: digest, size: 4 }]);
     assert.equal((await readdir(directory)).length, 4);
     assert.equal((await readdir(join(directory, '..'))).length, 3);
+  });
+
+  it('removes all other files when one cannot be removed, and then tells of that', async (t) => {
+    await using fixture = await temporaryStore();
+    const { services, store } = fixture;
+    const digests: Digest[] = [];
+    for (const text of ['one', 'two', 'three']) digests.push((await put(services.content, text, text)).digest);
+    const [held] = digests.toSorted();
+    const remove = BlobFiles.prototype.removeNow;
+    const busy = Object.assign(new Error('EBUSY: resource busy or locked, unlink'), { code: 'EBUSY' });
+    t.mock.method(BlobFiles.prototype, 'removeNow', function (this: BlobFiles, digest: Digest) {
+      if (digest === held) throw storeFailure(busy, `remove ${digest}`);
+      remove.call(this, digest);
+    });
+    await assert.rejects(store.collect(), (error) => is(error, 'unavailable'));
+    assert.deepEqual(
+      digests.filter((digest) => existsSync(blobFile(fixture.root, digest))),
+      [held],
+    );
+    t.mock.restoreAll();
+    assert.equal((await store.collect()).files, 1);
   });
 
   it('takes files of a store that was made while the clock was ahead', async () => {
