@@ -77,7 +77,7 @@ export function parseSchema1(bytes: Uint8Array): Schema1Manifest {
   const { payload, signatures } = splitSchema1(bytes);
   checkKeys(parseObject(payload, what));
   checkKeysOnce(payload, what);
-  const found = parseDocument(manifestSchema, payload, what) as z.infer<typeof manifestSchema>;
+  const found = parseDocument(manifestSchema, payload, what);
   const { name, tag, architecture, fsLayers, history } = found;
   if (fsLayers.length !== history.length)
     throw badDocument(what, `it has ${fsLayers.length} layers and the history of ${history.length}`);
@@ -100,7 +100,7 @@ function entryOf(blob: string, text: string): Schema1Entry {
 }
 
 function parseHistory(text: string): V1History {
-  const found = parseDocument(historySchema, Buffer.from(text), 'schema 1 history') as z.infer<typeof historySchema>;
+  const found = parseDocument(historySchema, Buffer.from(text), 'schema 1 history');
   return {
     id: found.id ?? undefined,
     parent: found.parent ?? undefined,

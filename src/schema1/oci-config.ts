@@ -56,7 +56,7 @@ const configSchema = z.object({
  * @throws DrayError `invalid-argument` with reason `bad-document` when a key has another type than the specification says.
  */
 export function ociConfig(top: string, { architecture, diffIds, history }: ConfigParts): Json {
-  const found = parseDocument(configSchema, Buffer.from(top), 'schema 1 history') as z.infer<typeof configSchema>;
+  const found = parseDocument(configSchema, Buffer.from(top), 'schema 1 history');
   const { config } = found;
   return {
     created: typeof found.created === 'string' ? goTime(found.created) : undefined,

@@ -76,5 +76,5 @@ const imageSchema = z.object({
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */
 export function encodeOldConfig(text: string): string {
-  return encodeJson(parseDocument(imageSchema, Buffer.from(text), 'schema 1 history') as Json);
+  return encodeJson(parseDocument(imageSchema, Buffer.from(text), 'schema 1 history'));
 }

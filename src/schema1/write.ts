@@ -60,9 +60,7 @@ type Step = z.infer<typeof historySchema> & { readonly blob: Descriptor };
  * layers; `failed-precondition` when its history does not fit its layers; `invalid-argument`, reason `bad-document`.
  */
 export function writeSchema1({ config, layers }: ImageParts, { name, tag }: Schema1Name): WrittenSchema1 {
-  const { architecture, rootfs, history } = parseDocument(configSchema, config, 'image config') as z.infer<
-    typeof configSchema
-  >;
+  const { architecture, rootfs, history } = parseDocument(configSchema, config, 'image config');
   for (const layer of layers) checkLayer(layer);
   if (rootfs.diff_ids?.length !== layers.length) throw unfit(`it names ${rootfs.diff_ids?.length ?? 0} layers`, layers);
   const steps = stepsOf(history ?? [], layers);

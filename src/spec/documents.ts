@@ -146,7 +146,7 @@ export interface Layout {
  * @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed or could be read as an index.
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
-  return parseDocument(manifestSchema, bytes, 'manifest', mediaTypes.ociManifest) as Manifest;
+  return parseDocument(manifestSchema, bytes, 'manifest', mediaTypes.ociManifest);
 }
 
 /**
@@ -154,29 +154,29 @@ export function parseManifest(bytes: Uint8Array): Manifest {
  * @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed or could be read as a manifest.
  */
 export function parseIndex(bytes: Uint8Array): Index {
-  return parseDocument(indexSchema, bytes, 'index', mediaTypes.ociIndex) as Index;
+  return parseDocument(indexSchema, bytes, 'index', mediaTypes.ociIndex);
 }
 
 /** Reads an artifact manifest. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseArtifact(bytes: Uint8Array): Artifact {
-  return parseDocument(artifactSchema, bytes, 'artifact manifest', mediaTypes.ociArtifact) as Artifact;
+  return parseDocument(artifactSchema, bytes, 'artifact manifest', mediaTypes.ociArtifact);
 }
 
 /** Reads an image config. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
-  const config = parseDocument(configSchema, bytes, 'image config') as ImageConfig;
+  const config = parseDocument(configSchema, bytes, 'image config');
   checkKeysOnce(bytes, 'image config');
   return config;
 }
 
 /** Reads an `oci-layout` file. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseLayout(bytes: Uint8Array): Layout {
-  return parseDocument(layoutSchema, bytes, 'oci-layout file') as Layout;
+  return parseDocument(layoutSchema, bytes, 'oci-layout file');
 }
 
 /** Reads one descriptor given as JSON. @throws DrayError `invalid-argument` with reason `bad-document`. */
 export function parseDescriptor(bytes: Uint8Array): Descriptor {
-  return parseDocument(descriptorSchema, bytes, 'descriptor') as Descriptor;
+  return parseDocument(descriptorSchema, bytes, 'descriptor');
 }
 
 /**
@@ -252,7 +252,12 @@ function checkUnambiguous(document: Readonly<Record<string, unknown>>, mediaType
  * Reads a document of a shape, after {@link checkUnambiguous} where a media type is given; `what` is it called in errors.
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */
-export function parseDocument(schema: z.ZodMiniType, bytes: Uint8Array, what: string, checkAs?: string): unknown {
+export function parseDocument<T extends z.ZodMiniType>(
+  schema: T,
+  bytes: Uint8Array,
+  what: string,
+  checkAs?: string,
+): z.output<T> {
   const document = parseObject(bytes, what);
   if (checkAs !== undefined) {
     checkUnambiguous(document, checkAs);

@@ -47,7 +47,7 @@ export interface Schema1Parts {
  */
 export function splitSchema1(bytes: Uint8Array): Schema1Parts {
   if (!('signatures' in parseObject(bytes, what))) return { payload: bytes, signatures: [] };
-  const { signatures } = parseDocument(signedSchema, bytes, what) as { signatures: Schema1Signature[] };
+  const { signatures } = parseDocument(signedSchema, bytes, what);
   const [first, ...others] = signatures.map((signature) => payloadOf(bytes, signature));
   if (first === undefined || others.some((payload) => Buffer.compare(payload, first) !== 0))
     throw badDocument(what, 'its signatures are over different payloads');
@@ -68,10 +68,7 @@ export function decodeBase64Url(text: string): Buffer {
 
 function payloadOf(bytes: Uint8Array, signature: Schema1Signature): Buffer {
   const header = decodeBase64Url(signature.protected);
-  const { formatLength, formatTail } = parseDocument(protectedSchema, header, 'protected header') as {
-    formatLength: number;
-    formatTail: string;
-  };
+  const { formatLength, formatTail } = parseDocument(protectedSchema, header, 'protected header');
   if (formatLength > bytes.byteLength) throw badDocument(what, 'a signature is over more than there is');
   return Buffer.concat([bytes.subarray(0, formatLength), decodeBase64Url(formatTail)]);
 }
