@@ -91,8 +91,8 @@ export class Database implements Rows, AsyncDisposable {
       makePrivate(path);
       await untilFree(() => {
         checkSchema(connection);
-        // The log is flushed before a checkpoint even so; what FULL adds is done by #flush.
-        connection.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${level === 'full' ? 'NORMAL' : 'OFF'};`);
+        // A checkpoint is flushed, whoever makes it: it may be of what others promised. What FULL adds is done by #flush.
+        connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
         // Without it what macOS is told to flush gets no further than to the disk's own memory. Elsewhere it means nothing.
         connection.exec('PRAGMA fullfsync = ON');
         connection.exec(`PRAGMA temp.cache_size = -${temporaryKibibytes}`);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { LocalStore } from '../../src/content/local/local-store.ts';
+import { openStore } from '../../src/metadata/open-store.ts';
 import { eraseCredentials, storeCredentials } from '../../src/remotes/docker/auth-file.ts';
 import { passwordCredentials } from '../../src/remotes/docker/credentials.ts';
 import { put } from '../metadata/support.ts';
@@ -72,6 +73,27 @@ for (const format of formats)
       await disk.cutPower();
       await disk.start();
       assert.deepEqual(await users(), ['one.example', 'three.example']);
+    });
+
+    it('takes nothing back that was promised, also when who promises nothing closed the store last', async () => {
+      await using directory = await temporaryDirectory();
+      await using disk = await mountDisk(directory.join('disk'), format);
+      const root = join(disk.path, 'store');
+      const careless = await openStore({ root, durability: 'none' });
+      const careful = await openStore({ root });
+      await careful.namespaces.create({ name: 'promised' });
+      await careful[Symbol.asyncDispose]();
+      await careless[Symbol.asyncDispose]();
+      // Somebody else flushes, and with that the file system what it did until now with its directories.
+      await writeFile(join(disk.path, 'else'), 'x', { flush: true });
+      await disk.cutPower();
+      await disk.start();
+      await using store = await openStore({ root });
+      const names = await Array.fromAsync(store.namespaces.list());
+      assert.deepEqual(
+        names.map(({ name }) => name),
+        ['promised'],
+      );
     });
 
     it('keeps the labels of a store without names, also of one that is still open', async () => {

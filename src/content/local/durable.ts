@@ -2,7 +2,7 @@ import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { codeOf, DrayError } from '../../errors.ts';
 
-/** `full`: what a commit reported survives a power cut. `none`: nothing is flushed, for stores that may be lost. */
+/** `full`: what a commit reported survives a power cut. `none`: no commit is flushed, for stores that may be lost. */
 export type DurabilityLevel = 'full' | 'none';
 
 const directoryMode = 0o700;
