@@ -15,6 +15,7 @@ import { drayStart, program } from '../test/support/command.ts';
 import { startContainerd } from '../test/support/containerd.ts';
 import { succeed } from '../test/support/processes.ts';
 import { temporaryDirectory } from '../test/support/temporary.ts';
+import { spreadOf } from './statistics.ts';
 
 /** What was timed, in seconds for one blob. */
 export interface DaemonTimes {
@@ -98,20 +99,18 @@ async function digestOfFile(path: string): Promise<string> {
   return `sha256:${hash.digest('hex')}`;
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { mebibytes: { type: 'string', default: '1024' }, rounds: { type: 'string', default: '3' } },
   });
   const times = await timeDaemons({ mebibytes: Number(values.mebibytes), rounds: Number(values.rounds) });
   for (const { title, rounds } of times) {
-    const [low, high] = [Math.min(...rounds), Math.max(...rounds)];
-    const speed = `${(Number(values.mebibytes) / median(rounds)).toFixed(0)} MiB/s`;
+    const spread = spreadOf(rounds);
+    if (spread === undefined) continue;
+    const { median, minimum, maximum } = spread;
+    const speed = `${(Number(values.mebibytes) / median).toFixed(0)} MiB/s`;
     console.log(
-      `${title.padEnd(28)} ${median(rounds).toFixed(2)} s   ${low.toFixed(2)} to ${high.toFixed(2)}   ${speed}`,
+      `${title.padEnd(28)} ${median.toFixed(2)} s   ${minimum.toFixed(2)} to ${maximum.toFixed(2)}   ${speed}`,
     );
   }
 }

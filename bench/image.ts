@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { streamOf } from '../src/content/bytes.ts';
 import { ingest } from '../src/content/copy.ts';
 import { LocalStore } from '../src/content/local/local-store.ts';
 import { saveArchive } from '../src/oci/archive-file.ts';
@@ -110,12 +111,8 @@ async function fill(store: LocalStore, wanted: readonly Layer[]): Promise<{ targ
     layers,
   });
   for (const { descriptor, bytes } of [config, root]) {
-    await ingest(store, { ref: descriptor.digest }, chunksOf(bytes));
+    await ingest(store, { ref: descriptor.digest }, streamOf(bytes));
   }
   const objects = [root.descriptor, config.descriptor, ...layers];
   return { target: root.descriptor, size: objects.reduce((sum, object) => sum + object.size, 0) };
-}
-
-async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
