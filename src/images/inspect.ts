@@ -39,7 +39,7 @@ export async function manifest(
   options: InspectOptions = {},
 ): Promise<FoundManifest> {
   const matcher = options.platform ?? defaultMatcher();
-  const found = await search(provider, target, matcher, options, true, 0);
+  const found = await search(provider, target, matcher, options);
   if (found === undefined) throw noPlatform(target);
   return found;
 }
@@ -51,17 +51,17 @@ async function search(
   target: Descriptor,
   matcher: PlatformMatcher,
   options: InspectOptions,
-  top: boolean,
-  depth: number,
+  depth: number = 0,
 ): Promise<FoundManifest | undefined> {
+  const isTop = depth === 0;
   if (isManifest(target.mediaType)) {
     const found = parseManifest(await readDocument(provider, target, options));
-    return top || (await runsOn(provider, target, found, matcher, options))
+    return isTop || (await runsOn(provider, target, found, matcher, options))
       ? { descriptor: target, manifest: found }
       : undefined;
   }
   if (!isIndex(target.mediaType)) {
-    if (!top) return undefined;
+    if (!isTop) return undefined;
     const hint = isSchema1(target.mediaType) ? 'convert it first: dray pull --convert-schema1' : undefined;
     throw new DrayError('invalid-argument', `${target.digest} is no image but ${target.mediaType}`, { hint });
   }
@@ -72,7 +72,7 @@ async function search(
     .filter((child) => child.platform === undefined || matcher.matches(child.platform))
     .sort((a, b) => compareOptional(matcher, a.platform, b.platform));
   for (const candidate of candidates) {
-    const found = await search(provider, candidate, matcher, options, false, depth + 1);
+    const found = await search(provider, candidate, matcher, options, depth + 1);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -154,7 +154,7 @@ export async function presentSize(
   return sum;
 }
 
-// Documents that are none have been seen to; what is left is a graph that is too deep or too large. Returns whether it was walked whole.
+// Documents that are none have been seen to; what is left is a graph that is too deep or too large. Whether it was walked whole.
 async function walkPossible(...parameters: Parameters<typeof walk>): Promise<boolean> {
   try {
     await walk(...parameters);
@@ -221,8 +221,8 @@ export interface CheckOptions extends InspectOptions {
 }
 
 /**
- * What an image needs for a platform, or for several, and what of it is missing: its documents, config and layers, each with the size its
- * descriptor says. Only documents are read; `content verify` reads all.
+ * What an image needs for a platform, or for several, and what of it is missing: its documents, config and layers, each with
+ * the size its descriptor says. Only documents are read; `content verify` reads all.
  */
 export async function check(
   store: Provider & Pick<ContentStore, 'info'>,

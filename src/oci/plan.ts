@@ -2,7 +2,7 @@ import { readDocument } from '../content/documents.ts';
 import type { AbortableOptions, Provider } from '../content/store.ts';
 import { is } from '../errors.ts';
 import { hasChildren, type SelectChildren } from '../images/children.ts';
-import { dispatch } from '../images/handlers.ts';
+import { dispatch, type Handler } from '../images/handlers.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { childrenOf } from '../spec/documents.ts';
@@ -46,7 +46,7 @@ export async function planExport(
   const objects = new Map<Digest, Descriptor>();
   const children = new Map<Digest, readonly Descriptor[]>();
   const referrers = new Map<Digest, { referrer: Descriptor; subject: Digest }>();
-  const visit = async (target: Descriptor, signal: AbortSignal): Promise<readonly Descriptor[]> => {
+  const visit: Handler = async (target, { signal }) => {
     const below = await explore(source, target, { ...options, signal });
     if (below === undefined) return [];
     objects.set(target.digest, target);
@@ -55,7 +55,7 @@ export async function planExport(
     for (const referrer of found) referrers.set(referrer.digest, { referrer, subject: target.digest });
     return [...below, ...found];
   };
-  await dispatch((target, { signal }) => visit(target, signal), roots, { signal: options.signal });
+  await dispatch(visit, roots, { signal: options.signal });
   return { objects, children, referrers };
 }
 

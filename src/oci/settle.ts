@@ -3,7 +3,7 @@ import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts
 import { sizeMismatch } from '../content/verified.ts';
 import { ifFound } from '../errors.ts';
 import { childrenHandler, hasChildren, type SelectChildren } from '../images/children.ts';
-import { dispatch } from '../images/handlers.ts';
+import { dispatch, type Handler } from '../images/handlers.ts';
 import { childLabels, labelOfReferrer } from '../images/labels.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
@@ -35,7 +35,7 @@ export async function settle(
   options: SettleOptions = {},
 ): Promise<void> {
   const children = childrenHandler(content, { limit: options.documentLimit });
-  const visit = async (target: Descriptor, signal: AbortSignal): Promise<readonly Descriptor[]> => {
+  const visit: Handler = async (target, { signal }) => {
     const info = await ifFound(content.info(target.digest));
     if (info === undefined) {
       if (options.missing === 'skip') return [];
@@ -48,7 +48,7 @@ export async function settle(
     await addLabels(content, target.digest, labelsOf(all, kept));
     return kept;
   };
-  await dispatch((target, { signal }) => visit(target, signal), roots, { signal: options.signal });
+  await dispatch(visit, roots, { signal: options.signal });
 }
 
 async function childrenToKeep(

@@ -2,11 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { refusal } from './codes.ts';
 
-/** What a browser could be made to send, and by whom. */
-export interface GuardOptions {
-  /** Host names that requests may be for; undefined when any will do. */
-  readonly hosts: ReadonlySet<string> | undefined;
-}
+/** Host names that requests may be for; undefined when any will do. */
+export type AllowedHosts = ReadonlySet<string> | undefined;
 
 /** Names of a machine for itself. */
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
@@ -15,7 +12,7 @@ const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
  * The host names that requests to an address may be for. A page on the web can make a name of its own mean 127.0.0.1 and then
  * talk to what listens there, so a loopback listener insists on a name of the machine.
  */
-export function hostsFor(address: string, others: readonly string[]): ReadonlySet<string> | undefined {
+export function hostsFor(address: string, others: readonly string[]): AllowedHosts {
   if (!isLoopback(address) && others.length === 0) return undefined;
   return new Set([...loopbackNames, address, ...others].map(hostIn));
 }
@@ -31,7 +28,7 @@ export function isLoopback(address: string): boolean {
 }
 
 /** @throws DrayError `DENIED` for a request that a page on the web seems to have made. */
-export function checkOrigin({ headers, method }: IncomingMessage, { hosts }: GuardOptions): void {
+export function checkOrigin({ headers, method }: IncomingMessage, hosts: AllowedHosts): void {
   const host = headers.host?.toLowerCase() ?? '';
   const name = hostIn(host);
   if (hosts !== undefined && !hosts.has(name) && !name.endsWith('.localhost')) {

@@ -5,7 +5,7 @@ import { type Access, everybody, type Identity } from './auth/authentication.ts'
 import { refusal } from './codes.ts';
 import { changes, type Endpoint, endpointsOf } from './endpoints.ts';
 import type { Exchange } from './exchange.ts';
-import { checkOrigin, type GuardOptions } from './guard.ts';
+import { type AllowedHosts, checkOrigin } from './guard.ts';
 import { failureText, type RequestRecord } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { type RepositoryName, repositoryName } from './names.ts';
@@ -40,8 +40,8 @@ export class Handler {
   }
 
   /** Answers one request. Never throws. */
-  handle(request: IncomingMessage, response: ServerResponse, guard: GuardOptions): void {
-    const answer = this.#answer(request, response, guard).finally(() => this.#active.delete(answer));
+  handle(request: IncomingMessage, response: ServerResponse, hosts: AllowedHosts): void {
+    const answer = this.#answer(request, response, hosts).finally(() => this.#active.delete(answer));
     this.#active.add(answer);
   }
 
@@ -55,7 +55,7 @@ export class Handler {
     while (this.#active.size > 0) await Promise.allSettled(this.#active);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, guard: GuardOptions): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse, hosts: AllowedHosts): Promise<void> {
     const started = performance.now();
     const stop = new AbortController();
     // By the end of an exchange the connection may be gone, and the address with it.
@@ -79,7 +79,7 @@ export class Handler {
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Docker-Distribution-API-Version', 'registry/2.0');
     try {
-      if (!(await this.#options.intercept?.(request, response))) await this.#serve(exchange, guard, note);
+      if (!(await this.#options.intercept?.(request, response))) await this.#serve(exchange, hosts, note);
     } catch (error) {
       note.failure = error;
       await replyError(exchange, error);
@@ -88,8 +88,8 @@ export class Handler {
     this.#record(exchange, note, performance.now() - started);
   }
 
-  async #serve(exchange: Exchange, guard: GuardOptions, note: Note): Promise<void> {
-    checkOrigin(exchange.request, guard);
+  async #serve(exchange: Exchange, hosts: AllowedHosts, note: Note): Promise<void> {
+    checkOrigin(exchange.request, hosts);
     const target = parseTarget(exchange.request.url ?? '');
     const { metricsPath, state } = this.#options;
     if (metricsPath !== undefined && target.path === metricsPath) {

@@ -47,8 +47,8 @@ const keepAliveMilliseconds = 65_000;
 export async function listen(handler: Handler, options: ListenerOptions): Promise<Listener> {
   const server = createHttpServer(options);
   const hosts = options.socketPath === undefined ? hostsFor(options.host, options.hosts) : undefined;
-  server.on('request', (request, response) => handler.handle(request, response, { hosts }));
-  server.on('checkContinue', (request, response) => handler.handle(request, response, { hosts }));
+  server.on('request', (request, response) => handler.handle(request, response, hosts));
+  server.on('checkContinue', (request, response) => handler.handle(request, response, hosts));
   server.maxConnections = options.connections;
   const { host, port, socketPath } = options;
   await listenAt(server, socketPath === undefined ? { host, port } : { path: socketPath });
