@@ -177,11 +177,11 @@ describe('credentials of config files', () => {
   });
 
   it('are looked for where docker and podman keep them', () => {
-    assert.equal(dockerConfigPath({ DOCKER_CONFIG: '/d' }), '/d/config.json');
+    assert.equal(dockerConfigPath({ DOCKER_CONFIG: '/d' }), join('/d', 'config.json'));
     assert.deepEqual(containersAuthPaths({ REGISTRY_AUTH_FILE: '/x/auth.json' }), ['/x/auth.json']);
     assert.deepEqual(containersAuthPaths({ XDG_RUNTIME_DIR: '/run/user/1', XDG_CONFIG_HOME: '/c' }), [
-      '/run/user/1/containers/auth.json',
-      '/c/containers/auth.json',
+      join('/run/user/1', 'containers', 'auth.json'),
+      join('/c', 'containers', 'auth.json'),
     ]);
   });
 

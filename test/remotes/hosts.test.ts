@@ -29,8 +29,10 @@ async function withFiles(
 ): Promise<void> {
   await using directory = await temporaryDirectory();
   for (const [name, text] of Object.entries(files)) {
-    await mkdir(dirname(directory.join(name)), { recursive: true });
-    await writeFile(directory.join(name), text);
+    // Disks of Windows take no colons.
+    const path = directory.join(process.platform === 'win32' ? name.replaceAll(':', '') : name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
   }
   await test(directory);
 }
