@@ -1,7 +1,7 @@
 import { type DocumentOptions, readDocument } from '../content/documents.ts';
 import type { Manager, Provider } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
-import type { Descriptor } from '../spec/descriptor.ts';
+import { bare, type Descriptor } from '../spec/descriptor.ts';
 import { childrenOf } from '../spec/documents.ts';
 import { isArtifact, isIndex, isManifest } from '../spec/media-types.ts';
 import { compareOptional, type PlatformMatcher } from '../spec/platform.ts';
@@ -68,7 +68,7 @@ export function labelChildren(manager: Pick<Manager, 'update'>, handler: Handler
 /** The error for an index without a child for the wanted platform. */
 export function noPlatform(target: Descriptor): DrayError {
   return new DrayError('not-found', `${target.digest} has no manifest for the wanted platform`, {
-    descriptor: { mediaType: target.mediaType, digest: target.digest, size: target.size },
+    descriptor: bare(target),
     hint: `choose another with --platform; which there are shows dray manifest REF in a registry, dray content get ${target.digest} in the store`,
   });
 }

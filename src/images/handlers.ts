@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { checkCount } from '../content/count.ts';
 import { DrayError, is, withContext } from '../errors.ts';
-import type { Descriptor } from '../spec/descriptor.ts';
+import { bare, type Descriptor } from '../spec/descriptor.ts';
 import { fanOutLimit } from '../spec/documents.ts';
 import { formatPlatform } from '../spec/platform.ts';
 
@@ -129,8 +129,7 @@ async function call(handler: Handler, target: Descriptor, signal: AbortSignal): 
   } catch (error) {
     if (error === skipDescriptor) return [];
     if (signal.aborted && error === signal.reason) throw error;
-    const { mediaType, digest, size } = target;
-    throw withContext(ofPlatform(error, target), { descriptor: { mediaType, digest, size } });
+    throw withContext(ofPlatform(error, target), { descriptor: bare(target) });
   }
 }
 

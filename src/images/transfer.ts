@@ -13,7 +13,7 @@ import { checkCount } from '../content/count.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, toDrayError, withContext } from '../errors.ts';
-import { type Descriptor, inlineData } from '../spec/descriptor.ts';
+import { bare, type Descriptor, inlineData } from '../spec/descriptor.ts';
 import { childrenOf } from '../spec/documents.ts';
 import { hasChildren, type SelectChildren } from './children.ts';
 import { defaultConcurrency, dispatch, type Handler, keyOf, skipDescriptor } from './handlers.ts';
@@ -235,9 +235,8 @@ class Transfer {
       this.#finish(target, outcome, meter.travelled, meter.resumed);
     } catch (error) {
       this.#report(target, 'failed', meter.offset, meter.resumed);
-      const { mediaType, digest, size } = target;
       const failure = sided(error, 'target', options.signal);
-      throw failure instanceof DrayError ? withContext(failure, { descriptor: { mediaType, digest, size } }) : failure;
+      throw failure instanceof DrayError ? withContext(failure, { descriptor: bare(target) }) : failure;
     }
   }
 
