@@ -169,7 +169,10 @@ const diskFull = {
   reason: 'disk-full',
   hint: 'free some space, then run it again',
 } as const;
-const forbidden = { kind: 'permission-denied', hint: 'check the owner and the mode of the path' } as const;
+const forbidden = {
+  kind: 'permission-denied',
+  hint: 'check the owner and the mode of the path; on Windows another program may have it open',
+} as const;
 const tooManyFiles = {
   kind: 'resource-exhausted',
   hint: 'raise the limit of open files or lower --concurrency',

@@ -47,7 +47,7 @@ export class LayoutWriter {
       await this.#durability.makeDirectory(join(this.#directory, 'blobs'), modeForAll);
       const layout = await readDocumentFile(join(this.#directory, 'oci-layout'));
       checkLayout(layout);
-      if (layout === undefined) await this.#replace('oci-layout', encodeLayout());
+      if (layout === undefined) await this.#replaceDocument('oci-layout', encodeLayout());
     });
     await this.#begun;
   }
@@ -98,16 +98,9 @@ export class LayoutWriter {
       await this.#durability.directory(dirname(path));
       return 'exists';
     }
-    const temporary = `${path}.${randomUUID()}.tmp`;
     await this.#guard(async () => {
       await this.#durability.makeDirectory(dirname(path), modeForAll);
-      try {
-        await make(temporary);
-        await rename(temporary, path);
-      } finally {
-        await rm(temporary, { force: true });
-      }
-      await this.#durability.directory(dirname(path));
+      await this.#replace(path, make);
     });
     return 'pushed';
   }
@@ -117,17 +110,25 @@ export class LayoutWriter {
     await this.begin();
     const change = async (): Promise<void> => {
       const bytes = await readDocumentFile(join(this.#directory, 'index.json'));
-      await this.#replace('index.json', mergeIndex(bytes, entries));
+      await this.#replaceDocument('index.json', mergeIndex(bytes, entries));
     };
     await withLock(this.#directory, () => this.#guard(change), options);
   }
 
-  async #replace(name: string, bytes: Uint8Array): Promise<void> {
-    const path = join(this.#directory, name);
+  async #replaceDocument(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#replace(join(this.#directory, name), (path) => this.#write(path, streamOf(bytes), {}));
+  }
+
+  // In one step; a failure leaves nothing behind.
+  async #replace(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
     const temporary = `${path}.${randomUUID()}.tmp`;
-    await this.#write(temporary, streamOf(bytes), {});
-    await rename(temporary, path);
-    await this.#durability.directory(this.#directory);
+    try {
+      await make(temporary);
+      await rename(temporary, path);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    await this.#durability.directory(dirname(path));
   }
 
   async #guard<T>(run: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { link, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -16,6 +16,7 @@ import { exportLayout } from '../../src/oci/export-layout.ts';
 import { importArchive } from '../../src/oci/import.ts';
 import { LayoutPlace } from '../../src/oci/layout.ts';
 import { withLock } from '../../src/oci/layout-lock.ts';
+import { LayoutWriter } from '../../src/oci/layout-writer.ts';
 import { parsePlace } from '../../src/oci/place.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
@@ -393,6 +394,21 @@ describe('export into a layout directory', () => {
     assert.equal(await readFile(directory.join('layout', 'index.json')).catch(() => 'none'), 'none');
     const left = await readdir(directory.join('layout', 'blobs', 'sha256'));
     assert.ok(left.every((name) => !name.endsWith('.tmp')));
+  });
+
+  it('a list that cannot be written leaves nothing behind', async (t) => {
+    await using directory = await temporaryDirectory();
+    const writer = new LayoutWriter(directory.path);
+    await writer.begin();
+    const before = await readdir(directory.path);
+    await using handle = await open(directory.join('oci-layout'));
+    const failure = Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+    t.mock.method(Object.getPrototypeOf(handle) as FileHandle, 'sync', () => Promise.reject(failure));
+    await fails(writer.list([image.root]), 'unavailable');
+    assert.deepEqual(
+      (await readdir(directory.path)).filter((name) => name !== '.lock'),
+      before,
+    );
   });
 
   it('missing content leaves the layout as it was', async () => {
