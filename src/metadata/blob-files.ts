@@ -37,8 +37,9 @@ export class BlobFiles {
    * gone back to before `since`, when the store was made.
    */
   touchNow(digest: Digest, since: Timestamp): void {
-    // Seconds as a number are off by a fraction of a microsecond.
-    const seconds = Math.max(Number(Timestamp.now().nanoseconds), Number(since.nanoseconds) + 1e6) / 1e9;
+    const latest = Math.max(Number(Timestamp.now().nanoseconds), Number(since.nanoseconds)) / 1e9;
+    // Some file systems keep every other second, and seconds as a number are off by a fraction of a microsecond.
+    const seconds = (Math.floor(latest / 2) + 1) * 2;
     utimesSync(this.#paths.blob(digest), seconds, seconds);
   }
 

@@ -63,11 +63,21 @@ async function* stateDamage(root: string, repair: boolean): AsyncGenerator<Findi
 async function* exposures(root: string, repair: boolean): AsyncGenerator<Finding> {
   if (process.platform === 'win32') return;
   for (const path of [root, contentPath(root), databasePath(root)]) {
-    const mode = (await exists(path)) ? (await stat(path)).mode & 0o777 : 0;
-    if ((mode & 0o077) === 0) continue;
+    const mode = await modeOf(path);
+    if (!isForOthers(mode)) continue;
     if (repair) await chmod(path, mode & 0o700);
-    yield { problem: 'exposed', subject: path, detail: `mode ${mode.toString(8)}`, repaired: repair };
+    // Some file systems have one mode for all files, whatever is said.
+    const repaired = repair && !isForOthers(await modeOf(path));
+    yield { problem: 'exposed', subject: path, detail: `mode ${mode.toString(8)}`, repaired };
   }
+}
+
+async function modeOf(path: string): Promise<number> {
+  return (await exists(path)) ? (await stat(path)).mode & 0o777 : 0;
+}
+
+function isForOthers(mode: number): boolean {
+  return (mode & 0o077) !== 0;
 }
 
 async function exists(path: string): Promise<boolean> {

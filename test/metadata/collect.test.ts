@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { storeFailure } from '../../src/content/local/failure.ts';
@@ -8,12 +8,14 @@ import type { ContentStore } from '../../src/content/store.ts';
 import { is } from '../../src/errors.ts';
 import { BlobFiles } from '../../src/metadata/blob-files.ts';
 import type { Removed } from '../../src/metadata/collection.ts';
-import type { Store } from '../../src/metadata/open-store.ts';
+import { openStore, type Store } from '../../src/metadata/open-store.ts';
 import type { Services } from '../../src/services/services.ts';
 import { type Digest, digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { Timestamp } from '../../src/spec/timestamp.ts';
+import { mountDisk, unlessDisks } from '../support/mounts.ts';
 import { start } from '../support/processes.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { blobFile, put, readAll, temporaryStore } from './support.ts';
 
 const past = new Timestamp(Timestamp.now().nanoseconds - 1_000_000_000n);
@@ -352,6 +354,19 @@ describe('a collection', () => {
     await services.content.delete(digest);
     await store.collect();
     assert.equal(existsSync(blobFile(fixture.root, digest)), false);
+  });
+
+  it('takes what was made in the same second as the store, where times are seconds', {
+    skip: unlessDisks('ext4'),
+  }, async () => {
+    await using directory = await temporaryDirectory();
+    await using disk = await mountDisk(directory.join('disk'), 'ext4', ['-I', '128']);
+    const root = join(disk.path, 'store');
+    await using store = await openStore({ root });
+    const { digest } = await put(store.services('default').content, 'a', 'early');
+    assert.equal((await stat(blobFile(root, digest), { bigint: true })).mtimeNs % 1_000_000_000n, 0n);
+    assert.equal((await store.collect()).files, 1);
+    assert.equal(existsSync(blobFile(root, digest)), false);
   });
 
   it('takes a blob from before the store once it was adopted and given up', async () => {

@@ -47,12 +47,12 @@ export interface Disk extends AsyncDisposable {
   start(): Promise<void>;
 }
 
-/** Makes a disk: a new file at `path`, mounted at `path` with a suffix. */
-export async function mountDisk(path: string, format: DiskFormat): Promise<Disk> {
+/** Makes a disk: a new file at `path`, mounted at `path` with a suffix. Options are those of the program that formats it. */
+export async function mountDisk(path: string, format: DiskFormat, options: readonly string[] = []): Promise<Disk> {
   const place = `${path}.mounted`;
   await writeFile(path, '');
   await truncate(path, 320 * 1024 * 1024);
-  await succeed(`mkfs.${format}`, ['-q', path]);
+  await succeed(`mkfs.${format}`, ['-q', ...options, path]);
   await mkdir(place);
   const mount = (): Promise<string> => succeed('mount', ['-o', 'loop', path, place]);
   const unmount = (): Promise<string> => succeed('umount', [place]);
