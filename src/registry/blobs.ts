@@ -8,24 +8,19 @@ import { refusal } from './codes.ts';
 import { type Exchange, isHead } from './exchange.ts';
 import { type ByteRange, parseRanges, type RangeRequest } from './ranges.ts';
 import { replyEmpty, replyStream } from './reply.ts';
-import type { Repository } from './repository.ts';
-import type { RegistryState } from './state.ts';
+import type { RegistryState, RepositoryRequest } from './state.ts';
 import { upstreamFailed } from './upstream.ts';
 
 /** `GET` and `HEAD` of a blob (distribution-spec, Pulling blobs), with ranges. */
-export async function getBlob(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  digest: Digest,
-): Promise<void> {
+export async function getBlob(request: RepositoryRequest, digest: Digest): Promise<void> {
+  const { exchange, state, repository } = request;
   const blob = await repository.blob(digest);
   if (blob === undefined) {
-    await getBlobUpstream(exchange, state, repository, digest);
+    await getBlobUpstream(request, digest);
     return;
   }
   const headers = blobHeaders(digest);
-  if (isHead(exchange)) await mention(exchange, state, repository, digest);
+  if (isHead(exchange)) await mention(request, digest);
   if (matches(exchange, digest)) {
     replyEmpty(exchange, 304, headers);
     return;
@@ -38,12 +33,7 @@ export async function getBlob(
   await sendBlob(exchange, state, reader, headers);
 }
 
-async function getBlobUpstream(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  digest: Digest,
-): Promise<void> {
+async function getBlobUpstream({ exchange, state, repository }: RepositoryRequest, digest: Digest): Promise<void> {
   const { services, upstream } = state;
   if (!upstream?.serves(repository.name)) throw blobUnknown(digest);
   const described = isHead(exchange) ? await repository.described(digest) : undefined;
@@ -74,12 +64,7 @@ async function getBlobUpstream(
 }
 
 /** `DELETE` of a blob: it leaves the repository, and the store when nothing else keeps it. */
-export async function deleteBlob(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  digest: Digest,
-): Promise<void> {
+export async function deleteBlob({ exchange, state, repository }: RepositoryRequest, digest: Digest): Promise<void> {
   if (!(await repository.removeBlob(digest))) throw blobUnknown(digest);
   state.collection.wanted();
   replyEmpty(exchange, 202);
@@ -107,9 +92,9 @@ export function matches({ request }: Exchange, digest: Digest): boolean {
 }
 
 // Who may push and has been told that a blob is here may leave it out and name it in a manifest.
-async function mention({ identity }: Exchange, state: RegistryState, repository: Repository, digest: Digest) {
+async function mention({ exchange, state, repository }: RepositoryRequest, digest: Digest): Promise<void> {
   const access = { type: 'repository', name: repository.name.short, action: 'push' } as const;
-  if (state.readOnly || !identity.allows(access)) return;
+  if (state.readOnly || !exchange.identity.allows(access)) return;
   const isNew = await state.holds.mentioned(repository.name.full, digest);
   if (isNew && (await repository.info(digest)) === undefined) throw blobUnknown(digest);
 }

@@ -5,7 +5,7 @@ import { deleteManifest, getManifest, putManifest } from './manifests.ts';
 import { replyJson } from './reply.ts';
 import type { Repository } from './repository.ts';
 import { digestFrom, type Route } from './route.ts';
-import type { RegistryState } from './state.ts';
+import type { RegistryState, RepositoryRequest } from './state.ts';
 import { deleteUpload, getUpload, patchUpload, putUpload, startUpload } from './uploads.ts';
 
 /** What one method of one route does, and the right that it takes. */
@@ -16,7 +16,7 @@ export interface Endpoint {
   run(exchange: Exchange, state: RegistryState, repository: Repository | undefined): Promise<void>;
 }
 
-type InRepository = (exchange: Exchange, state: RegistryState, repository: Repository) => Promise<void>;
+type InRepository = (request: RepositoryRequest) => Promise<void>;
 
 /** Whether an endpoint changes anything, which a read-only registry refuses. */
 export function changes({ action }: Endpoint): boolean {
@@ -39,7 +39,7 @@ function endpoint(action: Endpoint['action'], run: InRepository): Endpoint {
   return {
     action,
     run: async (exchange, state, repository) => {
-      if (repository !== undefined) await run(exchange, state, repository);
+      if (repository !== undefined) await run({ exchange, state, repository });
     },
   };
 }
@@ -54,26 +54,26 @@ export function endpointsOf(route: Route): Readonly<Record<string, Endpoint>> {
     case 'tags':
       return withHead(pull(listTags));
     case 'referrers':
-      return withHead(pull((exchange, state, at) => listReferrers(exchange, state, at, digestFrom(route.digest))));
+      return withHead(pull((request) => listReferrers(request, digestFrom(route.digest))));
     case 'manifest':
       return {
-        ...withHead(pull((exchange, state, at) => getManifest(exchange, state, at, route.reference))),
-        PUT: push((exchange, state, at) => putManifest(exchange, state, at, route.reference)),
-        DELETE: remove((exchange, state, at) => deleteManifest(exchange, state, at, route.reference)),
+        ...withHead(pull((request) => getManifest(request, route.reference))),
+        PUT: push((request) => putManifest(request, route.reference)),
+        DELETE: remove((request) => deleteManifest(request, route.reference)),
       };
     case 'blob':
       return {
-        ...withHead(pull((exchange, state, at) => getBlob(exchange, state, at, digestFrom(route.digest)))),
-        DELETE: remove((exchange, state, at) => deleteBlob(exchange, state, at, digestFrom(route.digest))),
+        ...withHead(pull((request) => getBlob(request, digestFrom(route.digest)))),
+        DELETE: remove((request) => deleteBlob(request, digestFrom(route.digest))),
       };
     case 'uploads':
       return { POST: push(startUpload) };
     case 'upload':
       return {
-        GET: push((exchange, state, repository) => getUpload({ exchange, state, repository, id: route.id })),
-        PATCH: push((exchange, state, repository) => patchUpload({ exchange, state, repository, id: route.id })),
-        PUT: push((exchange, state, repository) => putUpload({ exchange, state, repository, id: route.id })),
-        DELETE: push((exchange, state, repository) => deleteUpload({ exchange, state, repository, id: route.id })),
+        GET: push((request) => getUpload({ ...request, id: route.id })),
+        PATCH: push((request) => patchUpload({ ...request, id: route.id })),
+        PUT: push((request) => putUpload({ ...request, id: route.id })),
+        DELETE: push((request) => deleteUpload({ ...request, id: route.id })),
       };
   }
 }

@@ -9,10 +9,10 @@ import { repositoryOfImage } from './names.ts';
 import { linkNext, pageRequest } from './pages.ts';
 import { replyJson } from './reply.ts';
 import type { Repository } from './repository.ts';
-import type { RegistryState } from './state.ts';
+import type { RegistryState, RepositoryRequest } from './state.ts';
 
 /** `GET` of the tags of a repository, in byte order (distribution-spec, Listing tags). */
-export async function listTags(exchange: Exchange, _state: RegistryState, repository: Repository): Promise<void> {
+export async function listTags({ exchange, repository }: RepositoryRequest): Promise<void> {
   const page = pageRequest(exchange);
   const tags: string[] = [];
   let more = false;
@@ -59,9 +59,7 @@ const referrersPage = { listed: 100, looked: 1000, read: 32 * 1024 * 1024 };
 
 /** `GET` of the manifests that refer to a subject, perhaps of one type (distribution-spec, Listing referrers). */
 export async function listReferrers(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
+  { exchange, state, repository }: RepositoryRequest,
   subject: Digest,
 ): Promise<void> {
   const wanted = exchange.query.getAll('artifactType').filter((type) => type !== '');

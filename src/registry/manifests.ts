@@ -10,27 +10,19 @@ import { readManifest } from './documents.ts';
 import { type Exchange, isHead } from './exchange.ts';
 import type { MemoryShare } from './memory.ts';
 import { replyEmpty, replyStream, warn } from './reply.ts';
-import type { Repository } from './repository.ts';
 import { type ManifestReference, manifestReference, tagFrom } from './route.ts';
-import type { RegistryState } from './state.ts';
+import type { RepositoryRequest } from './state.ts';
 
 /** `GET` and `HEAD` of a manifest by tag or digest (distribution-spec, Pulling manifests). The bytes are those that were put. */
-export async function getManifest(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  text: string,
-): Promise<void> {
+export async function getManifest(request: RepositoryRequest, text: string): Promise<void> {
   const reference = manifestReference(text);
-  const found = await find(exchange, state, repository, reference);
+  const found = await find(request, reference);
   if (found === undefined) throw manifestUnknown(text);
-  await sendManifest(exchange, state, found, 'tag' in reference);
+  await sendManifest(request, found, 'tag' in reference);
 }
 
 async function find(
-  exchange: Exchange,
-  { upstream }: RegistryState,
-  repository: Repository,
+  { exchange, state: { upstream }, repository }: RepositoryRequest,
   reference: ManifestReference,
 ): Promise<Descriptor | undefined> {
   if (!upstream?.serves(repository.name)) {
@@ -43,12 +35,7 @@ async function find(
   return found?.target;
 }
 
-async function sendManifest(
-  exchange: Exchange,
-  { services }: RegistryState,
-  found: Descriptor,
-  byTag: boolean,
-): Promise<void> {
+async function sendManifest({ exchange, state }: RepositoryRequest, found: Descriptor, byTag: boolean): Promise<void> {
   const headers = {
     ...blobHeaders(found.digest),
     'Content-Type': found.mediaType,
@@ -65,7 +52,7 @@ async function sendManifest(
     return;
   }
   const { signal } = exchange;
-  await using reader = await services.content.reader(found, { signal });
+  await using reader = await state.services.content.reader(found, { signal });
   await replyStream(exchange, 200, described, () => reader.stream({ signal }));
 }
 
@@ -73,12 +60,7 @@ async function sendManifest(
 const mostTags = 100;
 
 /** `PUT` of a manifest by tag, by digest, or by digest with tags (distribution-spec, Pushing manifests). */
-export async function putManifest(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  text: string,
-): Promise<void> {
+export async function putManifest({ exchange, state, repository }: RepositoryRequest, text: string): Promise<void> {
   const reference = manifestReference(text);
   const tags = 'tag' in reference ? [reference.tag] : exchange.query.getAll('tag').map(tagFrom);
   if (tags.length > mostTags) throw refusal('TAG_INVALID', `more than ${mostTags} tags at once`, { status: 414 });
@@ -99,12 +81,7 @@ export async function putManifest(
 }
 
 /** `DELETE` of a tag, or of a manifest with all its tags (distribution-spec, Content management). */
-export async function deleteManifest(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  text: string,
-): Promise<void> {
+export async function deleteManifest({ exchange, state, repository }: RepositoryRequest, text: string): Promise<void> {
   const reference = manifestReference(text);
   const deleted = await state.turns.take(repository.name.full, () =>
     'tag' in reference

@@ -1,21 +1,17 @@
 import type { Digest } from '../spec/digest.ts';
 import type { Exchange } from './exchange.ts';
 import { type RepositoryName, repositoryName, repositoryOfImage } from './names.ts';
-import { type Repository, repositoriesOf } from './repository.ts';
-import type { RegistryState } from './state.ts';
+import { repositoriesOf } from './repository.ts';
+import type { RegistryState, RepositoryRequest } from './state.ts';
 
 /**
  * Takes a blob over from another repository (distribution-spec, Mounting): the one that `from` names, else any that has it.
  * The client must be allowed to read it there; whether it may not, or there is nothing, is not told apart.
  */
-export async function mountBlob(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
-  digest: Digest,
-): Promise<boolean> {
+export async function mountBlob(request: RepositoryRequest, digest: Digest): Promise<boolean> {
+  const { exchange, state, repository } = request;
   const from = exchange.query.get('from');
-  const source = from === null ? await anySource(exchange, state, repository, digest) : named(from, state);
+  const source = from === null ? await anySource(request, digest) : named(from, state);
   if (source === undefined || !mayRead(exchange, source)) return false;
   if ((await state.repository(source).blob(digest)) === undefined) return false;
   await state.holds.arriving(repository.name.full, digest);
@@ -32,9 +28,7 @@ function named(from: string, state: RegistryState): RepositoryName | undefined {
 }
 
 async function anySource(
-  exchange: Exchange,
-  state: RegistryState,
-  repository: Repository,
+  { exchange, state, repository }: RepositoryRequest,
   digest: Digest,
 ): Promise<RepositoryName | undefined> {
   const info = await repository.info(digest);

@@ -2,6 +2,7 @@ import type { Turns } from '../content/turns.ts';
 import type { Collection } from '../services/collection.ts';
 import type { Services } from '../services/services.ts';
 import type { Authentication } from './auth/authentication.ts';
+import type { Exchange } from './exchange.ts';
 import type { Holds } from './holds.ts';
 import type { MemoryBudget } from './memory.ts';
 import type { RepositoryName } from './names.ts';
@@ -10,6 +11,13 @@ import type { Repository } from './repository.ts';
 import type { Sessions } from './sessions.ts';
 import type { SharedReads } from './shared-reads.ts';
 import type { Upstream } from './upstream.ts';
+
+/** A request that is about a repository. */
+export interface RepositoryRequest {
+  readonly exchange: Exchange;
+  readonly state: RegistryState;
+  readonly repository: Repository;
+}
 
 /** What a registry refuses to take, and what it tells clients of that. */
 export interface RegistryLimits {

@@ -12,13 +12,10 @@ import { type ByteRange, parseChunkRange } from './ranges.ts';
 import { replyEmpty } from './reply.ts';
 import type { Repository } from './repository.ts';
 import { digestFrom } from './route.ts';
-import type { RegistryState } from './state.ts';
+import type { RepositoryRequest } from './state.ts';
 
 /** A request that is about one upload. */
-export interface UploadRequest {
-  readonly exchange: Exchange;
-  readonly state: RegistryState;
-  readonly repository: Repository;
+export interface UploadRequest extends RepositoryRequest {
   readonly id: string;
 }
 
@@ -26,19 +23,20 @@ export interface UploadRequest {
  * `POST` of an upload (distribution-spec, Pushing blobs): a session, or with `mount` a blob that another repository has, or
  * with `digest` the whole blob at once.
  */
-export async function startUpload(exchange: Exchange, state: RegistryState, repository: Repository): Promise<void> {
+export async function startUpload(request: RepositoryRequest): Promise<void> {
+  const { exchange, state, repository } = request;
   const { query } = exchange;
   const mount = query.get('mount');
-  if (mount !== null && (await mountBlob(exchange, state, repository, digestFrom(mount)))) {
+  if (mount !== null && (await mountBlob(request, digestFrom(mount)))) {
     replyCreated(exchange, repository, digestFrom(mount));
     return;
   }
   checkAlgorithm(query.get('digest-algorithm'));
   const digest = mount === null ? query.get('digest') : null;
   const expected = digest === null ? undefined : digestFrom(digest);
-  const request = { exchange, state, repository, id: await state.sessions.start(repository.name.full) };
-  if (expected === undefined) replySession(request, 0, 202);
-  else await uploadAtOnce(request, expected);
+  const upload = { ...request, id: await state.sessions.start(repository.name.full) };
+  if (expected === undefined) replySession(upload, 0, 202);
+  else await uploadAtOnce(upload, expected);
 }
 
 async function uploadAtOnce(request: UploadRequest, digest: Digest): Promise<void> {
