@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { type FileHandle, mkdtemp, open, realpath, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdtemp, open, realpath, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { unpacked } from '../content/compression.ts';
 import { interruptible } from '../content/interruptible.ts';
 import { Durability, type DurabilityLevel, removeTree } from '../content/local/durable.ts';
 import { readFileRange } from '../content/local/read-file.ts';
-import { rename } from '../content/local/rename.ts';
+import { replace } from '../content/local/replace.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { codeOf, DrayError } from '../errors.ts';
@@ -169,14 +168,7 @@ async function replaceFile(
   { durability: level = 'full', signal }: SaveOptions,
 ): Promise<void> {
   const durability = new Durability(level);
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    // What was for its owner alone stays so.
-    await writeNewFile(temporary, stream, { durability, mode: (found?.mode ?? newMode) & newMode, signal });
-    await rename(temporary, path);
-    await durability.directory(dirname(path));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  // What was for its owner alone stays so.
+  const mode = (found?.mode ?? newMode) & newMode;
+  await replace(path, (temporary) => writeNewFile(temporary, stream, { durability, mode, signal }), durability);
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Durability } from '../../content/local/durable.ts';
-import { rename } from '../../content/local/rename.ts';
+import { replace } from '../../content/local/replace.ts';
 import type { Digest } from '../../spec/digest.ts';
 
 /** Remembers which repositories of a registry have a blob, so that a later push to another one mounts it. */
@@ -38,18 +38,13 @@ export function fileBlobLocations(directory: string): BlobLocations {
         await appendFile(path, `${digest} ${repository}\n`, { mode: 0o600 });
         if ((await stat(path)).size <= fileLimit) return;
         const text = await textOf(path);
-        await replace(path, text.slice(text.indexOf('\n', fileLimit / 2) + 1));
+        const newer = text.slice(text.indexOf('\n', fileLimit / 2) + 1);
+        await replace(path, (temporary) => writeFile(temporary, newer, { mode: 0o600 }));
       } catch {
         // The blob is where it was to go, and a full disk here changes nothing about that.
       }
     },
   };
-}
-
-async function replace(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}`;
-  await writeFile(temporary, text, { mode: 0o600 });
-  await rename(temporary, path);
 }
 
 async function textOf(path: string): Promise<string> {

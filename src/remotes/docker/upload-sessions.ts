@@ -3,7 +3,7 @@ import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { Durability } from '../../content/local/durable.ts';
-import { rename } from '../../content/local/rename.ts';
+import { replace } from '../../content/local/replace.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { tryJson } from '../../spec/schemas.ts';
 
@@ -66,16 +66,14 @@ export function fileUploadSessions(directory: string): UploadSessionStore {
       return undefined;
     },
     async put(key, upload) {
-      const path = pathOf(key);
-      const temporary = `${path}.${process.pid}`;
+      const text = JSON.stringify({ ...key, ...upload, savedAt: Date.now() });
       try {
         await new Durability('none').makeDirectory(directory);
         swept ??= sweep(directory);
         await swept;
-        await writeFile(temporary, JSON.stringify({ ...key, ...upload, savedAt: Date.now() }), { mode: 0o600 });
-        await rename(temporary, path);
+        await replace(pathOf(key), (temporary) => writeFile(temporary, text, { mode: 0o600 }));
       } catch {
-        await removeIfPossible(temporary);
+        // The upload goes on all the same; a later process begins anew.
       }
     },
     async delete(key) {
