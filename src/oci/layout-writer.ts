@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { streamOf } from '../content/bytes.ts';
 import { type OpenBlob, onceMoreIfWrong, type PushOutcome } from '../content/copy.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
-import { rename } from '../content/local/rename.ts';
+import { type RenameOptions, rename } from '../content/local/rename.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions, Provider } from '../content/store.ts';
 import { sizeMismatch, verified } from '../content/verified.ts';
@@ -100,7 +100,7 @@ export class LayoutWriter {
     }
     await this.#guard(async () => {
       await this.#durability.makeDirectory(dirname(path), modeForAll);
-      await this.#replace(path, make);
+      await this.#replace(path, make, { isThere: () => isFileOf(path, target.size) });
     });
     return 'pushed';
   }
@@ -120,11 +120,11 @@ export class LayoutWriter {
   }
 
   // In one step; a failure leaves nothing behind.
-  async #replace(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+  async #replace(path: string, make: (temporary: string) => Promise<void>, options?: RenameOptions): Promise<void> {
     const temporary = `${path}.${randomUUID()}.tmp`;
     try {
       await make(temporary);
-      await rename(temporary, path);
+      await rename(temporary, path, options);
     } finally {
       await rm(temporary, { force: true });
     }

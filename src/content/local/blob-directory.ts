@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, fsync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
-import { mkdir, rename as renameOnce, unlink } from 'node:fs/promises';
+import { mkdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf, is } from '../../errors.ts';
@@ -9,11 +9,9 @@ import { takenAway } from '../outcomes.ts';
 import type { Target } from '../store.ts';
 import type { Durability } from './durable.ts';
 import type { Paths } from './paths.ts';
-import { isHeld, rename } from './rename.ts';
+import { type RenameOptions, rename } from './rename.ts';
 
 const flushFile = promisify(fsync);
-
-type Move = (from: string, to: string) => Promise<void> | void;
 
 /** Where blobs are files, and how files get there. */
 export class BlobDirectory {
@@ -39,15 +37,15 @@ export class BlobDirectory {
 
   /** Gives a whole, flushed file the name of its blob; false when that is there, and then the file stays where it is. */
   async place(path: string, digest: Digest, size: number): Promise<boolean> {
-    return await this.#place(path, digest, size, renameOnce);
+    return await this.#place(path, digest, size);
   }
 
-  async #place(path: string, digest: Digest, size: number, move: Move): Promise<boolean> {
+  async #place(path: string, digest: Digest, size: number, { once }: RenameOptions = {}): Promise<boolean> {
     const blob = this.#paths.blob(digest);
     const directory = this.#paths.algorithm(algorithmOf(digest));
-    const isNew =
-      sizeIfThere(blob) !== size &&
-      (await this.#move(() => moveUnlessThere(path, blob, size, move), directory, digest));
+    // Another process may be sooner.
+    const isThere = (): boolean => sizeIfThere(blob) === size;
+    const isNew = !isThere() && (await this.#move(() => rename(path, blob, { isThere, once }), directory, digest));
     await this.#durability.directory(directory);
     return isNew;
   }
@@ -88,7 +86,7 @@ export class BlobDirectory {
     let isPlaced = false;
     try {
       const time = await this.#write(path, bytes);
-      isPlaced = await this.#place(path, digest, bytes.byteLength, renameSync);
+      isPlaced = await this.#place(path, digest, bytes.byteLength, { once: renameSync });
       return isPlaced ? time : undefined;
     } finally {
       if (!isPlaced) await unlink(path).catch(() => {});
@@ -115,18 +113,6 @@ export class BlobDirectory {
       throw error;
     });
   }
-}
-
-// Whether it was moved. Windows replaces nothing that is read-only or open: somebody else was sooner, or what is there is damaged.
-async function moveUnlessThere(from: string, to: string, size: number, move: Move): Promise<boolean> {
-  try {
-    await move(from, to);
-  } catch (error) {
-    if (!isHeld(error)) throw error;
-    if (sizeIfThere(to) === size) return false;
-    await rename(from, to);
-  }
-  return true;
 }
 
 /**
