@@ -4,7 +4,7 @@ import type { ContentStore } from '../content/store.ts';
 import { is } from '../errors.ts';
 import type { Services } from '../services/services.ts';
 import { digestOf, emptyDigest } from '../spec/digest.ts';
-import { listed, put, readAll } from './content-store/blobs.ts';
+import { put, readAll } from './content-store/blobs.ts';
 import { randomBytes } from './random.ts';
 
 /** An empty store of many namespaces for one test. */
@@ -55,8 +55,8 @@ function apartCases(check: Check): void {
     await missing(two.reader({ digest }));
     await missing(two.update({ digest, labels: { a: '1' } }));
     await missing(two.delete(digest));
-    assert.deepEqual(await listed(two.walk()), []);
-    assert.equal((await listed(one.walk())).length, 1);
+    assert.deepEqual(await Array.fromAsync(two.walk()), []);
+    assert.equal((await Array.fromAsync(one.walk())).length, 1);
   });
 
   check('one ref is another ingest in each namespace', async (fixture) => {
@@ -69,7 +69,7 @@ function apartCases(check: Check): void {
     assert.equal((await one.status('same')).offset, 5);
     assert.equal((await two.status('same')).offset, 10);
     assert.deepEqual(
-      (await listed(one.statuses())).map((status) => [status.ref, status.offset]),
+      (await Array.fromAsync(one.statuses())).map((status) => [status.ref, status.offset]),
       [['same', 5]],
     );
     await first[Symbol.asyncDispose]();
@@ -108,7 +108,7 @@ function apartCases(check: Check): void {
     await one.leases.create({ id: 'l' });
     await missing(two.leases.addResource('l', { type: 'content', id: target.digest }));
     assert.deepEqual(
-      (await listed(one.namespaces.list())).map((namespace) => namespace.name),
+      (await Array.fromAsync(one.namespaces.list())).map((namespace) => namespace.name),
       ['one', 'two'],
     );
   });
@@ -126,7 +126,7 @@ function sharedCases(check: Check, partialTruncate: boolean): void {
     await missing(two.info(digest));
     const info = await writer.commit({ size: 10_000, digest, labels: { adopted: 'yes' } });
     assert.deepEqual({ ...info.labels }, { adopted: 'yes' });
-    assert.deepEqual(await listed(two.statuses()), []);
+    assert.deepEqual(await Array.fromAsync(two.statuses()), []);
     for (const store of [one, two]) assert.deepEqual(await readAll(store, digest), Buffer.from(bytes));
     assert.deepEqual({ ...(await one.info(digest)).labels }, {});
   });

@@ -4,6 +4,7 @@ import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node
 import fc from 'fast-check';
 import { type Packing, packed, packingOf, unpacked } from '../../src/content/compression.ts';
 import { DrayError } from '../../src/errors.ts';
+import { joined } from '../../src/testing/content-store/blobs.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 
 const skippable = Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.from('skip')]);
@@ -12,12 +13,8 @@ async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8A
   for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size);
 }
 
-async function all(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(stream));
-}
-
 async function fails(stream: AsyncIterable<Uint8Array>, kind: string, message?: RegExp): Promise<void> {
-  await assert.rejects(all(stream), (error: unknown) => {
+  await assert.rejects(joined(stream), (error: unknown) => {
     assert.ok(error instanceof DrayError, String(error));
     assert.equal(error.kind, kind, error.message);
     if (message !== undefined) assert.match(error.message, message);
@@ -50,9 +47,9 @@ describe('unpacking', () => {
           const whole = Buffer.concat(parts);
           const gzip = Buffer.concat(parts.map((one) => gzipSync(one)));
           const zstd = Buffer.concat([skippable, ...parts.flatMap((one) => [zstdCompressSync(one), skippable])]);
-          assert.deepEqual(await all(unpacked(inChunks(gzip, size), 'gzip')), whole);
-          assert.deepEqual(await all(unpacked(inChunks(zstd, size), 'zstd')), whole);
-          assert.deepEqual(await all(unpacked(inChunks(whole, size), 'none')), whole);
+          assert.deepEqual(await joined(unpacked(inChunks(gzip, size), 'gzip')), whole);
+          assert.deepEqual(await joined(unpacked(inChunks(zstd, size), 'zstd')), whole);
+          assert.deepEqual(await joined(unpacked(inChunks(whole, size), 'none')), whole);
         },
       ),
       { numRuns: 60 },
@@ -61,9 +58,9 @@ describe('unpacking', () => {
 
   it('packs what it unpacks', async () => {
     const bytes = randomBytes(700_000, 'packed');
-    const gzip = await all(packed(inChunks(bytes, 10_000), 'gzip'));
+    const gzip = await joined(packed(inChunks(bytes, 10_000), 'gzip'));
     assert.deepEqual(gunzipSync(gzip), Buffer.from(bytes));
-    const zstd = await all(packed(inChunks(bytes, 10_000), 'zstd'));
+    const zstd = await joined(packed(inChunks(bytes, 10_000), 'zstd'));
     assert.deepEqual(zstdDecompressSync(zstd), Buffer.from(bytes));
   });
 
@@ -103,7 +100,7 @@ describe('unpacking', () => {
         yield whole.subarray(0, 5);
         throw failure;
       }
-      await assert.rejects(all(unpacked(broken(), packing)), failure);
+      await assert.rejects(joined(unpacked(broken(), packing)), failure);
     }
   });
 
@@ -137,6 +134,6 @@ describe('unpacking', () => {
       stop.abort(reason);
       for (;;) yield gzipSync('x');
     }
-    await assert.rejects(all(unpacked(endless(), 'gzip', { signal: stop.signal })), reason);
+    await assert.rejects(joined(unpacked(endless(), 'gzip', { signal: stop.signal })), reason);
   });
 });

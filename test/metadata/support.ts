@@ -45,7 +45,4 @@ export function blobFile(root: string, digest: Digest): string {
   return join(root, 'content', 'blobs', algorithmOf(digest), encodedOf(digest));
 }
 
-export async function readAll(content: ContentStore, digest: Digest): Promise<Buffer> {
-  await using reader = await content.reader({ digest });
-  return Buffer.concat(await Array.fromAsync(reader.stream()));
-}
+export { readAll } from '../../src/testing/content-store/blobs.ts';

@@ -11,10 +11,7 @@ export function openerOf(bytes: Uint8Array): OpenBlob {
   };
 }
 
-/** All bytes of a stream. */
-export async function bytesOf(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(stream));
-}
+export { joined as bytesOf } from '../../src/testing/content-store/blobs.ts';
 
 /** Pushes every object of an image, in order; returns what became of each. */
 export async function pushAll(pusher: Pusher, image: RandomImage): Promise<string[]> {

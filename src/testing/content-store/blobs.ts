@@ -33,17 +33,10 @@ export async function readAll(store: ContentStore, digest: Digest): Promise<Buff
 
 /** All bytes of a stream. */
 export async function joined(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  return Buffer.concat(await listed(stream));
-}
-
-/** All items, in their order. */
-export async function listed<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
+  return Buffer.concat(await Array.fromAsync(stream));
 }
 
 /** The refs of all ingests, sorted. */
 export async function refs(store: ContentStore): Promise<string[]> {
-  return (await listed(store.statuses())).map((status) => status.ref).sort();
+  return (await Array.fromAsync(store.statuses())).map((status) => status.ref).sort();
 }
