@@ -45,6 +45,12 @@ describe('local store, many processes', () => {
     }
   });
 
+  it('of many processes that find a dead owner at once, none fails over what another one has removed', async () => {
+    await using directory = await temporaryDirectory();
+    const looks = Array.from({ length: 3 }, () => run(process.execPath, [program, 'look', directory.path]));
+    for (const { stdout, stderr } of await Promise.all(looks)) assert.equal(stdout, 'looked\n', stderr);
+  });
+
   it('a process that Node lets write to the store and to nothing else can write to it', async () => {
     await using directory = await temporaryDirectory();
     const root = await realpath(directory.path);

@@ -1,6 +1,9 @@
 // A process for tests: writes to a store until it is killed.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { writeBlob } from '../../src/content/copy.ts';
 import { LocalStore } from '../../src/content/local/local-store.ts';
+import { Owners } from '../../src/content/local/owners.ts';
+import { Paths } from '../../src/content/local/paths.ts';
 import { because } from '../../src/errors.ts';
 import { describe } from '../../src/spec/descriptor.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
@@ -24,6 +27,17 @@ if (mode === 'hold') {
     console.log(because(error, 'locked') ? 'locked' : String(error));
   }
   forever();
+} else if (mode === 'look') {
+  // Owners that died, and who looks after them removes what is left of them.
+  const paths = new Paths(root);
+  using owners = new Owners(paths);
+  mkdirSync(paths.owners, { recursive: true });
+  for (let round = 0; round < 3000; round += 1) {
+    writeFileSync(paths.owner('dead'), '');
+    owners.isAlive('dead');
+  }
+  console.log('looked');
+  process.exit();
 } else if (mode === 'bring') {
   const bytes = randomBytes(5_000_000, 'bring');
   let moved = 0;

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Paths } from './paths.ts';
-import { isBusy, makePrivate, sqliteCode } from './sqlite.ts';
+import { databaseFailure, isBusy, makePrivate } from './sqlite.ts';
 
 const youngMilliseconds = 60 * 60 * 1000;
-const sqliteCannotOpen = 14;
 
 /**
  * Who writes to a store: processes, or rather stores opened by them. Each holds an exclusive lock on a file of its own for as
@@ -83,7 +82,7 @@ export class Owners implements Disposable {
 
 function isLocked(path: string): boolean {
   // A file that is gone has no owner. Not asked for by a URL, since SQLite takes none of a Windows share.
-  if (!existsSync(path)) return false;
+  if (!isFile(path)) return false;
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });
@@ -91,9 +90,14 @@ function isLocked(path: string): boolean {
     return false;
   } catch (error) {
     if (isBusy(error)) return true;
-    if (sqliteCode(error) === sqliteCannotOpen) return false;
-    throw error;
+    // Somebody else has removed it meanwhile, which SQLite meets in one of several places.
+    if (!isFile(path)) return false;
+    throw databaseFailure(error, path);
   } finally {
     database?.close();
   }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
