@@ -95,5 +95,7 @@ if (mode === 'die-before-entry') {
   const database = new DatabaseSync(join(root, 'metadata.db'));
   database.exec('BEGIN IMMEDIATE');
   console.log('locked');
+  // Held here, since one that nobody can reach is closed.
+  process.once('exit', () => database.close());
   forever();
 }
