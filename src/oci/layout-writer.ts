@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { streamOf } from '../content/bytes.ts';
 import { type OpenBlob, onceMoreIfWrong, type PushOutcome } from '../content/copy.ts';
 import { Durability, type DurabilityLevel } from '../content/local/durable.ts';
-import { type RenameOptions, rename } from '../content/local/rename.ts';
+import { replace } from '../content/local/replace.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions, Provider } from '../content/store.ts';
 import { sizeMismatch, verified } from '../content/verified.ts';
@@ -100,7 +98,7 @@ export class LayoutWriter {
     }
     await this.#guard(async () => {
       await this.#durability.makeDirectory(dirname(path), modeForAll);
-      await this.#replace(path, make, { isThere: () => isFileOf(path, target.size) });
+      await replace(path, make, this.#durability, { isThere: () => isFileOf(path, target.size) });
     });
     return 'pushed';
   }
@@ -116,19 +114,7 @@ export class LayoutWriter {
   }
 
   async #replaceDocument(name: string, bytes: Uint8Array): Promise<void> {
-    await this.#replace(join(this.#directory, name), (path) => this.#write(path, streamOf(bytes), {}));
-  }
-
-  // In one step; a failure leaves nothing behind.
-  async #replace(path: string, make: (temporary: string) => Promise<void>, options?: RenameOptions): Promise<void> {
-    const temporary = `${path}.${randomUUID()}.tmp`;
-    try {
-      await make(temporary);
-      await rename(temporary, path, options);
-    } finally {
-      await rm(temporary, { force: true });
-    }
-    await this.#durability.directory(dirname(path));
+    await replace(join(this.#directory, name), (path) => this.#write(path, streamOf(bytes), {}), this.#durability);
   }
 
   async #guard<T>(run: () => Promise<T>): Promise<T> {

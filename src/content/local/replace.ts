@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Durability } from './durable.ts';
-import { rename } from './rename.ts';
+import { type RenameOptions, rename } from './rename.ts';
 
 /**
  * Brings a file under its name in one step, in place of what has it: `make` makes it under another name beside that. A failure
@@ -13,11 +13,12 @@ export async function replace(
   path: string,
   make: (temporary: string) => Promise<void>,
   durability?: Durability,
+  options?: RenameOptions,
 ): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await make(temporary);
-    await rename(temporary, path);
+    await rename(temporary, path, options);
   } finally {
     await rm(temporary, { force: true });
   }
