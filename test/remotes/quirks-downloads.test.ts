@@ -210,6 +210,21 @@ describe('fetching a blob', () => {
     });
   });
 
+  it('says that something else came in place of a blob, and does not ask for ever', async () => {
+    for (const status of [201, 202, 203, 204, 206]) {
+      await scene({}, async ({ registry, fetch }) => {
+        registry.script({ on: 'GET *', answer: { status } });
+        for (const offset of [0, 100_000]) {
+          await assert.rejects(
+            fetch(offset),
+            (error) => is(error, 'unavailable') && new RegExp(`answered ${status} instead`).test(error.message),
+          );
+        }
+        assert.ok(registry.requests.length <= 3, `${registry.requests.length} requests`);
+      });
+    }
+  });
+
   it('says that a page came in place of a blob', async () => {
     await scene({}, async ({ registry, fetch }) => {
       registry.script({

@@ -54,7 +54,8 @@ export class BlobSource {
 
   /**
    * The bytes from `offset` on, up to before `end` when it is said. Without ranges it is the whole blob.
-   * @throws DrayError what the registry answers; `data-loss`, reason `size-mismatch`, for a body of the wrong length.
+   * @throws DrayError what the registry answers, `unavailable` for what is no answer; `data-loss`, reason `size-mismatch`, for a
+   * body of the wrong length.
    */
   async open(offset: number, end?: number): Promise<Opened> {
     const asked = this.isRanged && (offset > 0 || end !== undefined);
@@ -66,8 +67,9 @@ export class BlobSource {
       return { response, skip: offset };
     }
     if (response.status === 206 && this.#fits(response, offset, end)) return { response, skip: 0 };
-    // Another part than was asked for, or none: whoever does that is asked for everything.
     response.body.cancel();
+    if (!asked) throw nothingInstead(response, this.#request.target);
+    // Another part than was asked for, or none: whoever does that is asked for everything.
     this.host.learned.ranges = false;
     return await this.open(offset);
   }
@@ -137,6 +139,14 @@ function checkWhole({ headers, body }: WireResponse, { digest, size }: Descripto
   if (/^text\/html/i.test(headers.get('content-type') ?? '')) throw pageInstead(digest);
   const encoding = headers.get('content-encoding') ?? 'identity';
   throw encoding === 'identity' ? sizeMismatch(digest, size, Number(length), false) : encoded(digest, encoding);
+}
+
+function nothingInstead({ status, context }: HostResponse, { digest }: Descriptor): DrayError {
+  return new DrayError('unavailable', `${context.registry} answered ${status} instead of ${digest}`, {
+    ...context,
+    status,
+    hint: 'something else than a registry answers there',
+  });
 }
 
 function pageInstead(digest: string): DrayError {
