@@ -172,6 +172,18 @@ describe('credentials', () => {
     }
   });
 
+  it('are not shown to the token server of a registry that another one leads to when asked what it wants', async () => {
+    await using other = await ScriptedRegistry.start({ access: { kind: 'bearer', users } });
+    await using registry = await ScriptedRegistry.start();
+    registry.script({
+      on: 'GET /v2/',
+      answer: { status: 307, headers: { location: `${other.origin}/v2/` } },
+    });
+    await using client = quickClient({ credentials });
+    await assert.rejects(client.resolve(`${registry.host}/team/app:1`), (error) => is(error, 'not-found'));
+    assert.deepEqual(other.log(), ['GET /v2/ 401']);
+  });
+
   it('are not shown to a token server that redirects elsewhere', async () => {
     await using other = await ScriptedRegistry.start();
     for (const status of [302, 307, 308]) {

@@ -100,7 +100,8 @@ export class RoundTrip {
     const request = { method: 'GET', url: at.url(''), scopes: [], expect: 'any', credentials: 'none', signal } as const;
     const answer = await new RoundTrip(at, request, this.#context).run();
     await answer.body.discard();
-    return answer.status === 401 ? answer : undefined;
+    // Whoever else it led to says what that one wants.
+    return answer.status === 401 && answer.url.origin === at.root.origin ? answer : undefined;
   }
 
   // What a server elsewhere wants is between it and nobody: it has no credentials, and its own scopes.
