@@ -112,6 +112,11 @@ export class Holds {
     return true;
   }
 
+  /** Until when what is held from now on is kept at least. */
+  endOfGrace(): Timestamp {
+    return this.#endOf(this.#slot());
+  }
+
   // Held through the whole slot and the next one; so the grace is between one and two of them.
   #slot(): number {
     return Math.floor(Date.now() / this.#grace);

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openBytes } from '../content/bytes.ts';
 import { type Fetcher, onceMoreIfWrong, pusherOf } from '../content/copy.ts';
 import { collectDocument } from '../content/documents.ts';
-import { because, DrayError, type ErrorKind, is } from '../errors.ts';
+import { expiryLabel, expiryOf } from '../content/labels.ts';
+import { because, DrayError, type ErrorKind, ifFound, is } from '../errors.ts';
 import { childLabels } from '../images/labels.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import { createOrUpdate } from '../services/create-or-update.ts';
@@ -104,7 +105,10 @@ export class Upstream implements AsyncDisposable {
     const known = await repository.resolve(tag);
     try {
       const { target } = await this.#options.resolver.resolve(key, { signal });
-      if (target.digest !== known?.digest) await this.#bring(repository, target, key, true);
+      if (target.digest !== known?.digest) {
+        if (known !== undefined) await this.#keepAwhile(repository, known);
+        await this.#bring(repository, target, key, true);
+      }
       if (this.#checked.size >= rememberedTags) this.#checked.clear();
       this.#checked.set(key, performance.now());
       return { target, stale: false };
@@ -113,6 +117,15 @@ export class Upstream implements AsyncDisposable {
       if (known === undefined || !isAway(error)) throw upstreamFailed(error, this.#options.host);
       return { target: known, stale: true };
     }
+  }
+
+  // Whoever was told of it before its tag moved is about to ask for what it names.
+  async #keepAwhile(repository: Repository, target: Descriptor): Promise<void> {
+    const { images } = this.#services;
+    const name = `${repository.name.full}@${target.digest}`;
+    const there = await ifFound(images.get(name));
+    if (there !== undefined && expiryOf(there.labels) === undefined) return;
+    await createOrUpdate(images, { name, target, labels: expiryLabel(this.#holds.endOfGrace()) });
   }
 
   /** A manifest by digest, brought into the store. Undefined when the upstream has none. */
@@ -127,6 +140,7 @@ export class Upstream implements AsyncDisposable {
     try {
       const described = await repository.described(digest);
       const target = described ?? (await this.#options.resolver.resolve(key, { signal: this.#stop.signal })).target;
+      if (!isManifestLike(target.mediaType)) return undefined;
       // What an index names needs no name of its own.
       await this.#bring(repository, target, key, described === undefined);
       return { target, stale: false };

@@ -5,6 +5,7 @@ import { describe as group, it } from 'node:test';
 import type { RegistryOptions, UpstreamOptions } from '../../src/registry/index.ts';
 import { passwordCredentials } from '../../src/remotes/docker/credentials.ts';
 import { RegistryClient } from '../../src/remotes/docker/registry-client.ts';
+import { Timestamp } from '../../src/spec/timestamp.ts';
 import { type TestRegistry as FaultyRegistry, startTestRegistry } from '../../src/testing/embedded-registry.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
@@ -117,6 +118,19 @@ group('a mirror', () => {
     assert.equal(lazy.upstream.requests.length, pushed);
   });
 
+  it('gives what is below a manifest that its tag has left while a client was on its way, and keeps that for a while', async () => {
+    await using it = await pair();
+    await it.mirror.send('GET', '/v2/app/manifests/1');
+    for (const { descriptor } of image.blobs.filter(isDocument))
+      await it.mirror.send('GET', `/v2/app/manifests/${descriptor.digest}`);
+    await pushImage(to(it.upstream.url), 'app', other, '1');
+    await pull(it.mirror.send, other);
+    await it.mirror.store.collect();
+    assert.equal((await it.mirror.send('GET', layerPath)).status, 200);
+    const left = await it.mirror.services.images.get(`${it.upstream.address}/app@${image.root.digest}`);
+    assert.ok(Timestamp.parse(left.labels['containerd.io/gc.expire'] ?? '').nanoseconds > Timestamp.now().nanoseconds);
+  });
+
   it('serves what it has, with a warning, while the upstream is away', async () => {
     await using it = await pair();
     await pull(it.mirror.send);
@@ -149,9 +163,11 @@ group('a mirror', () => {
 
   it('has nothing that the upstream does not have', async () => {
     await using it = await pair();
+    await pull(it.mirror.send);
     for (const path of [
       '/v2/app/manifests/2',
       `/v2/app/manifests/${nothing}`,
+      `/v2/app/manifests/${layer.descriptor.digest}`,
       `/v2/app/blobs/${nothing}`,
       '/v2/none/manifests/1',
     ]) {
