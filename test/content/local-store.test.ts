@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import promises, {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
@@ -12,6 +24,7 @@ import { because, is } from '../../src/errors.ts';
 import { describe as describeBytes } from '../../src/spec/descriptor.ts';
 import { digestOf, encodedOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { Timestamp } from '../../src/spec/timestamp.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 import { mountSmall, unlessMounting } from '../support/mounts.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -136,6 +149,27 @@ describe('local store on disk', () => {
     await using writer = await other.writer({ ref: 'r' });
     await writer.write(Buffer.from('second'));
     assert.equal((await writer.commit()).digest, digestOf('second'));
+  });
+
+  it('a commit that cannot remove what is left of its ingest is none that failed', async (t) => {
+    await using fixture = await opened();
+    const { root, store } = fixture;
+    await using writer = await store.writer({ ref: 'r' });
+    await writer.write(Buffer.from('bytes'));
+    const busy = Object.assign(new Error('EBUSY: resource busy or locked, rmdir'), { code: 'EBUSY' });
+    const { rm: remove } = promises;
+    t.after(syncBuiltinESMExports);
+    t.mock.method(promises, 'rm', () => Promise.reject(busy));
+    syncBuiltinESMExports();
+    assert.equal((await writer.commit()).digest, digestOf('bytes'));
+    assert.deepEqual(await readdir(join(root, 'ingest')), []);
+    assert.equal((await readdir(join(root, 'trash'))).length, 1);
+    const later = new Timestamp(Timestamp.now().nanoseconds + 1_000_000_000n);
+    await assert.rejects(store.ingests.removeDebris(later), busy);
+    promises.rm = remove;
+    syncBuiltinESMExports();
+    await store.ingests.removeDebris(later);
+    assert.deepEqual(await readdir(join(root, 'trash')), []);
   });
 
   it('creates nothing before the first write', async () => {

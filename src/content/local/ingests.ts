@@ -230,7 +230,8 @@ export class LocalIngests implements IngestManager {
       if (codeOf(error) === 'ENOENT') return false;
       throw error;
     }
-    await removeTree(away);
+    // What stays there, since a scanner of Windows has it open for example, goes with a collection, which tells what it cannot remove.
+    await removeTree(away).catch(() => {});
     return true;
   }
 }
