@@ -88,7 +88,6 @@ export class Database implements Rows, AsyncDisposable {
         checkNewest(connection);
         return new Database(path, connection, undefined, durability);
       }
-      makePrivate(path);
       await untilFree(() => {
         checkSchema(connection);
         // A checkpoint is flushed, whoever makes it: it may be of what others promised. What FULL adds is done by #flush.
@@ -211,7 +210,9 @@ export class Database implements Rows, AsyncDisposable {
 function openConnection(path: string, readOnly: boolean): DatabaseSync {
   const options = { timeout: busyMilliseconds, readBigInts: true };
   try {
-    return readOnly ? openMountedReadOnly(path, options) : new DatabaseSync(path, options);
+    if (readOnly) return openMountedReadOnly(path, options);
+    makePrivate(path);
+    return new DatabaseSync(path, options);
   } catch (error) {
     throw databaseFailure(error, path);
   }

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, open, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { codeOf } from '../../errors.ts';
 import type { Algorithm } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import type { AbortableOptions, Status } from '../store.ts';
@@ -56,7 +57,7 @@ export interface OpenIngestOptions extends AbortableOptions {
 export async function openIngest(paths: IngestPaths, options: OpenIngestOptions): Promise<OpenIngest> {
   const found = await readStatus(paths);
   // A writer that was killed in its commit left the data as blobs are, read-only.
-  if (found !== undefined) await chmod(paths.data, 0o600);
+  if (found !== undefined) await setMode(paths.data, 0o600);
   if (found === undefined || !continues(found, options)) return startIngest(paths, options);
   const handle = await open(paths.data, constants.O_RDWR);
   let hasher: StreamHasher | undefined;
@@ -114,6 +115,15 @@ export async function touchIngest(paths: IngestPaths, time: Timestamp): Promise<
 export async function setTimes(path: string, time: Timestamp): Promise<void> {
   const seconds = Number(time.nanoseconds) / 1e9;
   await utimes(path, seconds, seconds);
+}
+
+const forbiddenModes: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
+
+/** Sets the mode of a file where its file system keeps one: that of a FAT disk forbids it. */
+export async function setMode(path: string, mode: number): Promise<void> {
+  await chmod(path, mode).catch((error: unknown) => {
+    if (!forbiddenModes.has(codeOf(error))) throw error;
+  });
 }
 
 /** Feeds the first `length` bytes of a file to a hasher; returns how many there were. */

@@ -40,9 +40,9 @@ export class Owners implements Disposable {
     const id = randomUUID();
     mkdirSync(this.#paths.owners, { recursive: true, mode: 0o700 });
     this.#sweep();
+    makePrivate(this.#paths.owner(id));
     const lock = new DatabaseSync(this.#paths.owner(id), { timeout: 1000 });
     try {
-      makePrivate(this.#paths.owner(id));
       lock.exec('BEGIN EXCLUSIVE');
       return { id, lock };
     } catch (error) {

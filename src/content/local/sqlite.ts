@@ -1,4 +1,4 @@
-import { chmodSync, statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { DrayError, type ErrorKind, type ErrorReason, is } from '../../errors.ts';
 import { openDatabase } from './read-only.ts';
@@ -91,9 +91,13 @@ export function sqliteCode(error: unknown): number | undefined {
 }
 
 /**
- * Makes a database that SQLite has just created readable for its owner alone; what SQLite adds to it takes its mode. By name,
- * since opening and closing the file would drop the locks that this process has on it.
+ * Makes the file of a database for its owner alone, unless it is there; what SQLite adds to it takes its mode. Before SQLite
+ * opens it: to close a file drops the locks that this process has on it, and nobody has one on a new file.
  */
 export function makePrivate(path: string): void {
-  if (statSync(path).size === 0) chmodSync(path, 0o600);
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch {
+    // Whatever is in the way is in SQLite's as well, which tells it better.
+  }
 }

@@ -162,9 +162,9 @@ export class State implements Disposable {
 
   #openOrMake(): DatabaseSync {
     mkdirSync(this.#paths.root, { recursive: true, mode: 0o700 });
+    makePrivate(this.#paths.state);
     const database = new DatabaseSync(this.#paths.state, options);
     try {
-      makePrivate(this.#paths.state);
       enterWal(database);
       database.exec(schema);
       return database;

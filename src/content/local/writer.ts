@@ -1,4 +1,4 @@
-import { chmod, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { codeOf, DrayError } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
@@ -11,7 +11,7 @@ import { WriterCalls } from '../writer-calls.ts';
 import type { FlushAhead } from './durable.ts';
 import { storeFailure } from './failure.ts';
 import type { StreamHasher } from './hashing.ts';
-import { hashFile, type OpenIngest, setTimes, touchIngest } from './ingest.ts';
+import { hashFile, type OpenIngest, setMode, setTimes, touchIngest } from './ingest.ts';
 import type { IngestPaths } from './paths.ts';
 import type { Claim } from './state.ts';
 import { writeAll } from './write-all.ts';
@@ -132,7 +132,7 @@ export class LocalWriter implements Writer {
       this.#checkSize(Number(found.size), expected.size);
       const digest = await this.#digestAs(expected);
       // No failure of what follows leaves a writable blob behind.
-      await unlessGone(chmod(this.#context.paths.data, 0o444));
+      await unlessGone(setMode(this.#context.paths.data, 0o444));
       await this.#closeFile();
       return await this.#context.publish(digest, this.#offset, new Timestamp(found.mtimeNs), expected);
     } catch (error) {
