@@ -80,21 +80,33 @@ export class Owners implements Disposable {
   }
 }
 
+// Somebody else may remove it meanwhile, and a third who looks make it again, which SQLite meets in one of several places. A disk
+// that fails does so each time.
 function isLocked(path: string): boolean {
-  // A file that is gone has no owner. Not asked for by a URL, since SQLite takes none of a Windows share.
-  if (!isFile(path)) return false;
-  let database: DatabaseSync | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    // A file that is gone has no owner.
+    if (!isFile(path)) return false;
+    try {
+      return isLockedNow(path);
+    } catch (error) {
+      if (attempt === attempts) throw databaseFailure(error, path);
+    }
+  }
+}
+
+const attempts = 100;
+
+function isLockedNow(path: string): boolean {
+  // Not by a URL that would make none, since SQLite takes none of a Windows share.
+  const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    database = new DatabaseSync(path, { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
     return false;
   } catch (error) {
     if (isBusy(error)) return true;
-    // Somebody else has removed it meanwhile, which SQLite meets in one of several places.
-    if (!isFile(path)) return false;
-    throw databaseFailure(error, path);
+    throw error;
   } finally {
-    database?.close();
+    database.close();
   }
 }
 
