@@ -45,12 +45,27 @@ export async function openParts({
 }: OpenStoreOptions): Promise<OpenParts> {
   // An empty path is the current directory, which nobody means by it.
   if (typeof root !== 'string' || root === '') throw noRoot();
+  if (process.platform !== 'win32' && Buffer.byteLength(resolve(root)) > longestRoot) throw tooLong(root);
   await new Durability(durability).makeDirectory(root).catch((error: unknown) => {
     throw rootFailure(error, root);
   });
   const database = await Database.open(databasePath(root), durability);
   const content = contentPath(root);
   return { database, local: new LocalStore(content, { durability }), files: new BlobFiles(content), sharing };
+}
+
+/** In bytes. SQLite opens no file whose path has more than 511 (os_unix.c), and the longest in a store, a journal, has 65 more than the root. */
+const longestRoot = 446;
+
+function tooLong(root: string): DrayError {
+  return new DrayError(
+    'invalid-argument',
+    `there can be no store at ${root}: its path has more than ${longestRoot} bytes`,
+    {
+      hint: 'name a directory with a shorter path',
+      side: 'store',
+    },
+  );
 }
 
 function noRoot(): DrayError {
