@@ -1,7 +1,6 @@
 import { because, ifFound, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf, type Digest, emptyDigest } from '../spec/digest.ts';
-import { rest } from './abort.ts';
 import { addLabels } from './add-labels.ts';
 import type {
   AbortableOptions,
@@ -17,6 +16,7 @@ import type {
   Writer,
   WriterOptions,
 } from './store.ts';
+import { whenFree } from './when-free.ts';
 
 /** Where one blob's bytes come from: a registry's repository, a store, an archive. */
 export interface Fetcher {
@@ -232,9 +232,6 @@ export interface OpenWriterOptions extends WriterOptions {
   readonly onLocked?: (() => void) | undefined;
 }
 
-/** In milliseconds. */
-const firstPause = 4;
-
 /**
  * Opens a writer, waiting while another one has the ref. Only a lock is waited for, not a store that cannot be reached.
  * @throws DrayError what {@link Ingester.writer} throws; the lock's error when the time is over.
@@ -243,18 +240,13 @@ export async function openWriter(
   store: Ingester,
   { timeout, onLocked, ...options }: OpenWriterOptions,
 ): Promise<Writer> {
-  const deadline = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout;
-  for (let pause = firstPause; ; pause = Math.min(pause * 2, 250)) {
-    options.signal?.throwIfAborted();
-    try {
-      return await store.writer(options);
-    } catch (error) {
-      if (!because(error, 'locked') || performance.now() + pause > deadline) throw error;
-    }
-    if (pause === firstPause) onLocked?.();
-    // Spread, so that several waiters do not come back at the same moment.
-    await rest(pause / 2 + Math.random() * (pause / 2), options.signal);
-  }
+  return await whenFree(() => store.writer(options), {
+    isTaken: (error) => because(error, 'locked'),
+    longestPause: 250,
+    timeout,
+    onTaken: onLocked,
+    signal: options.signal,
+  });
 }
 
 /**

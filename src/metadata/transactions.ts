@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { SharedFlush } from '../content/local/durable.ts';
 import { databaseFailure, isBusy } from '../content/local/sqlite.ts';
+import { whenFree } from '../content/when-free.ts';
 import { DrayError, toDrayError } from '../errors.ts';
 
 /** What is to be done in a transaction. */
@@ -195,13 +196,5 @@ function replaced(path: string): DrayError {
 
 /** Runs until no other connection has the lock, without holding up the main thread meanwhile. */
 export async function untilFree(run: () => void): Promise<void> {
-  const deadline = performance.now() + patienceMilliseconds;
-  for (let pause = 1; ; pause = Math.min(pause * 2, 32)) {
-    try {
-      return run();
-    } catch (error) {
-      if (!isBusy(error) || performance.now() > deadline) throw error;
-    }
-    await sleep(pause / 2 + Math.random() * (pause / 2));
-  }
+  await whenFree(run, { isTaken: isBusy, longestPause: 32, timeout: patienceMilliseconds });
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { rest } from '../content/abort.ts';
 import { isBusy } from '../content/local/sqlite.ts';
 import type { AbortableOptions } from '../content/store.ts';
+import { whenFree } from '../content/when-free.ts';
 
 /** The name of the lock file in a layout. It stays there, empty. */
 const lockName = '.lock';
@@ -17,27 +17,18 @@ export async function withLock<T>(
   run: () => Promise<T>,
   options: AbortableOptions = {},
 ): Promise<T> {
-  using _ = await acquire(join(directory, lockName), options);
+  const path = join(directory, lockName);
+  using _ = await whenFree(() => lock(path), { isTaken: isBusy, longestPause: 100, signal: options.signal });
   return await run();
 }
 
-async function acquire(path: string, { signal }: AbortableOptions): Promise<DatabaseSync> {
-  for (let pause = 2; ; pause = Math.min(pause * 2, 100)) {
-    signal?.throwIfAborted();
-    const lock = tryLock(path);
-    if (lock !== undefined) return lock;
-    await rest(pause / 2 + Math.random() * (pause / 2), signal);
-  }
-}
-
-function tryLock(path: string): DatabaseSync | undefined {
+function lock(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
     database.exec('BEGIN EXCLUSIVE');
     return database;
   } catch (error) {
     database.close();
-    if (isBusy(error)) return undefined;
     throw error;
   }
 }

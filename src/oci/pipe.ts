@@ -2,8 +2,9 @@ import { constants, createReadStream, createWriteStream, open, type Stats } from
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
-import { rest, unlessAborted } from '../content/abort.ts';
+import { unlessAborted } from '../content/abort.ts';
 import type { AbortableOptions } from '../content/store.ts';
+import { whenFree } from '../content/when-free.ts';
 import { codeOf, DrayError } from '../errors.ts';
 
 const openDescriptor = promisify(open);
@@ -55,20 +56,15 @@ export async function writePipe(
   }
 }
 
-const noReader = 'ENXIO';
-
 // As a pipe to read from: a thread must not wait in it.
 async function openForReader(path: string, signal: AbortSignal | undefined): Promise<Writable> {
-  for (let pause = 2; ; pause = Math.min(pause * 2, 100)) {
-    signal?.throwIfAborted();
-    try {
-      const descriptor = await openDescriptor(path, constants.O_WRONLY | constants.O_NONBLOCK);
-      return new Socket({ fd: descriptor, readable: false, writable: true });
-    } catch (error) {
-      if (codeOf(error) !== noReader) throw error;
-    }
-    await rest(pause, signal);
-  }
+  const attempt = (): Promise<number> => openDescriptor(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  const descriptor = await whenFree(attempt, { isTaken: isWithoutReader, longestPause: 100, signal });
+  return new Socket({ fd: descriptor, readable: false, writable: true });
+}
+
+function isWithoutReader(error: unknown): boolean {
+  return codeOf(error) === 'ENXIO';
 }
 
 function written(output: Writable, chunk: Uint8Array): Promise<void> {
