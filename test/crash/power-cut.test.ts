@@ -7,8 +7,10 @@ import { LocalStore } from '../../src/content/local/local-store.ts';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { eraseCredentials, storeCredentials } from '../../src/remotes/docker/auth-file.ts';
 import { passwordCredentials } from '../../src/remotes/docker/credentials.ts';
+import { randomBlob } from '../../src/testing/random.ts';
 import { put } from '../metadata/support.ts';
 import { drayDone, drayStart } from '../support/command.ts';
+import { pieceFlushed } from '../support/flushes.ts';
 import { type DiskFormat, mountDisk, unlessDisks } from '../support/mounts.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -94,6 +96,26 @@ for (const format of formats)
         names.map(({ name }) => name),
         ['promised'],
       );
+    });
+
+    it('leaves what was flushed of a large ingest, and the next one goes on from there', async () => {
+      await using directory = await temporaryDirectory();
+      await using disk = await mountDisk(directory.join('disk'), format);
+      const root = join(disk.path, 'store');
+      const { descriptor: target, bytes } = randomBlob(40 * 1024 * 1024, 'large');
+      const store = new LocalStore(root);
+      const writer = await store.writer({ ref: 'large', target });
+      await pieceFlushed(() => writer.write(bytes.subarray(0, 20 * 1024 * 1024)));
+      await disk.cutPower();
+      await assert.rejects(async () => writer[Symbol.asyncDispose]());
+      await store[Symbol.asyncDispose]();
+      await disk.start();
+      await using again = new LocalStore(root);
+      await using next = await again.writer({ ref: 'large', target });
+      const { offset } = await next.status();
+      assert.ok(offset > 0);
+      await next.write(bytes.subarray(offset));
+      assert.equal((await next.commit({ digest: target.digest })).size, bytes.byteLength);
     });
 
     it('keeps the labels of a store without names, also of one that is still open', async () => {

@@ -26,6 +26,10 @@ describe('dray --containerd', () => {
     const nowhere = await dray(['images', 'ls', '--containerd', socketIn(directory.path)]);
     assert.equal(nowhere.code, 7);
     assert.match(nowhere.stderr, /there is no such socket[\s\S]*hint:/);
+    if (process.platform === 'linux') {
+      const long = await dray(['images', 'ls', '--containerd', directory.join('s'.repeat(110))]);
+      assert.match(long.stderr, /the path is too long\n {2}hint: .*100 bytes/);
+    }
     for (const command of [['gc'], ['doctor', '--repair'], ['images', 'usage', 'x']]) {
       const refused = await dray([...command, '--containerd', served.address]);
       assert.equal(refused.code, 2);

@@ -7,9 +7,7 @@ export const unlessSeen: string | false = process.platform !== 'linux' && 'what 
 
 /** What is flushed through handles while `run` runs, in order, by path below `root`; digests in it are HEX. */
 export async function flushed(root: string, run: () => Promise<unknown>): Promise<string[]> {
-  const handle = await open('/dev/null');
-  const prototype = Object.getPrototypeOf(handle) as FileHandle;
-  await handle.close();
+  const prototype = await handles();
   const { sync } = prototype;
   const paths: string[] = [];
   prototype.sync = async function (this: FileHandle) {
@@ -23,4 +21,27 @@ export async function flushed(root: string, run: () => Promise<unknown>): Promis
   } finally {
     prototype.sync = sync;
   }
+}
+
+/** Runs something, and resolves when a piece of a large file that it writes has been flushed. */
+export async function pieceFlushed(run: () => Promise<unknown>): Promise<void> {
+  const prototype = await handles();
+  const { datasync } = prototype;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  prototype.datasync = async function (this: FileHandle) {
+    await datasync.call(this);
+    resolve();
+  };
+  try {
+    await run();
+    await promise;
+  } finally {
+    prototype.datasync = datasync;
+  }
+}
+
+async function handles(): Promise<FileHandle> {
+  const handle = await open('/dev/null');
+  await handle.close();
+  return Object.getPrototypeOf(handle) as FileHandle;
 }

@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, open, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { codeOf } from '../../errors.ts';
 import type { Algorithm } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import type { AbortableOptions, Status } from '../store.ts';
+import type { Durability } from './durable.ts';
 import type { Hashing, StreamHasher } from './hashing.ts';
 import type { IngestPaths } from './paths.ts';
 import { readFileRange } from './read-file.ts';
@@ -100,6 +102,12 @@ async function startIngest(paths: IngestPaths, options: OpenIngestOptions): Prom
     throw error;
   }
   return { handle, hasher: hashing.hasher(algorithm, total), offset: 0, total, startedAt, updatedAt: startedAt };
+}
+
+/** Flushes what an ingest needs besides its data to be gone on with. */
+export async function flushBeside(paths: IngestPaths, durability: Durability): Promise<void> {
+  for (const path of [paths.ref, paths.startedAt, paths.updatedAt, paths.directory]) await durability.closedFile(path);
+  await durability.directory(dirname(paths.directory));
 }
 
 /** Records when an ingest was written last, in its file and on its data. */

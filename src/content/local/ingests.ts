@@ -9,12 +9,12 @@ import { presentLabels } from '../labels.ts';
 import { ingestExists, noIngest, statusFields } from '../outcomes.ts';
 import type { CommitOptions, Info, IngestManager, Status, Writer, WriterOptions } from '../store.ts';
 import type { BlobDirectory } from './blob-directory.ts';
-import { type Durability, FlushAhead, removeTree } from './durable.ts';
+import { type Durability, type FileToFlush, FlushAhead, removeTree } from './durable.ts';
 import { storeFailure } from './failure.ts';
 import type { Hashing } from './hashing.ts';
-import { type OpenIngestOptions, openIngest, readStatus } from './ingest.ts';
+import { flushBeside, type OpenIngestOptions, openIngest, readStatus } from './ingest.ts';
 import { namesIn } from './list-directory.ts';
-import { keyOf, type Paths } from './paths.ts';
+import { type IngestPaths, keyOf, type Paths } from './paths.ts';
 import { rename } from './rename.ts';
 import { SmallWriter, smallIngest } from './small-writer.ts';
 import type { Claim, State } from './state.ts';
@@ -109,7 +109,8 @@ export class LocalIngests implements IngestManager {
       paths,
       claim,
       hasher: (algorithm, size) => this.#context.hashing.hasher(algorithm, size),
-      flushing: (handle) => new FlushAhead(this.#context.durability, handle),
+      flushing: (handle) =>
+        new FlushAhead(this.#context.durability, resumable(handle, paths, this.#context.durability)),
       publish: (digest, size, time, expected) => this.#publish(key, digest, size, time, expected),
     };
     return new LocalWriter(context, await openIngest(paths, options));
@@ -234,6 +235,20 @@ export class LocalIngests implements IngestManager {
     await removeTree(away).catch(() => {});
     return true;
   }
+}
+
+// The data of a large ingest, which is flushed in pieces. With the first go the files beside it, without which nobody could go on
+// with it after a power cut; those of a small one are not worth it.
+function resumable(handle: FileToFlush, paths: IngestPaths, durability: Durability): FileToFlush {
+  let beside: Promise<void> | undefined;
+  return {
+    async datasync() {
+      beside ??= flushBeside(paths, durability);
+      await beside;
+      await handle.datasync();
+    },
+    sync: () => handle.sync(),
+  };
 }
 
 function isBroken(key: string, found: Status | undefined): boolean {

@@ -174,6 +174,7 @@ const reasons: Readonly<Record<string, { kind: 'unavailable' | 'permission-denie
     what: 'permission denied',
     hint: 'the socket of a daemon is often for root alone',
   },
+  EINVAL: { kind: 'unavailable', what: 'the path is too long', hint: 'that of a socket may have about 100 bytes' },
   EPERM: {
     kind: 'permission-denied',
     what: 'permission denied',
