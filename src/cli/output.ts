@@ -155,12 +155,13 @@ export class Output {
 
   /** A list of names: a line each as they come, with `--json` an array. No more are asked for than somebody reads. */
   async names(items: AsyncIterable<string>): Promise<void> {
-    const wanted = this.#whileRead(items);
+    const wanted = this.whileRead(items);
     if (this.json) await this.list(wanted, [], (name) => name);
     else for await (const name of wanted) await this.line(name);
   }
 
-  async *#whileRead<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  /** What is to be written, as long as somebody reads what was. */
+  async *whileRead<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
     for await (const item of items) {
       if (this.#gone) return;
       yield item;

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
-import { describe, it } from 'node:test';
-import { Output } from '../../src/cli/output.ts';
+import { describe, it, mock } from 'node:test';
+import type { Context } from '../../src/cli/context.ts';
+import { Output, type OutputMode } from '../../src/cli/output.ts';
 import { PlainProgress } from '../../src/cli/progress/plain.ts';
 import { openProgress } from '../../src/cli/progress/progress.ts';
+import { command as imagesLs } from '../../src/cli/verbs/images-ls.ts';
 import { is } from '../../src/errors.ts';
+import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { dray, drayDone, drayStart, program } from '../support/command.ts';
@@ -68,6 +71,23 @@ describe('what is written to stdout', () => {
       assert.ok(asked < 3, `${asked}`);
       await output.finish();
     });
+
+  it('of a list of images is looked for as long as somebody reads it, and in no content where names are enough', async () => {
+    const { root } = randomImage({ seed: 'listed' });
+    const list = async (stdout: Writable, mode: OutputMode): Promise<number> => {
+      await using services = memoryServices();
+      for (let n = 0; n < 100; n += 1) await services.images.create({ name: `app:${n}`, target: root });
+      const looks = mock.method(services.content, 'info').mock;
+      const output = new Output(stdout, silent(), {});
+      output.configure(mode);
+      const context = { arguments: { positionals: [], flag: () => false }, output, services: async () => services };
+      assert.equal(await imagesLs.run(context as unknown as Context), 0);
+      return looks.callCount();
+    };
+    assert.equal(await list(silent(), { ndjson: true }), 100);
+    assert.ok((await list(failing('EPIPE'), { ndjson: true })) < 3);
+    assert.equal(await list(silent(), { quiet: true }), 0);
+  });
 
   it('faster than it is read, leaves nothing behind with each wait', async () => {
     const stdout = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => setImmediate(done) });

@@ -9,17 +9,24 @@ export const command: Command = {
   positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
   async run(context) {
     const services = await context.services();
+    const { output } = context;
+    const images = output.whileRead(services.images.list(...context.arguments.positionals));
+    // For a name nothing has to be read.
+    if (output.quiet && !output.json) {
+      await output.names(namesOf(images));
+      return 0;
+    }
     const [{ presentSize }, { shortDigest }] = await Promise.all([
       import('../../images/inspect.ts'),
       import('../../spec/digest.ts'),
     ]);
     const withSizes = async function* () {
-      for await (const image of services.images.list(...context.arguments.positionals)) {
+      for await (const image of images) {
         yield { ...image, bytes: await presentSize(services.content, image.target, context) };
       }
     };
     const whole = context.arguments.flag('digests');
-    await context.output.list(
+    await output.list(
       withSizes(),
       [
         { head: 'NAME', value: (image) => image.name },
@@ -39,3 +46,7 @@ export const command: Command = {
     return 0;
   },
 };
+
+async function* namesOf(images: AsyncIterable<{ readonly name: string }>): AsyncGenerator<string> {
+  for await (const { name } of images) yield name;
+}
