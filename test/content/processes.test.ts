@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdir, realpath } from 'node:fs/promises';
+import { mkdir, readdir, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { LocalStore } from '../../src/content/local/local-store.ts';
+import { Paths } from '../../src/content/local/paths.ts';
 import { because } from '../../src/errors.ts';
 import { describe as describeBytes } from '../../src/spec/descriptor.ts';
 import { digestOf } from '../../src/spec/digest.ts';
@@ -47,6 +48,9 @@ describe('local store, many processes', () => {
 
   it('of many processes that find a dead owner at once, none fails over what another one has removed', async () => {
     await using directory = await temporaryDirectory();
+    const paths = new Paths(directory.path);
+    await mkdir(paths.owners, { recursive: true });
+    for (let dead = 0; dead < 3000; dead += 1) await writeFile(paths.owner(`dead${dead}`), '');
     const looks = Array.from({ length: 3 }, () => run(process.execPath, [program, 'look', directory.path]));
     for (const { stdout, stderr } of await Promise.all(looks)) assert.equal(stdout, 'looked\n', stderr);
   });

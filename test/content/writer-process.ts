@@ -1,5 +1,4 @@
 // A process for tests: writes to a store until it is killed.
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { writeBlob } from '../../src/content/copy.ts';
 import { LocalStore } from '../../src/content/local/local-store.ts';
 import { Owners } from '../../src/content/local/owners.ts';
@@ -29,13 +28,8 @@ if (mode === 'hold') {
   forever();
 } else if (mode === 'look') {
   // Owners that died, and who looks after them removes what is left of them.
-  const paths = new Paths(root);
-  using owners = new Owners(paths);
-  mkdirSync(paths.owners, { recursive: true });
-  for (let round = 0; round < 3000; round += 1) {
-    writeFileSync(paths.owner('dead'), '');
-    owners.isAlive('dead');
-  }
+  using owners = new Owners(new Paths(root));
+  for (let dead = 0; dead < 3000; dead += 1) owners.isAlive(`dead${dead}`);
   console.log('looked');
   process.exit();
 } else if (mode === 'bring') {

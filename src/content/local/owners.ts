@@ -80,33 +80,17 @@ export class Owners implements Disposable {
   }
 }
 
-// Somebody else may remove it meanwhile, and a third who looks make it again, which SQLite meets in one of several places. A disk
-// that fails does so each time.
+// A file that is gone has no owner; somebody else may remove it while we look. It is read, so that nobody makes it anew.
 function isLocked(path: string): boolean {
-  for (let attempt = 1; ; attempt += 1) {
-    // A file that is gone has no owner.
-    if (!isFile(path)) return false;
-    try {
-      return isLockedNow(path);
-    } catch (error) {
-      if (attempt === attempts) throw databaseFailure(error, path);
-    }
-  }
-}
-
-const attempts = 100;
-
-function isLockedNow(path: string): boolean {
-  // Not by a URL that would make none, since SQLite takes none of a Windows share.
-  const database = new DatabaseSync(path, { timeout: 0 });
+  if (!isFile(path)) return false;
   try {
-    database.exec('BEGIN EXCLUSIVE');
+    using database = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+    database.exec('SELECT 1 FROM sqlite_schema');
     return false;
   } catch (error) {
     if (isBusy(error)) return true;
-    throw error;
-  } finally {
-    database.close();
+    if (!isFile(path)) return false;
+    throw databaseFailure(error, path);
   }
 }
 
