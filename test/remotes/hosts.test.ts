@@ -535,6 +535,17 @@ describe('mirrors', () => {
     });
   });
 
+  it('that all break off again and again are given up', async () => {
+    await mirrored('', async ({ mirror, upstream, client }) => {
+      for (const one of [mirror, upstream]) one.script({ on: 'GET *', truncateAfter: 1 });
+      await using own = client();
+      const [{ descriptor } = randomBlob(1, 'x')] = image.blobs;
+      const fetched = (async () => bytesOf(await (await own.fetcher(name)).fetch(descriptor)))();
+      await assert.rejects(fetched, (error) => is(error, 'unavailable'));
+      assert.ok(mirror.requests.length + upstream.requests.length < 20);
+    });
+  });
+
   it('take over in the middle of nothing: a body that breaks off goes on at the same host', async () => {
     await mirrored('', async ({ mirror, upstream, client }) => {
       mirror.script({ on: 'GET *', times: 1, truncateAfter: 500 });

@@ -3,7 +3,7 @@ export type BlobStream = AsyncIterableIterator<Uint8Array, undefined>;
 
 /** The bytes of a blob from one host and, when that one breaks off for good, from another. */
 export class Failover implements BlobStream {
-  readonly #goOn: (offset: number, error: unknown) => Promise<BlobStream>;
+  #goOn: ((offset: number, error: unknown) => Promise<BlobStream>) | undefined;
   #stream: BlobStream;
   #offset: number;
 
@@ -24,7 +24,11 @@ export class Failover implements BlobStream {
       if (result.done !== true) this.#offset += result.value.byteLength;
       return result;
     } catch (error) {
-      this.#stream = await this.#goOn(this.#offset, error);
+      const goOn = this.#goOn;
+      if (goOn === undefined) throw error;
+      // Once: what the next stream fails with is its own, and where there are more hosts, it goes on by itself.
+      this.#goOn = undefined;
+      this.#stream = await goOn(this.#offset, error);
       return await this.next();
     }
   }
