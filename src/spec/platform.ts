@@ -181,10 +181,15 @@ export function ordered(platforms: readonly Platform[]): PlatformMatcher {
   };
 }
 
-/** What runs here: this machine's platform; on macOS also Linux of the same architecture, since images are made for that. */
+/**
+ * What runs here: this machine's platform; on macOS and Windows also Linux of the same architecture, which runs there in a virtual
+ * machine, since most images are made for that alone.
+ */
 export function defaultMatcher(host: Platform = hostPlatform()): PlatformMatcher {
-  const candidates = compatible(host);
-  return host.os === 'darwin' ? ordered([...candidates, ...compatible({ ...host, os: 'linux' })]) : ordered(candidates);
+  const own = compatible(host);
+  if (host.os !== 'darwin' && host.os !== 'windows') return ordered(own);
+  const { 'os.version': _, ...machine } = host;
+  return ordered([...own, ...compatible({ ...machine, os: 'linux' })]);
 }
 
 /** Children that name no platform come after those that do. */

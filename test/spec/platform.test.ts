@@ -145,14 +145,15 @@ describe('platform', () => {
     assert.equal(matcher.matches(p('linux(+c)/amd64')), false);
   });
 
-  it('macOS runs Linux images when there is none of its own', () => {
-    const matcher = defaultMatcher(p('darwin/arm64'));
-    const candidates = ['linux/arm64', 'darwin/arm64', 'linux/amd64'].map(p).filter((one) => matcher.matches(one));
-    assert.deepEqual(candidates.sort((a, b) => matcher.compare(a, b)).map(formatPlatform), [
-      'darwin/arm64',
-      'linux/arm64',
-    ]);
-  });
+  for (const host of ['darwin/arm64', 'windows(10.0.20348)/arm64'])
+    it(`a host of ${host} runs Linux images when there is none of its own`, () => {
+      const matcher = defaultMatcher(p(host));
+      const candidates = ['linux/arm64', host, 'linux/amd64'].map(p).filter((one) => matcher.matches(one));
+      assert.deepEqual(candidates.sort((a, b) => matcher.compare(a, b)).map(formatPlatform), [
+        formatPlatform(p(host)),
+        'linux/arm64',
+      ]);
+    });
 
   it('lists of platforms are ordered or not, and all is all', () => {
     const list = [p('linux/arm64'), p('linux/amd64')];
