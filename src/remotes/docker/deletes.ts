@@ -13,7 +13,6 @@ import { hasReferrersApi } from './referrers.ts';
 import { removeReferrer } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom } from './resolver.ts';
-import { writeTarget } from './upload-session.ts';
 
 /**
  * Deletes a manifest, and with it its entry in a list of referrers that the registry does not keep itself.
@@ -29,7 +28,7 @@ export async function deleteManifest(
   const referrer = referrerOf(descriptor, bytes);
   await expectDeleted(await remove(host, repository, digest, signal));
   if (referrer === undefined || (await hasReferrersApi(host, repository, referrer.subject.digest, signal))) return;
-  const target = writeTarget(host, repository, `delete in ${nameOf(repository)}`, signal);
+  const target = { host, path: repository.path, operation: `delete in ${nameOf(repository)}`, signal };
   await removeReferrer(target, repository, referrer);
 }
 
@@ -61,7 +60,7 @@ async function deleteByReplacing(
   tag: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const target = writeTarget(host, repository, `delete in ${nameOf(repository)}`, signal);
+  const target = { host, path: repository.path, operation: `delete in ${nameOf(repository)}`, signal };
   for (const tags of [[], [tag]]) {
     const index = {
       schemaVersion: 2,
@@ -100,9 +99,7 @@ async function remove(
 ): Promise<HostResponse> {
   return await exchange(host, {
     method: 'DELETE',
-    url: host.url(`${repository.path}/manifests/${version}`),
-    scopes: [host.scope(repository.path, 'pull', 'delete')],
-    repository: repository.path,
+    ...host.inRepository(repository.path, `manifests/${version}`, 'pull', 'delete'),
     expect: 'any',
     operation: `delete ${nameOf(repository)} ${version}`,
     signal,

@@ -3,7 +3,7 @@ import type { Descriptor } from '../../spec/descriptor.ts';
 import { exchange } from './exchange.ts';
 import { parseContentRange, rangeHeader } from './ranges.ts';
 import type { WireResponse } from './transport.ts';
-import type { UploadTarget } from './upload-session.ts';
+import { type UploadTarget, writeRequest } from './upload-session.ts';
 
 /** Whether a repository has a blob of that digest and size. What cannot be seen counts as not there: then it is pushed. */
 export async function blobExists(target: UploadTarget, blob: Descriptor): Promise<boolean> {
@@ -33,19 +33,11 @@ function fits(size: number, blob: Descriptor): boolean {
   return blob.size === 0 || size === blob.size;
 }
 
-function ask(
-  { host, path, scopes, operation, signal }: UploadTarget,
-  blob: Descriptor,
-  method: 'HEAD' | 'GET',
-): Promise<WireResponse> {
-  return exchange(host, {
+function ask(target: UploadTarget, blob: Descriptor, method: 'HEAD' | 'GET'): Promise<WireResponse> {
+  return exchange(target.host, {
+    ...writeRequest(target, `blobs/${blob.digest}`),
     method,
-    url: host.url(`${path}/blobs/${blob.digest}`),
     headers: { 'accept-encoding': 'identity', ...(method === 'GET' ? { range: rangeHeader(0, 0) } : {}) },
-    scopes,
-    repository: path,
     expect: 'any',
-    operation,
-    signal,
   });
 }

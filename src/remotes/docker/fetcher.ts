@@ -79,14 +79,12 @@ export class RepositoryFetcher implements Fetcher {
     const { distrust = false, signal } = options;
     const source = new BlobSource(host, {
       target,
-      url: host.url(`${this.#repository.path}/${kind}/${target.digest}`),
+      ...host.inRepository(this.#repository.path, `${kind}/${target.digest}`, 'pull'),
       headers: {
         accept: kind === 'blobs' ? '*/*' : `${target.mediaType}, ${manifestAccept}`,
         'accept-encoding': 'identity',
         ...(distrust ? { 'cache-control': 'no-cache' } : {}),
       },
-      scopes: [host.scope(this.#repository.path, 'pull')],
-      repository: this.#repository.path,
       ranged: kind === 'blobs',
       operation: `fetch ${nameOf(this.#repository)}@${target.digest}`,
       signal,

@@ -8,6 +8,7 @@ import { type CredentialSource, noCredentials } from './credentials.ts';
 import type { DownloadPolicy } from './download-policy.ts';
 import type { RegistryEvent } from './events.ts';
 import { guardUrl, type UrlPurpose } from './guard.ts';
+import type { HostRequest } from './host-request.ts';
 import { allCapabilities, type HostConfig } from './hosts.ts';
 import type { Pace } from './pace.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -139,6 +140,15 @@ export class HostState {
   /** The scope for a repository. */
   scope(path: string, ...actions: readonly ('pull' | 'push' | 'delete')[]): string {
     return repositoryScope(this.repositoryName(path), ...actions);
+  }
+
+  /** What a request for something of a repository says: where it is, and the rights that it takes. */
+  inRepository(
+    path: string,
+    below: string,
+    ...actions: readonly ('pull' | 'push' | 'delete')[]
+  ): Pick<HostRequest, 'url' | 'scopes' | 'repository'> {
+    return { url: this.url(`${path}/${below}`), scopes: [this.scope(path, ...actions)], repository: path };
   }
 
   /** Where it is, seen from here. */

@@ -2,7 +2,7 @@ import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm, type Digest } from '../../spec/digest.ts';
 import { exchange } from './exchange.ts';
 import type { ResponseHeaders } from './transport.ts';
-import type { UploadTarget } from './upload-session.ts';
+import { type UploadTarget, writeRequest } from './upload-session.ts';
 
 /** Registries have to take at least this many tags at once where they take several. */
 const tagsAtOnce = 10;
@@ -60,22 +60,18 @@ function knowsSubject(headers: ResponseHeaders): boolean {
 }
 
 async function putOnce(
-  { host, path, scopes, operation, signal }: UploadTarget,
+  target: UploadTarget,
   descriptor: Descriptor,
   bytes: Uint8Array,
   version: string,
 ): Promise<ResponseHeaders> {
-  const response = await exchange(host, {
+  const response = await exchange(target.host, {
+    ...writeRequest(target, `manifests/${version}`),
     method: 'PUT',
-    url: host.url(`${path}/manifests/${version}`),
     headers: { 'content-type': descriptor.mediaType },
     body: bytes,
-    scopes,
-    repository: path,
     expect: [200, 201, 202, 204],
     commits: true,
-    operation,
-    signal,
   });
   await response.body.discard();
   return response.headers;

@@ -14,11 +14,11 @@ export async function mountBlob(
   from: string,
 ): Promise<'mounted' | UploadSession | undefined> {
   const query = `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(target.host.repositoryName(from))}`;
-  const scopes = [...target.scopes, target.host.scope(from, 'pull')];
+  const scopes = [target.host.scope(target.path, 'pull', 'push'), target.host.scope(from, 'pull')];
   try {
-    const { response, session } = await UploadSession.start({ ...target, scopes }, query);
+    const { response, session } = await UploadSession.start(target, query, { scopes });
     await response.body.discard();
-    return response.status === 201 ? 'mounted' : session?.for(target);
+    return response.status === 201 ? 'mounted' : session;
   } catch (error) {
     target.signal?.throwIfAborted();
     if (error instanceof DrayError) return undefined;

@@ -19,7 +19,7 @@ import { addReferrer } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom, type Version } from './resolver.ts';
 import { smallBlob, Upload } from './upload.ts';
-import { type UploadSession, type UploadTarget, writeTarget } from './upload-session.ts';
+import type { UploadSession, UploadTarget } from './upload-session.ts';
 import type { UploadSessionStore } from './upload-sessions.ts';
 
 /** What a {@link RepositoryPusher} is made of. */
@@ -112,10 +112,8 @@ export class RepositoryPusher implements Pusher {
   async #headManifest(version: string, signal: AbortSignal | undefined): Promise<Digest | undefined> {
     const response = await exchange(this.#host, {
       method: 'HEAD',
-      url: this.#host.url(`${this.#path}/manifests/${version}`),
+      ...this.#host.inRepository(this.#path, `manifests/${version}`, 'pull', 'push'),
       headers: { accept: manifestAccept },
-      scopes: [this.#host.scope(this.#path, 'pull', 'push')],
-      repository: this.#path,
       expect: 'any',
       operation: `push to ${nameOf(this.#options.repository)}`,
       signal,
@@ -178,7 +176,7 @@ export class RepositoryPusher implements Pusher {
 
   #uploadTarget(target: Descriptor, signal: AbortSignal | undefined): UploadTarget {
     const { repository } = this.#options;
-    return writeTarget(this.#host, repository, `push ${target.digest} to ${nameOf(repository)}`, signal);
+    return { host: this.#host, path: this.#path, operation: `push ${target.digest} to ${nameOf(repository)}`, signal };
   }
 }
 

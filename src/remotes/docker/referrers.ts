@@ -55,8 +55,7 @@ export async function hasReferrersApi(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   if (host.learned.referrers === undefined) {
-    const url = host.url(`${repository.path}/referrers/${digest}`);
-    const page = await askApi(host, { ...requestFor(host, repository, signal), url });
+    const page = await askApi(host, requestFor(host, repository, `referrers/${digest}`, signal));
     host.learned.referrers = page !== undefined;
   }
   return host.learned.referrers;
@@ -71,10 +70,7 @@ async function referrersAt(
 ): Promise<AsyncIterable<Descriptor> | Iterable<Descriptor>> {
   if (host.learned.referrers !== false) {
     const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`;
-    const request = {
-      ...requestFor(host, repository, signal),
-      url: host.url(`${repository.path}/referrers/${digest}${query}`),
-    };
+    const request = requestFor(host, repository, `referrers/${digest}${query}`, signal);
     const page = await askApi(host, request);
     // One answer astray is no reason never to ask again.
     host.learned.referrers ||= page !== undefined;
@@ -134,12 +130,12 @@ export async function listUnderTag(
 function requestFor(
   host: HostState,
   repository: Repository,
+  below: string,
   signal: AbortSignal | undefined,
-): Omit<PageRequest, 'url'> {
+): PageRequest {
   return {
+    ...host.inRepository(repository.path, below, 'pull'),
     headers: { accept: mediaTypes.ociIndex },
-    scopes: [host.scope(repository.path, 'pull')],
-    repository: repository.path,
     operation: `list the referrers in ${nameOf(repository)}`,
     signal,
   };

@@ -31,7 +31,6 @@ import { getManifest, type RawManifest, resolveVersion, type Version } from './r
 import { statDigest } from './stat.ts';
 import { listRepositories, listTags } from './tags.ts';
 import { Transport } from './transport.ts';
-import { writeTarget } from './upload-session.ts';
 import type { UploadSessionStore } from './upload-sessions.ts';
 
 export type { RegistryClientOptions } from './client-options.ts';
@@ -123,7 +122,8 @@ export class RegistryClient implements Resolver, AsyncDisposable {
     for (const tag of tags) checkTag(tag);
     const { name, descriptor, bytes } = typeof source === 'string' ? await this.manifest(source, { signal }) : source;
     const repository = this.#repository(parseReference(name));
-    const target = writeTarget(await pushHost(repository), repository, `tag ${nameOf(repository)}`, signal);
+    const host = await pushHost(repository);
+    const target = { host, path: repository.path, operation: `tag ${nameOf(repository)}`, signal };
     await putManifest(target, descriptor, bytes, tags);
     return descriptor;
   }
@@ -136,7 +136,8 @@ export class RegistryClient implements Resolver, AsyncDisposable {
   async mount(reference: string, digest: Digest, from: string, { signal }: AbortableOptions = {}): Promise<boolean> {
     if (!isRepositoryPath(from)) throw noPath(from);
     const repository = this.#repository(parseReference(reference));
-    const target = writeTarget(await pushHost(repository), repository, `mount into ${nameOf(repository)}`, signal);
+    const host = await pushHost(repository);
+    const target = { host, path: repository.path, operation: `mount into ${nameOf(repository)}`, signal };
     const outcome = await mountBlob(target, parseDigest(digest), from);
     if (outcome !== 'mounted') await outcome?.cancel();
     return outcome === 'mounted';

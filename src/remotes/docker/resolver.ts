@@ -89,10 +89,8 @@ function manifestRequest(
 ): HostRequest {
   return {
     method: 'GET',
-    url: host.url(`${repository.path}/manifests/${digest ?? tag}`),
+    ...host.inRepository(repository.path, `manifests/${digest ?? tag}`, 'pull'),
     headers: { accept: manifestAccept },
-    scopes: [host.scope(repository.path, 'pull')],
-    repository: repository.path,
     expect: [200],
     operation: `resolve ${nameOf(repository)}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`,
     signal,

@@ -30,10 +30,8 @@ async function statBlob(
 ): Promise<Descriptor> {
   const response = await exchange(host, {
     method: 'HEAD',
-    url: host.url(`${repository.path}/blobs/${digest}`),
+    ...host.inRepository(repository.path, `blobs/${digest}`, 'pull'),
     headers: { 'accept-encoding': 'identity' },
-    scopes: [host.scope(repository.path, 'pull')],
-    repository: repository.path,
     expect: [200],
     operation: `look at ${nameOf(repository)}@${digest}`,
     signal,

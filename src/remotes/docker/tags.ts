@@ -35,9 +35,7 @@ async function* tagPages(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<readonly string[]> {
   const list = pages(host, {
-    url: host.url(`${repository.path}/tags/list?n=${pageSize}`),
-    scopes: [host.scope(repository.path, 'pull')],
-    repository: repository.path,
+    ...host.inRepository(repository.path, `tags/list?n=${pageSize}`, 'pull'),
     operation: `list the tags of ${nameOf(repository)}`,
     signal,
   });

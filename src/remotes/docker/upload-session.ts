@@ -3,7 +3,6 @@ import { exchange } from './exchange.ts';
 import type { HostRequest, HostResponse } from './host-request.ts';
 import type { HostState } from './host-state.ts';
 import { chunkRange, parseUploadRange } from './ranges.ts';
-import type { Repository } from './repository.ts';
 import type { WireResponse } from './transport.ts';
 
 /** Statuses with which registries accept a part of an upload or all of it. */
@@ -19,19 +18,16 @@ const chunkCeiling = 1024 * 1024 * 1024;
 export interface UploadTarget {
   readonly host: HostState;
   readonly path: string;
-  readonly scopes: readonly string[];
   readonly operation: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** For an operation that writes to a repository. */
-export function writeTarget(
-  host: HostState,
-  { path }: Repository,
-  operation: string,
-  signal: AbortSignal | undefined,
-): UploadTarget {
-  return { host, path, scopes: [host.scope(path, 'pull', 'push')], operation, signal };
+/** What a request of an operation that writes to a repository says about itself. */
+export function writeRequest(
+  { host, path, operation, signal }: UploadTarget,
+  below: string,
+): Pick<HostRequest, 'url' | 'scopes' | 'repository' | 'operation' | 'signal'> {
+  return { ...host.inRepository(path, below, 'pull', 'push'), operation, signal };
 }
 
 /** Bytes that are sent: where they are in the blob and how to read them, as often as it takes. */
@@ -65,19 +61,14 @@ export class UploadSession {
     query: string,
     request: Partial<HostRequest> = {},
   ): Promise<{ readonly response: HostResponse; readonly session?: UploadSession }> {
-    const { host, path, scopes, operation, signal } = target;
-    const response = await exchange(host, {
+    const response = await exchange(target.host, {
+      ...writeRequest(target, `blobs/uploads/${query}`),
       method: 'POST',
-      url: host.url(`${path}/blobs/uploads/${query}`),
-      scopes,
-      repository: path,
       expect: 'any',
-      operation,
-      signal,
       ...request,
     });
     if (response.status !== 202 || response.headers.get('location') === undefined) return { response };
-    learnChunks(host, response);
+    learnChunks(target.host, response);
     await response.body.discard();
     const session = await UploadSession.named(target, response.headers.get('location') ?? '', response.url);
     return { response, session };
@@ -89,11 +80,6 @@ export class UploadSession {
     return new UploadSession(target, await target.host.at(url), url);
   }
 
-  /** The same session under other rights. */
-  for(target: UploadTarget): UploadSession {
-    return new UploadSession(target, this.#at, this.#location);
-  }
-
   /** The newest location. */
   get location(): string {
     return this.#location.href;
@@ -101,7 +87,7 @@ export class UploadSession {
 
   /** Sends a piece; without its range when it is all that is ever sent. */
   async patch(piece: Piece, ranged: boolean): Promise<HostResponse> {
-    return await this.#send({ method: 'PATCH', url: this.#location, ...bodyOf(piece, ranged) });
+    return await this.#send({ method: 'PATCH', ...bodyOf(piece, ranged) });
   }
 
   /** Ends the session, with what is left of the blob if anything is. */
@@ -113,7 +99,7 @@ export class UploadSession {
 
   /** The number of bytes that the registry has, undefined when it does not say. */
   async status(): Promise<number | undefined> {
-    const response = await this.#send({ method: 'GET', url: this.#location, repeat: 'always' });
+    const response = await this.#send({ method: 'GET', repeat: 'always' });
     await response.body.discard();
     if (response.status !== 204 && response.status !== 200) return undefined;
     const known = acknowledged(response);
@@ -125,22 +111,19 @@ export class UploadSession {
   async cancel(): Promise<void> {
     const signal = AbortSignal.timeout(cancelTimeout);
     try {
-      const response = await this.#send({ method: 'DELETE', url: this.#location, signal });
+      const response = await this.#send({ method: 'DELETE', signal });
       await response.body.discard();
     } catch {
       // The upload has ended for a reason of its own, which is what the caller has to hear.
     }
   }
 
-  async #send(request: Pick<HostRequest, 'method' | 'url'> & Partial<HostRequest>): Promise<HostResponse> {
-    const { path, scopes, operation, signal } = this.#target;
+  async #send(request: Pick<HostRequest, 'method'> & Partial<HostRequest>): Promise<HostResponse> {
     const response = await exchange(this.#at, {
-      scopes,
-      repository: path,
+      ...writeRequest(this.#target, 'blobs/uploads/'),
+      url: this.#location,
       expect: 'any',
       repeat: 'once',
-      operation,
-      signal,
       ...request,
     });
     await this.#move(response);
