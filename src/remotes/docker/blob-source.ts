@@ -1,7 +1,7 @@
 import { sizeMismatch } from '../../content/verified.ts';
 import { DrayError } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
-import { errorFrom } from './errors.ts';
+import { errorFrom } from './answer-errors.ts';
 import { exchange } from './exchange.ts';
 import type { HostRequest, HostResponse } from './host-request.ts';
 import type { HostState } from './host-state.ts';

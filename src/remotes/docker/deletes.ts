@@ -4,7 +4,7 @@ import { describe } from '../../spec/descriptor.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { mediaTypes } from '../../spec/media-types.ts';
 import { referrerOf } from '../../spec/referrers.ts';
-import { errorFrom } from './errors.ts';
+import { errorFrom } from './answer-errors.ts';
 import { exchange } from './exchange.ts';
 import type { HostResponse } from './host-request.ts';
 import type { HostState } from './host-state.ts';

@@ -1,6 +1,7 @@
 import { rest } from '../../content/abort.ts';
 import { DrayError, type ErrorContext, withContext } from '../../errors.ts';
-import { connectionError, errorFrom, isTransient, isTransientStatus, isUnreachable } from './errors.ts';
+import { errorFrom, isTransientStatus } from './answer-errors.ts';
+import { connectionError, isTransient, isUnreachable } from './connection-errors.ts';
 import type { HostRequest, HostResponse } from './host-request.ts';
 import type { HostState } from './host-state.ts';
 import { backOff, parseRetryAfter, timeOf } from './retry.ts';

@@ -1,7 +1,7 @@
 import { rest } from '../../content/abort.ts';
 import type { BlobSource } from './blob-source.ts';
 import type { ResponseBody } from './body.ts';
-import { isTransient } from './errors.ts';
+import { isTransient } from './connection-errors.ts';
 import { backOff } from './retry.ts';
 
 /** A part of a blob that is fetched before it is wanted, and kept until it is. */

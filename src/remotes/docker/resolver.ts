@@ -5,7 +5,7 @@ import { algorithmOf, canonicalAlgorithm, type Digest, digestOf, isDigest } from
 import { detectMediaType, documentLimit } from '../../spec/documents.ts';
 import { isSchema1, manifestAccept } from '../../spec/media-types.ts';
 import { digestedBytes } from '../../spec/schema1.ts';
-import { errorFrom } from './errors.ts';
+import { errorFrom } from './answer-errors.ts';
 import { exchange, receive } from './exchange.ts';
 import type { HostRequest } from './host-request.ts';
 import type { HostState } from './host-state.ts';

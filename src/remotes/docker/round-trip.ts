@@ -1,6 +1,6 @@
 import { DrayError, type ErrorContext } from '../../errors.ts';
 import type { Authorization, Need } from './authorizer.ts';
-import { isUnknownAuthority } from './errors.ts';
+import { isUnknownAuthority } from './connection-errors.ts';
 import type { HostRequest } from './host-request.ts';
 import type { HostState } from './host-state.ts';
 import { noteManners } from './manners.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { DrayError, type ErrorContext } from '../../errors.ts';
 import { tryJson } from '../../spec/schemas.ts';
+import { errorFrom } from './answer-errors.ts';
 import type { Credentials } from './credentials.ts';
-import { errorFrom } from './errors.ts';
 import { Secret, secretOf } from './secret.ts';
 import type { WireResponse } from './transport.ts';
 

@@ -4,7 +4,7 @@ import { collectDocument } from '../../content/documents.ts';
 import { because, DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm } from '../../spec/digest.ts';
-import { errorFrom, isTransientStatus } from './errors.ts';
+import { errorFrom, isTransientStatus } from './answer-errors.ts';
 import { blobExists } from './exists.ts';
 import type { HostResponse } from './host-request.ts';
 import type { Learned } from './host-state.ts';
