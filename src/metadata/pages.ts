@@ -14,7 +14,7 @@ export interface PagedQuery<Column extends string> {
   readonly values: readonly SQLInputValue[];
   /** The column of the key. */
   readonly key: Column;
-  /** What lies before every key; an empty text if not said. */
+  /** The key behind which they begin; all if not said. */
   readonly before?: Key | undefined;
 }
 
@@ -26,9 +26,13 @@ export async function* pages<Row extends Readonly<Record<Column, Key>>, Column e
   rows: Rows,
   query: PagedQuery<Column>,
 ): AsyncGenerator<Row> {
-  const sql = `${query.select} WHERE ${query.where} AND ${query.key} > ? ORDER BY ${query.key} LIMIT ${pageSize}`;
-  for (let after: Key = query.before ?? ''; ; ) {
-    const page = rows.all<Row>(sql, ...query.values, after);
+  // Of several lower bounds of the key SQLite goes to the one that is written first: one of the condition, then where it is.
+  const order = `ORDER BY ${query.key} LIMIT ${pageSize}`;
+  const first = `${query.select} WHERE ${query.where} ${order}`;
+  const next = `${query.select} WHERE ${query.key} > ? AND ${query.where} ${order}`;
+  for (let after = query.before; ; ) {
+    const page =
+      after === undefined ? rows.all<Row>(first, ...query.values) : rows.all<Row>(next, after, ...query.values);
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < pageSize) return;

@@ -113,6 +113,5 @@ function garbageOf(database: Database): AsyncGenerator<GarbageRow> {
     where: 'TRUE',
     values: [],
     key: 'position',
-    before: 0,
   });
 }
