@@ -25,3 +25,12 @@ it('what went wrong in a registry that has no code for it is in the detail, on o
     );
   }
 });
+
+it('a code that is the name of something in JavaScript means what its status means', async () => {
+  for (const code of ['constructor', 'toString', '__proto__']) {
+    await using registry = await ScriptedRegistry.start();
+    registry.script({ on: '*', answer: { status: 404, body: JSON.stringify({ errors: [{ code }] }) } });
+    await using client = quickClient();
+    await assert.rejects(client.ping(registry.host), { kind: 'not-found' });
+  }
+});

@@ -130,8 +130,8 @@ export async function errorFrom(response: WireResponse, context: ErrorContext): 
   const { status } = response;
   const body = await readErrorBody(response);
   const codes = body.errors.map(({ code }) => code);
-  const byCode =
-    status < 500 ? codes.map((code) => meaningsOfCodes[code]).find((known) => known !== undefined) : undefined;
+  const known = codes.find((code) => Object.hasOwn(meaningsOfCodes, code));
+  const byCode = status < 500 && known !== undefined ? meaningsOfCodes[known] : undefined;
   const meaning = byCode ?? meanings[status] ?? (status >= 400 && status < 500 ? refusal : nonsense);
   const said = body.text === '' ? '' : ` ${body.text}`;
   const message = `${context.registry ?? 'the registry'} answered ${status}${said}`;
