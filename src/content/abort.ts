@@ -15,6 +15,11 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
   }
 }
 
+/** Aborts when one of the two does, with its reason; without the first it is the second itself. */
+export function eitherSignal(outer: AbortSignal | undefined, own: AbortSignal): AbortSignal {
+  return outer === undefined ? own : AbortSignal.any([outer, own]);
+}
+
 /** Waits for so many milliseconds. @throws the reason of the signal. */
 export async function rest(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   await sleep(milliseconds, undefined, { signal }).catch((error: unknown) => {

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { eitherSignal } from '../content/abort.ts';
 import { checkCount } from '../content/count.ts';
 import { DrayError, is, withContext } from '../errors.ts';
 import { bare, type Descriptor } from '../spec/descriptor.ts';
@@ -90,7 +91,7 @@ export async function dispatch(
 ): Promise<void> {
   const limit = pLimit(checkCount('the concurrency', options.concurrency ?? defaultConcurrency));
   const stop = new AbortController();
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const signal = eitherSignal(options.signal, stop.signal);
   const graph = new Graph();
   const visit = async (target: Descriptor, trail: Trail | undefined): Promise<void> => {
     const next = graph.enter(target, trail);

@@ -1,4 +1,5 @@
 import pLimit, { type LimitFunction } from 'p-limit';
+import { eitherSignal } from '../content/abort.ts';
 import { openBytes } from '../content/bytes.ts';
 import {
   type Fetcher,
@@ -191,8 +192,7 @@ class Transfer {
   // visit would have said so.
   async #pushDocuments(roots: readonly Descriptor[]): Promise<void> {
     const stop = new AbortController();
-    const { signal: outer } = this.#options;
-    const signal = outer === undefined ? stop.signal : AbortSignal.any([outer, stop.signal]);
+    const signal = eitherSignal(this.#options.signal, stop.signal);
     const pushes = new Map<string, Promise<void>>();
     const pushOnce = (key: string): Promise<void> => {
       const known = pushes.get(key);

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { eitherSignal } from '../content/abort.ts';
 import { checkCount } from '../content/count.ts';
 import type { Provider } from '../content/store.ts';
 import { defaultConcurrency } from '../images/handlers.ts';
@@ -39,7 +40,7 @@ export async function exportLayout(
   await writer.begin();
   const limit = pLimit(checkCount('the concurrency', options.concurrency ?? defaultConcurrency));
   const stop = new AbortController();
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const signal = eitherSignal(options.signal, stop.signal);
   const writes = [...plan.objects.values()].map((target) =>
     limit(async () => {
       signal.throwIfAborted();

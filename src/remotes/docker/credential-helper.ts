@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod/mini';
+import { eitherSignal } from '../../content/abort.ts';
 import { codeOf, DrayError } from '../../errors.ts';
 import { tryJson } from '../../spec/schemas.ts';
 import { type Credentials, passwordCredentials } from './credentials.ts';
@@ -68,7 +69,7 @@ async function runHelper(name: string, action: string, input: string, signal?: A
   // Servers come from references and config files: nothing but visible text may reach a helper.
   if (action !== 'store' && /[^\x21-\x7e]/.test(input)) throw failed(name, 'the name of the registry is not a host');
   const limit = AbortSignal.timeout(timeLimit);
-  const stop = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  const stop = eitherSignal(signal, limit);
   try {
     return await collect(name, action, input, stop);
   } catch (error) {

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { unlessAborted } from '../../../content/abort.ts';
+import { eitherSignal, unlessAborted } from '../../../content/abort.ts';
 import { DrayError } from '../../../errors.ts';
 import { packAny, unpackAny } from '../../any.ts';
 import { AuthRequestSchema, type AuthResponse, AuthResponseSchema, AuthType } from '../../gen/transfer_types_pb.ts';
@@ -21,7 +21,7 @@ export function authenticateOver(stream: MessageStream, reference: string): Auth
 
 async function answerOn(stream: MessageStream, host: string, signal: AbortSignal | undefined): Promise<AuthResponse> {
   const late = AbortSignal.timeout(answerTime);
-  const either = signal === undefined ? late : AbortSignal.any([signal, late]);
+  const either = eitherSignal(signal, late);
   try {
     const message = await unlessAborted(stream.receive(), either);
     const response = message && unpackAny(AuthResponseSchema, message);
