@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { readdir, stat } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
+import { is } from '../../src/errors.ts';
+import type { Interceptor } from '../../src/registry/handler.ts';
 import { fileBlobLocations } from '../../src/remotes/docker/blob-locations.ts';
+import { startTestRegistry } from '../../src/testing/embedded-registry.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
@@ -88,6 +91,31 @@ describe('blobs that were sent to the registry before', () => {
     target.clear();
     await client.copy(`${source.host}/team/app:1`, `${target.host}/team/app:2`);
     assert.ok(!target.log().some((line) => line.includes('mount=')));
+  });
+
+  it('are sent again by another attempt when the registry has lost them before the manifest came', async () => {
+    await using directory = await temporaryDirectory();
+    await using source = await ScriptedRegistry.start();
+    source.add('team/app', image, '1');
+    const services = memoryServices();
+    let cleanups = 1;
+    const intercept: Interceptor = async ({ method, url = '' }) => {
+      if (method === 'PUT' && url.includes('/manifests/') && cleanups-- > 0)
+        await services.content.delete(layer.digest);
+      return false;
+    };
+    await using target = await startTestRegistry({ services, intercept });
+    const copy = async (): Promise<unknown> => {
+      await using client = Client.withoutStore({ root: directory.path, registry });
+      return await client.copy(`${source.host}/team/app:1`, `${target.address}/team/app:1`);
+    };
+    await assert.rejects(
+      copy(),
+      (error) => is(error, 'failed-precondition') && /run it again/.test(error.context.hint ?? ''),
+    );
+    assert.deepEqual(await Array.fromAsync(services.images.list()), []);
+    await copy();
+    assert.equal((await services.content.info(layer.digest)).size, layer.size);
   });
 
   it('are remembered in a file for its owner alone, which does not grow for ever', async () => {

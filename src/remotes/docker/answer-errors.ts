@@ -114,7 +114,10 @@ const nonsense: Meaning = {
 };
 
 const meaningsOfCodes: Readonly<Record<string, Meaning>> = {
-  MANIFEST_BLOB_UNKNOWN: { kind: 'failed-precondition', hint: 'what the manifest refers to is not in the repository' },
+  MANIFEST_BLOB_UNKNOWN: {
+    kind: 'failed-precondition',
+    hint: 'what the manifest refers to is not in the repository: if that was cleaned up meanwhile, run it again',
+  },
   DIGEST_INVALID: { kind: 'failed-precondition', reason: 'digest-mismatch', hint: 'the registry got other bytes' },
   SIZE_INVALID: { kind: 'failed-precondition', reason: 'size-mismatch', hint: 'the registry got other bytes' },
   TOOMANYREQUESTS: { kind: 'resource-exhausted', reason: 'rate-limited', hint: 'wait, or log in for a higher limit' },
