@@ -4,7 +4,7 @@ import type { Digest } from '../spec/digest.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
 import type { Info } from './store.ts';
 
-/** The errors that every content store gives with the same words, and how filters see what a store holds. */
+/** What every content store does alike: its errors, with the same words, when an ingest is gone on with, how filters see what it holds. */
 
 /** `not-found`: the blob is not there. */
 export function missing(digest: Digest): DrayError {
@@ -25,6 +25,17 @@ export function noIngest(ref: string): DrayError {
     side: 'store',
     hint: 'dray content status lists them',
   });
+}
+
+/** @throws DrayError `invalid-argument` for a ref that is empty or no Unicode text. */
+export function checkRef(ref: string): void {
+  if (ref === '') throw new DrayError('invalid-argument', 'an ingest needs a ref');
+  if (!ref.isWellFormed()) throw new DrayError('invalid-argument', `ref ${JSON.stringify(ref)} is no Unicode text`);
+}
+
+/** Whether an ingest is gone on with by who writes so many bytes: unless it was begun for another number of them. */
+export function continues(found: { readonly total?: number | undefined }, total: number | undefined): boolean {
+  return total === undefined || found.total === undefined || found.total === total;
 }
 
 /** `unavailable`, reason `locked`: another writer holds the ingest. */

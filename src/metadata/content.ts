@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { updateLabels } from '../content/labels.ts';
-import { infoFields, ingestExists, missing, noIngest, statusFields } from '../content/outcomes.ts';
+import { checkRef, infoFields, ingestExists, missing, noIngest, statusFields } from '../content/outcomes.ts';
 import type {
   AbortableOptions,
   BlobReader,
@@ -58,7 +58,7 @@ export class NamespacedContent implements ContentStore {
   }
 
   async writer({ ref, target, lease, signal }: WriterOptions): Promise<Writer> {
-    if (ref === '' || !ref.isWellFormed()) throw new DrayError('invalid-argument', 'an ingest needs a ref');
+    checkRef(ref);
     if (target !== undefined) parseDigest(target.digest);
     signal?.throwIfAborted();
     const { database, local, files } = this.#parts;

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { codeOf } from '../../errors.ts';
 import type { Algorithm } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
+import { continues } from '../outcomes.ts';
 import type { AbortableOptions, Status } from '../store.ts';
 import type { Durability } from './durable.ts';
 import type { Hashing, StreamHasher } from './hashing.ts';
@@ -60,7 +61,8 @@ export async function openIngest(paths: IngestPaths, options: OpenIngestOptions)
   const found = await readStatus(paths);
   // A writer that was killed in its commit left the data as blobs are, read-only.
   if (found !== undefined) await setMode(paths.data, 0o600);
-  if (found === undefined || !continues(found, options)) return startIngest(paths, options);
+  const goesOn = found?.ref === options.ref && continues(found, options.total);
+  if (!goesOn) return startIngest(paths, options);
   const handle = await open(paths.data, constants.O_RDWR);
   let hasher: StreamHasher | undefined;
   try {
@@ -80,11 +82,6 @@ export async function openIngest(paths: IngestPaths, options: OpenIngestOptions)
     await handle.close();
     throw error;
   }
-}
-
-function continues(found: Status, { ref, total }: OpenIngestOptions): boolean {
-  if (found.ref !== ref) return false;
-  return total === undefined || found.total === undefined || found.total === total;
 }
 
 async function startIngest(paths: IngestPaths, options: OpenIngestOptions): Promise<OpenIngest> {

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { because, codeOf, DrayError } from '../../errors.ts';
+import { because, codeOf } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
 import { type Algorithm, algorithmOf, canonicalAlgorithm, type Digest } from '../../spec/digest.ts';
 import type { Timestamp } from '../../spec/timestamp.ts';
 import { presentLabels } from '../labels.ts';
-import { ingestExists, noIngest, statusFields } from '../outcomes.ts';
+import { checkRef, ingestExists, noIngest, statusFields } from '../outcomes.ts';
 import type { CommitOptions, Info, IngestManager, Status, Writer, WriterOptions } from '../store.ts';
 import type { BlobDirectory } from './blob-directory.ts';
 import { type Durability, type FileToFlush, FlushAhead, removeTree } from './durable.ts';
@@ -50,7 +50,7 @@ export class LocalIngests implements IngestManager {
    * record of who holds which blob.
    */
   async open({ ref, target, signal }: WriterOptions, { unlessThere = false }: OpenOptions = {}): Promise<Writer> {
-    if (ref === '') throw new DrayError('invalid-argument', 'an ingest needs a ref');
+    checkRef(ref);
     signal?.throwIfAborted();
     const algorithm = target === undefined ? canonicalAlgorithm : algorithmOf(target.digest);
     const key = keyOf(ref);

@@ -1,4 +1,3 @@
-import { DrayError } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
 import {
   algorithmOf,
@@ -14,8 +13,10 @@ import { checkChunk } from '../chunk.ts';
 import { checkLabels, presentLabels, updateLabels } from '../labels.ts';
 import {
   checkExpected,
+  checkRef,
   checkSize,
   closedWriter,
+  continues,
   infoFields,
   ingestExists,
   locked,
@@ -67,16 +68,15 @@ export class MemoryStore implements ContentStore {
   }
 
   async writer({ ref, target, signal }: WriterOptions): Promise<Writer> {
-    if (ref === '') throw new DrayError('invalid-argument', 'an ingest needs a ref');
+    checkRef(ref);
     signal?.throwIfAborted();
     const algorithm = target === undefined ? canonicalAlgorithm : algorithmOf(target.digest);
     const found = this.#ingests.get(ref);
     if (found?.writer !== undefined) throw locked(ref, found.updatedAt);
     if (target !== undefined && this.#has(target)) throw ingestExists(target.digest);
     const total = target?.size === 0 ? undefined : target?.size;
-    const continued =
-      found !== undefined && (total === undefined || found.total === undefined || found.total === total);
-    const ingest = continued ? { ...found, total: found.total ?? total } : newIngest(ref, total);
+    const goesOn = found !== undefined && continues(found, total);
+    const ingest = goesOn ? { ...found, total: found.total ?? total } : newIngest(ref, total);
     ingest.hasher = createHasher(algorithm);
     for (const chunk of ingest.chunks) ingest.hasher.update(chunk);
     const writer = new MemoryWriter(ingest, (digest, options) => this.#publish(ingest, digest, options));

@@ -1,4 +1,4 @@
-import { locked, takenAway } from '../../content/outcomes.ts';
+import { checkRef, locked, takenAway } from '../../content/outcomes.ts';
 import type {
   AbortableOptions,
   BlobReader,
@@ -11,7 +11,7 @@ import type {
   WriterOptions,
 } from '../../content/store.ts';
 import { checkStoredSize } from '../../content/verified.ts';
-import { DrayError, is } from '../../errors.ts';
+import { is } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { Content } from '../gen/content_pb.ts';
@@ -41,7 +41,7 @@ export class DaemonContent implements ContentStore {
 
   async writer(options: WriterOptions): Promise<Writer> {
     const { ref, target, signal } = options;
-    if (ref === '') throw new DrayError('invalid-argument', 'an ingest needs a ref');
+    checkRef(ref);
     if (target !== undefined) parseDigest(target.digest);
     signal?.throwIfAborted();
     this.#checkUnlocked(ref);

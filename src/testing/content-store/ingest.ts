@@ -112,8 +112,9 @@ export function ingestCases(check: Check): void {
     await fails(store.writer({ ref: 'stolen' }), 'unavailable', 'locked');
   });
 
-  check('an empty ref and a malformed digest are refused', async (store) => {
+  check('a ref that is empty or no text, and a malformed digest, are refused', async (store) => {
     await fails(store.writer({ ref: '' }), 'invalid-argument');
+    await fails(store.writer({ ref: 'half a \ud83d' }), 'invalid-argument');
     for (const digest of malformedDigests)
       await fails(store.writer({ ref: 'bad', target: { digest } }), 'invalid-argument');
     assert.deepEqual(await refs(store), []);
