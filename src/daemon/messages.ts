@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Timestamp as TimestampMessage, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { expiryOf } from '../content/labels.ts';
-import type { Info, Labels, Status } from '../content/store.ts';
+import type { Info, Status } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import type { Image } from '../services/image-store.ts';
 import type { Lease } from '../services/lease-manager.ts';
@@ -43,20 +43,12 @@ export function fromDescriptor(message: DescriptorMessage | undefined): Descript
   if (message === undefined) throw new DrayError('invalid-argument', 'a descriptor is missing');
   const { mediaType, digest, size, annotations } = message;
   const described = { mediaType, digest: parseDigest(digest), size: fromSize(size) };
-  return Object.keys(annotations).length === 0 ? described : { ...described, annotations: fromLabels(annotations) };
-}
-
-export function toLabels(labels: Labels): Record<string, string> {
-  return { ...labels };
-}
-
-export function fromLabels(labels: Readonly<Record<string, string>>): Labels {
-  return { ...labels };
+  return Object.keys(annotations).length === 0 ? described : { ...described, annotations };
 }
 
 export function toInfo({ digest, size, createdAt, updatedAt, labels }: Info): MessageInitShape<typeof InfoSchema> {
   const times = { createdAt: toTimestamp(createdAt), updatedAt: toTimestamp(updatedAt) };
-  return { digest, size: BigInt(size), ...times, labels: toLabels(labels) };
+  return { digest, size: BigInt(size), ...times, labels };
 }
 
 export function fromInfo(message: InfoMessage | undefined): Info {
@@ -67,7 +59,7 @@ export function fromInfo(message: InfoMessage | undefined): Info {
     size: fromSize(size),
     createdAt: fromTimestamp(createdAt),
     updatedAt: fromTimestamp(updatedAt ?? createdAt),
-    labels: fromLabels(labels),
+    labels,
   };
 }
 
@@ -92,7 +84,7 @@ export function fromStatus(message: StatusMessage | undefined): Status {
 
 export function toImage({ name, target, labels, createdAt, updatedAt }: Image): MessageInitShape<typeof ImageSchema> {
   const times = { createdAt: toTimestamp(createdAt), updatedAt: toTimestamp(updatedAt) };
-  return { name, target: toDescriptor(target), labels: toLabels(labels), ...times };
+  return { name, target: toDescriptor(target), labels, ...times };
 }
 
 export function fromImage(message: ImageMessage | undefined): Image {
@@ -101,20 +93,19 @@ export function fromImage(message: ImageMessage | undefined): Image {
   return {
     name,
     target: fromDescriptor(target),
-    labels: fromLabels(labels),
+    labels,
     createdAt: fromTimestamp(createdAt),
     updatedAt: fromTimestamp(updatedAt),
   };
 }
 
 export function toLease({ id, labels, createdAt }: Lease): MessageInitShape<typeof LeaseSchema> {
-  return { id, labels: toLabels(labels), createdAt: toTimestamp(createdAt) };
+  return { id, labels, createdAt: toTimestamp(createdAt) };
 }
 
 export function fromLease(message: LeaseMessage | undefined): Lease {
   if (message === undefined) throw incomplete('lease');
-  const { id, createdAt } = message;
-  const labels = fromLabels(message.labels);
+  const { id, labels, createdAt } = message;
   const expiresAt = expiryOf(labels);
   return { id, labels, createdAt: fromTimestamp(createdAt), ...(expiresAt === undefined ? {} : { expiresAt }) };
 }

@@ -15,7 +15,7 @@ import { is } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { Content } from '../gen/content_pb.ts';
-import { fromInfo, fromStatus, toLabels } from '../messages.ts';
+import { fromInfo, fromStatus } from '../messages.ts';
 import { DaemonReader } from './reader.ts';
 import type { Session } from './session.ts';
 import { type Position, WriteCall } from './write-call.ts';
@@ -115,7 +115,7 @@ export class DaemonContent implements ContentStore {
     ...fieldpaths: string[]
   ): Promise<Info> {
     const request = {
-      info: { digest: parseDigest(digest), labels: toLabels(labels) },
+      info: { digest: parseDigest(digest), labels },
       updateMask: { paths: fieldpaths },
     };
     return fromInfo((await this.#session.call(Content.method.update, request)).info);

@@ -2,7 +2,7 @@ import type { AbortableOptions } from '../../content/store.ts';
 import { DrayError } from '../../errors.ts';
 import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../../services/image-store.ts';
 import { Images } from '../gen/images_pb.ts';
-import { fromImage, toDescriptor, toLabels } from '../messages.ts';
+import { fromImage, toDescriptor } from '../messages.ts';
 import type { Session } from './session.ts';
 
 /** The images of one namespace of a daemon. */
@@ -50,5 +50,5 @@ export class DaemonImages implements ImageStore {
 }
 
 function toMessage({ name, target, labels = {} }: NewImage) {
-  return { name, target: toDescriptor(target), labels: toLabels(labels) };
+  return { name, target: toDescriptor(target), labels };
 }

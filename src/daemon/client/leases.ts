@@ -2,7 +2,7 @@ import { expiryLabel } from '../../content/labels.ts';
 import type { AbortableOptions } from '../../content/store.ts';
 import type { DeleteLeaseOptions, Lease, LeaseManager, LeaseResource, NewLease } from '../../services/lease-manager.ts';
 import { Leases } from '../gen/leases_pb.ts';
-import { fromLease, toLabels } from '../messages.ts';
+import { fromLease } from '../messages.ts';
 import type { Session } from './session.ts';
 
 /** The leases of one namespace of a daemon. */
@@ -14,7 +14,7 @@ export class DaemonLeases implements LeaseManager {
   }
 
   async create({ id = '', labels = {}, expiresAt }: NewLease = {}, options?: AbortableOptions): Promise<Lease> {
-    const wanted = { id, labels: { ...toLabels(labels), ...expiryLabel(expiresAt) } };
+    const wanted = { id, labels: { ...labels, ...expiryLabel(expiresAt) } };
     return fromLease((await this.#session.call(Leases.method.create, wanted, options)).lease);
   }
 

@@ -3,7 +3,6 @@ import { DrayError } from '../../errors.ts';
 import { fieldsOf, parseFilters } from '../../filters/filter.ts';
 import type { Namespace, NamespaceStore } from '../../services/namespace-store.ts';
 import { Namespaces } from '../gen/namespaces_pb.ts';
-import { fromLabels, toLabels } from '../messages.ts';
 import type { Session } from './session.ts';
 
 /** The namespaces of a daemon. */
@@ -29,14 +28,14 @@ export class DaemonNamespaces implements NamespaceStore {
 
   async #all(options?: AbortableOptions): Promise<Namespace[]> {
     const { namespaces } = await this.#session.call(Namespaces.method.list, {}, options);
-    return namespaces.map(({ name, labels }) => ({ name, labels: fromLabels(labels) }));
+    return namespaces.map(({ name, labels }) => ({ name, labels }));
   }
 
   async create(
     { name, labels = {} }: { readonly name: string; readonly labels?: Labels | undefined },
     options?: AbortableOptions,
   ): Promise<Namespace> {
-    await this.#session.call(Namespaces.method.create, { namespace: { name, labels: toLabels(labels) } }, options);
+    await this.#session.call(Namespaces.method.create, { namespace: { name, labels } }, options);
     return this.get(name, options);
   }
 
@@ -49,7 +48,7 @@ export class DaemonNamespaces implements NamespaceStore {
     // It knows no path for all labels: that is a mask without paths.
     const paths =
       fieldpaths.every((path) => path.startsWith('labels')) && fieldpaths.includes('labels') ? [] : fieldpaths;
-    const namespace = { name, labels: toLabels(labels) };
+    const namespace = { name, labels };
     await this.#session.call(Namespaces.method.update, { namespace, updateMask: { paths } });
     return this.get(name);
   }

@@ -12,7 +12,7 @@ import {
   type WriteContentResponseSchema,
 } from '../gen/content_pb.ts';
 import type { Call } from '../grpc/call.ts';
-import { fromSize, fromTimestamp, toLabels } from '../messages.ts';
+import { fromSize, fromTimestamp } from '../messages.ts';
 import type { Session } from './session.ts';
 
 /** Where an ingest stands, by the last answer that told it. */
@@ -89,7 +89,7 @@ export class WriteCall {
   /** Ends the ingest with a blob, whose digest is returned. */
   async commit({ size, digest, labels }: Commitment): Promise<Digest> {
     const [total, offset] = [BigInt(size), BigInt(size)];
-    const request = { action: WriteAction.COMMIT, offset, total, expected: digest, labels: toLabels(labels) };
+    const request = { action: WriteAction.COMMIT, offset, total, expected: digest, labels };
     return parseDigest((await this.#ask(request)).digest);
   }
 

@@ -3,7 +3,7 @@ import { DrayError, ifFound } from '../../errors.ts';
 import { parseDigest } from '../../spec/digest.ts';
 import { Content } from '../gen/content_pb.ts';
 import { type Routes, routesOf, type ServerCall } from '../grpc/service.ts';
-import { fromLabels, fromSize, toInfo, toStatus } from '../messages.ts';
+import { fromSize, toInfo, toStatus } from '../messages.ts';
 import type { OpenReaders } from './open-readers.ts';
 import type { Pieces } from './pieces.ts';
 import { namespaceOf, servicesFor, type Tenants } from './tenant.ts';
@@ -34,7 +34,7 @@ export function contentService(options: ContentServiceOptions): Routes {
       return { info: toInfo(await contentFor(call).info(parseDigest(digest), call)) };
     },
     async update({ info, updateMask }, call) {
-      const change = { digest: parseDigest(info?.digest ?? ''), labels: fromLabels(info?.labels ?? {}) };
+      const change = { digest: parseDigest(info?.digest ?? ''), labels: info?.labels ?? {} };
       return { info: toInfo(await contentFor(call).update(change, ...(updateMask?.paths ?? []))) };
     },
     async *list({ filters }, call) {

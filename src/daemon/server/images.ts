@@ -3,7 +3,7 @@ import type { NewImage } from '../../services/image-store.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { type Image, Images } from '../gen/images_pb.ts';
 import { type Routes, routesOf, type ServerCall } from '../grpc/service.ts';
-import { fromDescriptor, fromLabels, toImage } from '../messages.ts';
+import { fromDescriptor, toImage } from '../messages.ts';
 import { servicesFor, type Tenants } from './tenant.ts';
 
 /** `containerd.services.images.v1.Images` over a store. */
@@ -26,7 +26,7 @@ export function imagesService(tenants: Tenants): Routes {
       const target = changesTarget(said, paths)
         ? fromDescriptor(said)
         : withAnnotations((await images.get(name, call)).target, said);
-      return { image: toImage(await images.update({ name, target, labels: fromLabels(labels) }, ...paths)) };
+      return { image: toImage(await images.update({ name, target, labels }, ...paths)) };
     },
     async delete({ name, sync, target }, call) {
       const wanted = target === undefined ? undefined : fromDescriptor(target);
@@ -42,12 +42,12 @@ function changesTarget(said: Image['target'], paths: readonly string[]): boolean
 }
 
 function withAnnotations(target: Descriptor, said: Image['target']): Descriptor {
-  return said === undefined ? target : { ...target, annotations: fromLabels(said.annotations) };
+  return said === undefined ? target : { ...target, annotations: said.annotations };
 }
 
 function newImage(message: Image | undefined): NewImage {
   const { name, target, labels } = named(message);
-  return { name, target: fromDescriptor(target), labels: fromLabels(labels) };
+  return { name, target: fromDescriptor(target), labels };
 }
 
 function named(message: Image | undefined): Image {

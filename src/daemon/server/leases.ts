@@ -2,7 +2,7 @@ import { DrayError } from '../../errors.ts';
 import type { LeaseResource } from '../../services/lease-manager.ts';
 import { Leases, type Resource } from '../gen/leases_pb.ts';
 import { type Routes, routesOf, type ServerCall } from '../grpc/service.ts';
-import { fromLabels, toLease } from '../messages.ts';
+import { toLease } from '../messages.ts';
 import { servicesFor, type Tenants } from './tenant.ts';
 
 /** `containerd.services.leases.v1.Leases` over a store. */
@@ -10,7 +10,7 @@ export function leasesService(tenants: Tenants): Routes {
   const leasesFor = (call: ServerCall) => servicesFor(tenants, call).leases;
   return routesOf(Leases, {
     async create({ id, labels }, call) {
-      const wanted = { id: id === '' ? undefined : id, labels: fromLabels(labels) };
+      const wanted = { id: id === '' ? undefined : id, labels };
       return { lease: toLease(await leasesFor(call).create(wanted, call)) };
     },
     async delete({ id, sync }, call) {

@@ -2,12 +2,11 @@ import { ifFound } from '../../errors.ts';
 import type { Namespace } from '../../services/namespace-store.ts';
 import { Namespaces } from '../gen/namespaces_pb.ts';
 import { type Routes, routesOf } from '../grpc/service.ts';
-import { fromLabels, toLabels } from '../messages.ts';
 import type { Tenants } from './tenant.ts';
 
 /** `containerd.services.namespaces.v1.Namespaces` over a store. */
 export function namespacesService({ store: { namespaces } }: Tenants): Routes {
-  const toNamespace = ({ name, labels }: Namespace) => ({ namespace: { name, labels: toLabels(labels) } });
+  const toNamespace = ({ name, labels }: Namespace) => ({ namespace: { name, labels } });
   return routesOf(Namespaces, {
     async get({ name }, call) {
       // containerd's clients ask for the labels of a namespace before they make it.
@@ -19,11 +18,11 @@ export function namespacesService({ store: { namespaces } }: Tenants): Routes {
     },
     async create({ namespace }, call) {
       const { name = '', labels = {} } = namespace ?? {};
-      return toNamespace(await namespaces.create({ name, labels: fromLabels(labels) }, call));
+      return toNamespace(await namespaces.create({ name, labels }, call));
     },
     async update({ namespace, updateMask }) {
       const { name = '', labels = {} } = namespace ?? {};
-      return toNamespace(await namespaces.update({ name, labels: fromLabels(labels) }, ...(updateMask?.paths ?? [])));
+      return toNamespace(await namespaces.update({ name, labels }, ...(updateMask?.paths ?? [])));
     },
     async delete({ name }, call) {
       await namespaces.delete(name, call);

@@ -5,7 +5,7 @@ import { type Digest, emptyDigest, parseDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { WriteAction, type WriteContentRequest, type WriteContentResponseSchema } from '../gen/content_pb.ts';
 import type { ServerCall } from '../grpc/service.ts';
-import { fromLabels, fromSize, toTimestamp } from '../messages.ts';
+import { fromSize, toTimestamp } from '../messages.ts';
 import { leaseOf } from './tenant.ts';
 
 type Answer = MessageInitShape<typeof WriteContentResponseSchema>;
@@ -110,7 +110,7 @@ class WriteSession implements AsyncDisposable {
     const info: Info = await this.#writer.commit({
       size: this.#total === 0 ? undefined : this.#total,
       digest: this.#expected,
-      labels: { ...fromLabels(labels), ...(keep ? { [rootLabel]: `${Timestamp.now()}` } : {}) },
+      labels: { ...labels, ...(keep ? { [rootLabel]: `${Timestamp.now()}` } : {}) },
       signal: this.#call.signal,
     });
     return {

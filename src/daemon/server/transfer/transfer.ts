@@ -11,7 +11,6 @@ import {
   type OCIRegistry,
 } from '../../gen/transfer_types_pb.ts';
 import { type Routes, routesOf, type ServerCall } from '../../grpc/service.ts';
-import { fromLabels } from '../../messages.ts';
 import { namespaceOf, servicesFor, type Tenants } from '../tenant.ts';
 import { authenticateOver } from './authenticate.ts';
 import { receivedBytes, sendBytes } from './bytes.ts';
@@ -87,7 +86,7 @@ class Movement {
   }
 
   async #tag(from: ImageStore, to: ImageStore): Promise<void> {
-    const options = { names: namesFor(to), labels: fromLabels(to.labels), signal: this.#signal };
+    const options = { names: namesFor(to), labels: to.labels, signal: this.#signal };
     await this.#images.tag(this.#services, from.name, options);
   }
 
@@ -97,7 +96,7 @@ class Movement {
     this.#progress.status('importing');
     const named = await this.#images.import(this.#services, receivedBytes(stream, { signal }), {
       ...namingOf(to),
-      labels: fromLabels(to.labels),
+      labels: to.labels,
       platforms: platformsOf(to.platforms),
       compress: from.forceCompress,
       signal,
@@ -127,7 +126,7 @@ class Movement {
     this.#progress.status(`looking up ${from.reference}`);
     const target = await this.#images.pull(this.#services, this.#registry(from), {
       names,
-      labels: fromLabels(to.labels),
+      labels: to.labels,
       platforms: platformsOf(to.platforms),
       allMetadata: to.allMetadata,
       signal: this.#signal,
