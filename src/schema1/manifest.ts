@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { checkDocumentSize } from '../content/documents.ts';
 import { type Digest, digestOf, isDigest } from '../spec/digest.ts';
-import { badDocument, checkKeysOnce, fanOutLimit, parseDocument, parseObject } from '../spec/documents.ts';
+import { badDocument, fanOutLimit, parseDocument } from '../spec/documents.ts';
 import { type Schema1Signature, splitSchema1 } from '../spec/schema1.ts';
 
 /** A Docker schema 1 manifest (distribution's manifest-v2-1.md), read from its payload alone. */
@@ -75,9 +75,7 @@ const historySchema = z.looseObject({
 export function parseSchema1(bytes: Uint8Array): Schema1Manifest {
   checkDocumentSize(bytes.byteLength);
   const { payload, signatures } = splitSchema1(bytes);
-  checkKeys(parseObject(payload, what));
-  checkKeysOnce(payload, what);
-  const found = parseDocument(manifestSchema, payload, what);
+  const found = parseDocument(manifestSchema, payload, what, checkKeys);
   const { name, tag, architecture, fsLayers, history } = found;
   if (fsLayers.length !== history.length)
     throw badDocument(what, `it has ${fsLayers.length} layers and the history of ${history.length}`);

@@ -146,7 +146,7 @@ export interface Layout {
  * @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed or could be read as an index.
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
-  return parseDocument(manifestSchema, bytes, 'manifest', mediaTypes.ociManifest);
+  return parseDocument(manifestSchema, bytes, 'manifest', (found) => checkUnambiguous(found, mediaTypes.ociManifest));
 }
 
 /**
@@ -154,12 +154,14 @@ export function parseManifest(bytes: Uint8Array): Manifest {
  * @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed or could be read as a manifest.
  */
 export function parseIndex(bytes: Uint8Array): Index {
-  return parseDocument(indexSchema, bytes, 'index', mediaTypes.ociIndex);
+  return parseDocument(indexSchema, bytes, 'index', (found) => checkUnambiguous(found, mediaTypes.ociIndex));
 }
 
 /** Reads an artifact manifest. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseArtifact(bytes: Uint8Array): Artifact {
-  return parseDocument(artifactSchema, bytes, 'artifact manifest', mediaTypes.ociArtifact);
+  return parseDocument(artifactSchema, bytes, 'artifact manifest', (found) =>
+    checkUnambiguous(found, mediaTypes.ociArtifact),
+  );
 }
 
 /** Reads an image config. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
@@ -249,18 +251,19 @@ function checkUnambiguous(document: Readonly<Record<string, unknown>>, mediaType
 }
 
 /**
- * Reads a document of a shape, after {@link checkUnambiguous} where a media type is given; `what` is it called in errors.
+ * Reads a document of a shape; `what` is it called in errors. With `check`, which throws for what could be read as something else,
+ * it may have no key twice either.
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */
 export function parseDocument<T extends z.ZodMiniType>(
   schema: T,
   bytes: Uint8Array,
   what: string,
-  checkAs?: string,
+  check?: (document: Readonly<Record<string, unknown>>) => void,
 ): z.output<T> {
   const document = parseObject(bytes, what);
-  if (checkAs !== undefined) {
-    checkUnambiguous(document, checkAs);
+  if (check !== undefined) {
+    check(document);
     checkKeysOnce(bytes, what);
   }
   const result = schema.safeParse(document, inEnglish);
@@ -274,7 +277,7 @@ export function parseDocument<T extends z.ZodMiniType>(
  * Refuses a text in JSON of which an object has a key twice: some readers take the last and some join what the two have.
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */
-export function checkKeysOnce(bytes: Uint8Array, what: string): void {
+function checkKeysOnce(bytes: Uint8Array, what: string): void {
   const key = repeatedKey(new TextDecoder().decode(bytes));
   if (key !== undefined) throw badDocument(what, `it has the key ${JSON.stringify(key.slice(0, 100))} twice`);
 }
