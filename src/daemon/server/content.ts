@@ -1,7 +1,8 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Info } from '../../content/store.ts';
 import { DrayError, ifFound } from '../../errors.ts';
 import { parseDigest } from '../../spec/digest.ts';
-import { Content } from '../gen/content_pb.ts';
+import { Content, type ReadContentRequest, type ReadContentResponseSchema } from '../gen/content_pb.ts';
 import { type Routes, routesOf, type ServerCall } from '../grpc/service.ts';
 import { fromSize, toInfo, toStatus } from '../messages.ts';
 import type { OpenReaders } from './open-readers.ts';
@@ -46,25 +47,7 @@ export function contentService(options: ContentServiceOptions): Routes {
       options.readers.forget({ namespace: namespaceOf(options, call), digest });
       return {};
     },
-    async *read({ digest, offset, size }, call) {
-      const blob = { namespace: namespaceOf(options, call), digest };
-      const ahead = options.readers.ahead(blob, Number(offset), Number(size));
-      if (ahead !== undefined) {
-        yield { offset: 0n, data: ahead };
-        return;
-      }
-      const services = servicesFor(options, call);
-      const info = await services.content.info(parseDigest(digest), call);
-      const range = rangeOf(info, offset, size);
-      if (range.length === 0) return;
-      const { namespace, content } = services;
-      let position = 0;
-      const open = { namespace, digest: info.digest };
-      for await (const data of options.readers.with(content, open, (blob) => chunks(blob, range, call))) {
-        yield { offset: BigInt(position), data };
-        position += data.byteLength;
-      }
-    },
+    read: (request, call) => read(options, request, call),
     async status({ ref }, call) {
       return { status: toStatus(await contentFor(call).status(ref, call)) };
     },
@@ -77,6 +60,29 @@ export function contentService(options: ContentServiceOptions): Routes {
       return {};
     },
   });
+}
+
+async function* read(
+  options: ContentServiceOptions,
+  { digest, offset, size }: ReadContentRequest,
+  call: ServerCall,
+): AsyncGenerator<MessageInitShape<typeof ReadContentResponseSchema>> {
+  const blob = { namespace: namespaceOf(options, call), digest };
+  const ahead = options.readers.ahead(blob, Number(offset), Number(size));
+  if (ahead !== undefined) {
+    yield { offset: 0n, data: ahead };
+    return;
+  }
+  const { namespace, content } = servicesFor(options, call);
+  const info = await content.info(parseDigest(digest), call);
+  const range = rangeOf(info, offset, size);
+  if (range.length === 0) return;
+  let position = 0;
+  const open = { namespace, digest: info.digest };
+  for await (const data of options.readers.with(content, open, (blob) => chunks(blob, range, call))) {
+    yield { offset: BigInt(position), data };
+    position += data.byteLength;
+  }
 }
 
 async function* batches<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
