@@ -6,6 +6,7 @@ import { type Challenge, parseChallenges } from './challenge.ts';
 import type { CredentialSource, Credentials } from './credentials.ts';
 import { coversScopes, isReadOnly, mergeScopes, splitScopes } from './scopes.ts';
 import type { Secret } from './secret.ts';
+import { type Token, TokenCache } from './token-cache.ts';
 import { basicHeader, exchangeToken, type Grant, type Realm, type SendToRealm } from './token-exchange.ts';
 import type { WireResponse } from './transport.ts';
 
@@ -21,14 +22,6 @@ export interface Authorization {
   readonly header: string;
   readonly credentials: Credentials | undefined;
   readonly token?: Token | undefined;
-}
-
-interface Token {
-  readonly secret: Secret;
-  readonly scopes: readonly string[];
-  /** On the monotonic clock; wrong wall clocks are met more often than wrong lifetimes. */
-  readonly expiresAt: number;
-  readonly fetchedAt: number;
 }
 
 /** How an {@link Authorizer} reaches the world. */
@@ -63,9 +56,6 @@ interface CachedCredentials {
 
 const credentialsLifetime = 5 * 60_000;
 
-/** Tokens that are kept for one identity. */
-const tokenLimit = 256;
-
 /**
  * Authorises requests to one server: learns from challenges what it wants, gets tokens once for all who need them and keeps
  * them while they live.
@@ -76,8 +66,7 @@ export class Authorizer {
   #basic = false;
   #basicOffered = false;
   readonly #credentials = new Map<string, CachedCredentials>();
-  readonly #tokens = new Map<string, Token[]>();
-  readonly #pending = new Map<string, Promise<Token>>();
+  readonly #tokens = new TokenCache();
   readonly #refreshTokens = new Map<string, Secret>();
   readonly #rejected = new Set<string>();
   readonly #strangers = new Set<string>();
@@ -164,7 +153,7 @@ export class Authorizer {
     const { token } = sent ?? {};
     if (token !== undefined) {
       const wasEnough = coversScopes(token.scopes, scopes);
-      this.#forget(token);
+      this.#tokens.forget(token);
       if (wasEnough && token.fetchedAt >= startedAt) return undefined;
     }
     return { ...need, scopes };
@@ -219,26 +208,16 @@ export class Authorizer {
 
   async #token(realm: Realm, need: Need, credentials: Credentials | undefined): Promise<Token> {
     const identity = identityOf(credentials);
-    const now = performance.now();
-    const alive = (this.#tokens.get(identity) ?? []).filter(({ expiresAt }) => expiresAt > now);
-    this.#tokens.set(identity, alive.slice(-tokenLimit));
-    const known = alive.findLast(({ scopes }) => coversScopes(scopes, need.scopes));
-    if (known !== undefined) return known;
-    const key = `${identity} ${[...need.scopes].sort().join(' ')}`;
-    const pending = this.#pending.get(key) ?? this.#fetch(realm, need.scopes, credentials, identity);
-    this.#pending.set(key, pending);
-    // Whoever waits may give up, the others still want the token.
-    const forget = (): boolean => this.#pending.delete(key);
-    pending.then(forget, forget);
-    return await unlessAborted(pending, need.signal);
+    const ask = (): Promise<Grant> => this.#ask(realm, need.scopes, credentials, identity);
+    return await this.#tokens.get(identity, need.scopes, ask, need.signal);
   }
 
-  async #fetch(
+  async #ask(
     realm: Realm,
     scopes: readonly string[],
     credentials: Credentials | undefined,
     identity: string,
-  ): Promise<Token> {
+  ): Promise<Grant> {
     if (credentials !== undefined) this.#noteStranger(realm);
     const identityToken = this.#refreshTokens.get(identity) ?? credentials?.identityToken;
     const grant = await exchangeToken(
@@ -247,12 +226,10 @@ export class Authorizer {
       scopes,
       credentials && { ...credentials, identityToken },
     );
-    const token = tokenOf(grant, scopes);
     if (grant.refreshToken !== undefined && credentials !== undefined) {
       this.#refreshTokens.set(identity, grant.refreshToken);
     }
-    this.#tokens.set(identity, [...(this.#tokens.get(identity) ?? []), token]);
-    return token;
+    return grant;
   }
 
   // Registries may have their token server anywhere; whose password it gets should know.
@@ -262,22 +239,6 @@ export class Authorizer {
     this.#strangers.add(url.host);
     tell(`it has its users checked by ${url.host}, which gets the credentials`);
   }
-
-  #forget(token: Token): void {
-    for (const [identity, tokens] of this.#tokens) {
-      this.#tokens.set(
-        identity,
-        tokens.filter((other) => other !== token),
-      );
-    }
-  }
-}
-
-function tokenOf({ token, lifetime }: Grant, scopes: readonly string[]): Token {
-  const now = performance.now();
-  // Renewed early, so that none expires on its way.
-  const reserve = Math.min(60_000, lifetime / 5);
-  return { secret: token, scopes, fetchedAt: now, expiresAt: now + lifetime - reserve };
 }
 
 function bearerOf(token: Token, credentials: Credentials | undefined): Authorization {
