@@ -64,33 +64,16 @@ export async function serveContainerd(
   address: string,
   options: ServeContainerdOptions = {},
 ): Promise<ContainerdServer> {
-  const { pluginNamespace, version = 'dray' } = options;
-  if (pluginNamespace !== undefined) await dedicate(store, pluginNamespace);
-  const tenants = { store, only: pluginNamespace };
+  const { pluginNamespace } = options;
   const plugin = pluginNamespace !== undefined;
-  const readers = new OpenReaders();
-  const content = contentService({ ...tenants, readers, plugin });
-  const others = [imagesService, namespacesService, leasesService, eventsService, snapshotsService].map((service) =>
-    service(tenants),
-  );
-  const transfers = plugin || options.images === undefined ? [] : transferServices(tenants, options.images);
-  const services = [
-    'content',
-    ...(plugin ? [] : ['images', 'namespaces', 'leases', 'events']),
-    ...(transfers.length === 0 ? [] : ['transfer', 'streaming']),
-    ...['version', 'introspection', 'healthcheck'],
-  ];
-  const about = aboutServices({ version, services, uuid: randomUUID() });
-  const routes = new Map(
-    [content, ...(plugin ? [] : others), ...transfers, ...about].flatMap((service) => [...service]),
-  );
+  if (plugin) await dedicate(store, pluginNamespace);
   await using undo = new AsyncDisposableStack();
-  undo.use(readers);
+  const readers = undo.use(new OpenReaders());
   const collection = undo.use(collectionOf(options));
   undo.use(
     await startGrpcServer({
       path: address,
-      routes,
+      routes: routesOver(store, readers, options),
       whyAbsent: (path) => whyAbsent(path, plugin),
       onCall: (call) => {
         if (call.code === 0 && deletions.has(call.method)) collection.wanted();
@@ -100,6 +83,25 @@ export async function serveContainerd(
   );
   const parts = undo.move();
   return { address, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+}
+
+function routesOver(store: ServedStore, readers: OpenReaders, options: ServeContainerdOptions): Routes {
+  const { pluginNamespace, images, version = 'dray' } = options;
+  const tenants = { store, only: pluginNamespace };
+  const plugin = pluginNamespace !== undefined;
+  const content = contentService({ ...tenants, readers, plugin });
+  const others = [imagesService, namespacesService, leasesService, eventsService, snapshotsService].map((service) =>
+    service(tenants),
+  );
+  const transfers = plugin || images === undefined ? [] : transferServices(tenants, images);
+  const services = [
+    'content',
+    ...(plugin ? [] : ['images', 'namespaces', 'leases', 'events']),
+    ...(transfers.length === 0 ? [] : ['transfer', 'streaming']),
+    ...['version', 'introspection', 'healthcheck'],
+  ];
+  const about = aboutServices({ version, services, uuid: randomUUID() });
+  return new Map([content, ...(plugin ? [] : others), ...transfers, ...about].flatMap((service) => [...service]));
 }
 
 function transferServices(tenants: Tenants, images: ImageTransfers): Routes[] {
