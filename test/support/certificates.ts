@@ -19,20 +19,7 @@ export interface TestAuthority extends TestCertificate {
 /** Makes an authority with openssl; everything is in `directory`. */
 export async function testAuthority(directory: TemporaryDirectory, name: string = 'authority'): Promise<TestAuthority> {
   const own = paths(directory, name);
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  await succeed('openssl', [
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    own.keyPath,
-    '-out',
-    own.certificatePath,
-    '-days',
-    '2',
-    '-subj',
-    `/CN=${name}`,
-  ]);
+  await newKey(own.keyPath, own.certificatePath, name, '-x509', ...lifetime);
   return {
     ...(await read(own)),
     async issue(commonName, ...alternatives) {
@@ -44,33 +31,21 @@ export async function testAuthority(directory: TemporaryDirectory, name: string 
         extensions,
         names.length === 0 ? 'basicConstraints=CA:FALSE\n' : `subjectAltName=${names.join(',')}\n`,
       );
-      await succeed('openssl', [
-        'req',
-        ...key,
-        '-keyout',
-        issued.keyPath,
-        '-out',
-        request,
-        '-subj',
-        `/CN=${commonName}`,
-      ]);
+      await newKey(issued.keyPath, request, commonName);
       const authority = ['-CA', own.certificatePath, '-CAkey', own.keyPath, '-CAcreateserial'];
-      await succeed('openssl', [
-        'x509',
-        '-req',
-        '-in',
-        request,
-        ...authority,
-        '-out',
-        issued.certificatePath,
-        '-days',
-        '2',
-        '-extfile',
-        extensions,
-      ]);
+      const files = ['-in', request, '-out', issued.certificatePath, '-extfile', extensions];
+      await succeed('openssl', ['x509', '-req', ...files, ...authority, ...lifetime]);
       return await read(issued);
     },
   };
+}
+
+const lifetime = ['-days', '2'];
+
+/** A new key, and the request for a certificate of it; with `-x509` the certificate, signed by itself. */
+async function newKey(keyPath: string, out: string, commonName: string, ...more: readonly string[]): Promise<void> {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyPath];
+  await succeed('openssl', ['req', ...key, '-out', out, '-subj', `/CN=${commonName}`, ...more]);
 }
 
 function paths(directory: TemporaryDirectory, name: string): { certificatePath: string; keyPath: string } {
