@@ -329,7 +329,8 @@ describe('pushing manifests', () => {
       await all;
       return most;
     };
-    registry.script({ on: 'PUT *', delay: 20 });
+    // Long enough that a busy machine has sent more before the first answer.
+    registry.script({ on: 'PUT *', delay: 500 });
     assert.ok((await pushMany('before')) > 8);
     registry.clear();
     registry.script({ on: 'PUT *', times: 16, answer: registryFailure(429, 'TOOMANYREQUESTS') });
