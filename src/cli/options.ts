@@ -61,6 +61,11 @@ export const transferOptions: OptionSpecs = {
   },
 };
 
+/** The flag of commands that move an image with what refers to it. */
+export const referrersOption: OptionSpecs = {
+  referrers: { type: 'boolean', description: 'also what refers to the image: signatures, attestations' },
+};
+
 /** Flags that choose platforms, and what is taken if none is said. */
 export function platformOptions(ifNotSaid: string): OptionSpecs {
   const description = `a platform, may be given several times (default: ${ifNotSaid})`;

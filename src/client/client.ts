@@ -234,7 +234,7 @@ export class Client implements AsyncDisposable {
   copyEach(
     pairs: Iterable<{ readonly source: string; readonly target: string }>,
     options: CopyOptions = {},
-  ): AsyncGenerator<PromiseSettledResult<Copied>, void, undefined> {
+  ): AsyncGenerator<PromiseSettledResult<Copied>, undefined, undefined> {
     const each = { ...options, platforms: options.platforms ?? 'all' };
     return copyEach(pairs, async ({ source, target }) =>
       openCopy(this.#inRegistry(source), this.#inRegistry(target), each),

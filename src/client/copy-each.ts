@@ -10,7 +10,7 @@ const lookAhead = 16;
 export async function* copyEach<T>(
   items: Iterable<T>,
   open: (item: T) => Promise<OpenCopy>,
-): AsyncGenerator<PromiseSettledResult<Copied>, void, undefined> {
+): AsyncGenerator<PromiseSettledResult<Copied>, undefined, undefined> {
   const rest = items[Symbol.iterator]();
   const opened: Promise<OpenCopy>[] = [];
   const openNext = (): void => {

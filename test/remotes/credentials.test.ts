@@ -248,6 +248,17 @@ describe('storing credentials', () => {
     assert.deepEqual(await readdir(directory.path), ['config.json']);
   });
 
+  // Node's mkdir with `recursive` asks for ever.
+  it('says at once where nobody can make the directory of the file', {
+    skip: process.platform === 'linux' ? false : 'there is no /proc',
+    timeout: 60_000,
+  }, async () => {
+    const file = '/proc/none/below/config.json';
+    await assert.rejects(storeCredentials('a.io', passwordCredentials('u', 'p'), { file }), (error) =>
+      is(error, 'not-found'),
+    );
+  });
+
   it('leaves the file as it was when it cannot be made', async () => {
     await using directory = await temporaryDirectory();
     const file = directory.join('config.json');

@@ -4,7 +4,7 @@ import type { Digest } from '../../spec/digest.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { each, sayCopied } from '../each.ts';
-import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+import { platformOptions, referrersOption, registryOptions, transferOptions } from '../options.ts';
 import { askedConversion, schema1Options } from '../schema1.ts';
 
 export const command: Command = {
@@ -25,7 +25,7 @@ export const command: Command = {
       description: 'another tag for the image, may be given several times',
     },
     'all-tags': { type: 'boolean', description: 'every tag of the source repository' },
-    referrers: { type: 'boolean', description: 'also what refers to the image: signatures, attestations' },
+    ...referrersOption,
     'digest-tags': {
       type: 'boolean',
       description: 'also tags that are named after a digest of the image (sha256-….sig)',
@@ -84,10 +84,9 @@ async function copyEveryTag(
     context,
     pairs.map((pair) => `${pair.source} ${pair.target}`),
     async () => {
-      const next = await copies.next();
-      if (next.done === true) throw new Error('every pair has a result');
-      if (next.value.status === 'rejected') throw next.value.reason;
-      return sayCopied(next.value.value);
+      const { value: result } = await copies.next();
+      if (result?.status === 'fulfilled') return sayCopied(result.value);
+      throw result?.reason;
     },
   );
 }

@@ -1,6 +1,6 @@
 import type { Command } from '../command.ts';
 import { each, sayCopied } from '../each.ts';
-import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+import { platformOptions, referrersOption, registryOptions, transferOptions } from '../options.ts';
 import { askedConversion, schema1Options } from '../schema1.ts';
 
 export const command: Command = {
@@ -13,7 +13,7 @@ export const command: Command = {
     'dray pull registry.example.com/old:1 --convert-schema1',
   ],
   options: {
-    referrers: { type: 'boolean', description: 'also what refers to the image: signatures, attestations' },
+    ...referrersOption,
     ...schema1Options,
     ...platformOptions('this machine'),
     ...transferOptions,

@@ -1,6 +1,6 @@
 import type { Command } from '../command.ts';
 import { each, sayCopied } from '../each.ts';
-import { platformOptions, registryOptions, transferOptions } from '../options.ts';
+import { platformOptions, referrersOption, registryOptions, transferOptions } from '../options.ts';
 
 export const command: Command = {
   usage: 'REF [TARGET] [flags]',
@@ -19,7 +19,7 @@ export const command: Command = {
       private: true,
       description: 'another tag for the image, may be given several times',
     },
-    referrers: { type: 'boolean', description: 'also what refers to the image: signatures, attestations' },
+    ...referrersOption,
     'non-distributable': {
       type: 'boolean',
       description: 'also send layers that their owner does not want in other registries',

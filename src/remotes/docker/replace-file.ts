@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, realpath, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Durability } from '../../content/local/durable.ts';
@@ -19,12 +19,12 @@ export async function replaceFile(
   make: () => Promise<string>,
   patience: number = defaultPatience,
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const durability = new Durability('full');
+  await durability.makeDirectory(dirname(path));
   const target = await realpath(path).catch(() => path);
   // Only one can make a file of this name: it is the lock, and goes by becoming the file.
   const next = `${target}.next`;
   const file = await makeAlone(next, patience);
-  const durability = new Durability('full');
   try {
     try {
       await file.writeFile(await make());
