@@ -88,6 +88,19 @@ const aliases: Readonly<Record<string, string>> = {
   leases: 'lease',
 };
 
+/** What other tools call some commands. */
+const verbsOfOthers: Readonly<Record<string, string>> = {
+  active: 'content status',
+  discover: 'referrers',
+  inspect: 'manifest',
+  'list-tags': 'tags',
+  load: 'import',
+  prune: 'gc',
+  rmi: 'images rm',
+  save: 'export',
+  sync: 'copy',
+};
+
 /** What an invocation asks for. */
 export type Found =
   | { readonly kind: 'help'; readonly text: string }
@@ -135,10 +148,18 @@ function unknown(name: string): DrayError {
     return new DrayError('invalid-argument', `${flag} is given before the command`, {
       hint: 'flags come after it: dray images ls --root DIR',
     });
-  const near = nearest(name, [...groups(), ...Object.keys(commands)]);
+  const near = meant(name);
   return new DrayError('invalid-argument', `unknown command ${JSON.stringify(name)}`, {
     hint: near === undefined ? 'dray --help lists the commands' : `did you mean: dray ${near}`,
   });
+}
+
+/** What a name that is none may stand for: its verb as it is in another group, as other tools call it, or the nearest. */
+function meant(name: string): string | undefined {
+  const verb = name.slice(name.lastIndexOf(' ') + 1);
+  const names = Object.keys(commands);
+  const same = names.find((command) => command.endsWith(` ${aliases[verb] ?? verb}`) || command === verb);
+  return same ?? (Object.hasOwn(verbsOfOthers, verb) ? verbsOfOthers[verb] : nearest(name, [...groups(), ...names]));
 }
 
 /** The list of commands, of one group or all. */

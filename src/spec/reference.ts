@@ -76,12 +76,18 @@ function parseName(text: string): Reference {
   const digest = at === -1 ? undefined : parseDigestOf(bare.slice(at + 1), text);
   const { name, tag } = splitTag(at === -1 ? bare : bare.slice(0, at), text);
   const { domain, path } = splitDomain(name);
+  const reference = {
+    domain,
+    path,
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined ? {} : { digest }),
+  };
   checkDomain(domain, text);
-  checkPath(path, text);
+  checkPath(reference, text);
   if (name.length === 64 && /^[a-f0-9]{64}$/.test(name)) {
     throw invalid(text, 'a repository cannot be 64 hexadecimal digits, which is an image ID');
   }
-  return { domain, path, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+  return reference;
 }
 
 /** `domain/path`, which is what an image is called without its version. */
@@ -175,13 +181,18 @@ function checkDomain(domain: string, text: string): void {
   if (!isPort(match[1])) throw invalid(text, `${match[1]} is not a port`);
 }
 
-function checkPath(path: string, text: string): void {
+function checkPath(reference: Reference, text: string): void {
+  const { path } = reference;
   if (isRepositoryPath(path)) return;
   if (path.length > maximumPathLength)
     throw invalid(text, `the repository is longer than ${maximumPathLength} characters`);
-  if (isRepositoryPath(path.toLowerCase())) {
-    throw invalid(text, 'a repository must be in lower case', `try ${text.replace(path, path.toLowerCase())}`);
-  }
+  const lower = path.toLowerCase();
+  if (isRepositoryPath(lower))
+    throw invalid(
+      text,
+      'a repository must be in lower case',
+      `try ${familiarReference({ ...reference, path: lower })}`,
+    );
   throw invalid(text, `${JSON.stringify(path)} is not a repository`);
 }
 

@@ -88,6 +88,19 @@ describe('reference', () => {
     });
   }
 
+  it('in upper case is refused with the one that is meant', () => {
+    for (const [text, meant] of [
+      ['Redis', 'docker.io/library/redis'],
+      ['Redis:7', 'redis:7'],
+      ['ghcr.io/Acme/App:V1', 'ghcr.io/acme/app:V1'],
+      ['Example.com/Example:1', 'Example.com/example:1'],
+    ] as const)
+      assert.throws(
+        () => parseReference(text),
+        (error: unknown) => error instanceof DrayError && error.context.hint === `try ${meant}`,
+      );
+  });
+
   it('that is right is read back as it was written', () => {
     const component = fc.stringMatching(/^[a-z0-9]{1,6}((\.|_|__|-{1,3})[a-z0-9]{1,5}){0,2}$/);
     const path = fc.array(component, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
