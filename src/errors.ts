@@ -119,6 +119,14 @@ export async function ifFound<T>(promise: Promise<T>): Promise<T | undefined> {
   });
 }
 
+/** What the file system gives; undefined where nothing is at the path. @throws what else it fails with. */
+export async function ifThere<T>(promise: Promise<T>): Promise<T | undefined> {
+  return await promise.catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  });
+}
+
 /**
  * The same failure with more said about it: context that `error` has already is kept, what is missing is added. Errors
  * that are not dray's become `unknown`, or what their system code means.

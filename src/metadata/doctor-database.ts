@@ -1,7 +1,7 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { rename } from '../content/local/rename.ts';
 import { databaseFailure } from '../content/local/sqlite.ts';
-import { codeOf, is } from '../errors.ts';
+import { ifThere, is } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import type { BlobFiles } from './blob-files.ts';
 import { madeAt } from './blobs.ts';
@@ -49,14 +49,8 @@ export async function salvage(path: string, files: BlobFiles): Promise<{ detail:
 /** Gives a damaged database another name, and returns that. Nobody else may use the store. */
 export async function setAside(path: string): Promise<string> {
   const aside = `${path}.damaged-${new Date().toISOString().replace(/[:.]/g, '')}`;
-  for (const suffix of ['', '-wal', '-shm']) await moveIfThere(path + suffix, aside + suffix);
+  for (const suffix of ['', '-wal', '-shm']) await ifThere(rename(path + suffix, aside + suffix));
   return aside;
-}
-
-async function moveIfThere(from: string, to: string): Promise<void> {
-  await rename(from, to).catch((error: unknown) => {
-    if (codeOf(error) !== 'ENOENT') throw error;
-  });
 }
 
 /** Tables that start anew. */

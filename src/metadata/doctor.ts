@@ -2,7 +2,7 @@ import { chmod, stat } from 'node:fs/promises';
 import { Paths } from '../content/local/paths.ts';
 import { pageDamage } from '../content/local/sqlite.ts';
 import type { AbortableOptions } from '../content/store.ts';
-import { codeOf, DrayError } from '../errors.ts';
+import { DrayError, ifThere } from '../errors.ts';
 import { BlobFiles } from './blob-files.ts';
 import { contentFindings } from './doctor-content.ts';
 import { damageOf, salvage, setAside } from './doctor-database.ts';
@@ -30,7 +30,7 @@ export async function* doctor({
   signal,
 }: DoctorOptions): AsyncGenerator<Finding> {
   const path = databasePath(root);
-  if (!(await exists(path))) throw noStore(root);
+  if ((await ifThere(stat(path))) === undefined) throw noStore(root);
   yield* exposures(root, repair);
   const detail = await damageOf(path);
   if (detail !== undefined && !repair) {
@@ -73,21 +73,11 @@ async function* exposures(root: string, repair: boolean): AsyncGenerator<Finding
 }
 
 async function modeOf(path: string): Promise<number> {
-  return (await exists(path)) ? (await stat(path)).mode & 0o777 : 0;
+  return ((await ifThere(stat(path)))?.mode ?? 0) & 0o777;
 }
 
 function isForOthers(mode: number): boolean {
   return (mode & 0o077) !== 0;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 function noStore(root: string): DrayError {

@@ -9,7 +9,7 @@ import { readFileRange } from '../content/local/read-file.ts';
 import { replace } from '../content/local/replace.ts';
 import { writeNewFile } from '../content/local/write-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
-import { codeOf, DrayError } from '../errors.ts';
+import { DrayError, ifThere } from '../errors.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
 import { fileFailure } from './archive-error.ts';
 import { FileSource, StreamSource } from './byte-source.ts';
@@ -124,8 +124,7 @@ export interface ArchiveTarget {
  * @throws DrayError `failed-precondition` for a directory; what the file system has.
  */
 export async function archiveTarget(path: string): Promise<ArchiveTarget> {
-  const found = await stat(path).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
+  const found = await ifThere(stat(path)).catch((error: unknown) => {
     throw fileFailure(error, 'target', path);
   });
   if (found?.isDirectory() === true) {

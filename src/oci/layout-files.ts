@@ -2,7 +2,7 @@ import { constants, copyFile, type FileHandle, link, lstat } from 'node:fs/promi
 import { collect } from '../content/documents.ts';
 import { openUnlinked } from '../content/local/open-unlinked.ts';
 import { readFileRange } from '../content/local/read-file.ts';
-import { codeOf } from '../errors.ts';
+import { codeOf, ifThere } from '../errors.ts';
 import { badArchive } from './archive-error.ts';
 
 /** Opens what is to be a file: a link is not followed, and a pipe is not waited for. @throws as {@link openUnlinked} does. */
@@ -15,8 +15,7 @@ export async function openAtOnce(path: string): Promise<FileHandle> {
  * @throws DrayError `invalid-argument`, reason `bad-archive`, when it is not a file.
  */
 export async function openPlainFile(path: string): Promise<FileHandle | undefined> {
-  const handle = await openAtOnce(path).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+  const handle = await ifThere(openAtOnce(path)).catch((error: unknown) => {
     throw codeOf(error) === 'ELOOP' ? badArchive('what should be a file is a link', { path }) : error;
   });
   if (handle === undefined || (await handle.stat()).isFile()) return handle;

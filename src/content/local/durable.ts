@@ -1,6 +1,6 @@
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { codeOf, DrayError } from '../../errors.ts';
+import { codeOf, DrayError, ifThere } from '../../errors.ts';
 
 /** `full`: what a commit reported survives a power cut. `none`: no commit is flushed, for stores that may be lost. */
 export type DurabilityLevel = 'full' | 'none';
@@ -91,12 +91,7 @@ async function makeOne(path: string, mode: number): Promise<void> {
 }
 
 async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
-    return false;
-  }
+  return (await ifThere(stat(path)))?.isDirectory() ?? false;
 }
 
 /** In bytes. A disk has something to do from the first piece on, and none asks it to flush for less. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { because, codeOf } from '../../errors.ts';
+import { because, ifThere } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
 import { type Algorithm, algorithmOf, canonicalAlgorithm, type Digest } from '../../spec/digest.ts';
 import type { Timestamp } from '../../spec/timestamp.ts';
@@ -225,12 +225,7 @@ export class LocalIngests implements IngestManager {
   async #discard(directory: string): Promise<boolean> {
     const away = this.#context.paths.discarded();
     await this.#context.blobs.makeTrash();
-    try {
-      await rename(directory, away);
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return false;
-      throw error;
-    }
+    if ((await ifThere(rename(directory, away))) === undefined) return false;
     // What stays there, since a scanner of Windows has it open for example, goes with a collection, which tells what it cannot remove.
     await removeTree(away).catch(() => {});
     return true;

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { codeOf, DrayError } from '../../errors.ts';
+import { DrayError, ifThere } from '../../errors.ts';
 import { type Algorithm, algorithmOf, type Digest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { checkChunk } from '../chunk.ts';
@@ -126,13 +126,14 @@ export class LocalWriter implements Writer {
     try {
       checkLabels(expected.labels ?? {});
       expected.signal?.throwIfAborted();
-      await unlessGone(setTimes(this.#context.paths.data, Timestamp.now()));
+      // An ingest that was taken away is told as such when it is to become a blob.
+      await ifThere(setTimes(this.#context.paths.data, Timestamp.now()));
       await this.#flushing.finish();
       const found = await this.#handle.stat({ bigint: true });
       this.#checkSize(Number(found.size), expected.size);
       const digest = await this.#digestAs(expected);
       // No failure of what follows leaves a writable blob behind.
-      await unlessGone(setMode(this.#context.paths.data, 0o444));
+      await ifThere(setMode(this.#context.paths.data, 0o444));
       await this.#closeFile();
       return await this.#context.publish(digest, this.#offset, new Timestamp(found.mtimeNs), expected);
     } catch (error) {
@@ -196,14 +197,5 @@ export class LocalWriter implements Writer {
         hint: 'open it again to go on from what is on disk',
       });
     });
-  }
-}
-
-// An ingest that was taken away is told as such when it is to become a blob.
-async function unlessGone(change: Promise<void>): Promise<void> {
-  try {
-    await change;
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Durability } from '../../content/local/durable.ts';
 import { rename } from '../../content/local/rename.ts';
-import { codeOf } from '../../errors.ts';
+import { codeOf, ifThere } from '../../errors.ts';
 
 /** How long a new file may stay as it is before whoever makes it counts as dead, in milliseconds; making it takes a few. */
 const defaultPatience = 5000;
@@ -63,11 +63,6 @@ async function openNew(path: string): Promise<FileHandle | undefined> {
 }
 
 async function versionOf(path: string): Promise<string | undefined> {
-  try {
-    const { ino, ctimeMs } = await stat(path);
-    return `${ino} ${ctimeMs}`;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const found = await ifThere(stat(path));
+  return found && `${found.ino} ${found.ctimeMs}`;
 }
