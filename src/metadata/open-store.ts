@@ -51,60 +51,33 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   // One at a time: they share their temporary tables.
   const turn = pLimit(1);
   const parts: StoreParts = { ...base, collect: (options) => turn(() => collect(base, options)) };
-  return new DirectoryStore(resolve(options.root), parts);
+  const { database, local } = base;
+  const namespaces = new Namespaces(database, local);
+  return {
+    root: resolve(options.root),
+    readOnly: database.readOnly,
+    database,
+    namespaces,
+    services: (namespace) => servicesIn(parts, namespaces, namespace),
+    collect: (options = {}) => parts.collect(options),
+    explain: (digest) => explain(database, digest),
+    usage: (namespace, image) => usage(database, namespace, image),
+    backup: (path) => backupDatabase(database.path, path),
+    [Symbol.asyncDispose]: () => closeParts(base),
+  };
 }
 
 export type { OpenStoreOptions } from './parts.ts';
 
-class DirectoryStore implements Store {
-  readonly root: string;
-  readonly namespaces: NamespaceStore;
-  readonly #parts: StoreParts;
-
-  constructor(root: string, parts: StoreParts) {
-    this.root = root;
-    this.#parts = parts;
-    this.namespaces = new Namespaces(parts.database, parts.local);
-  }
-
-  get database(): Database {
-    return this.#parts.database;
-  }
-
-  get readOnly(): boolean {
-    return this.#parts.database.readOnly;
-  }
-
-  services(namespace: string): Services {
-    checkNamespace(namespace);
-    return {
-      namespace,
-      content: new NamespacedContent(this.#parts, namespace),
-      images: new Images(this.#parts, namespace),
-      leases: new Leases(this.#parts, namespace),
-      events: new Events(this.#parts.database),
-      namespaces: this.namespaces,
-      async [Symbol.asyncDispose]() {},
-    };
-  }
-
-  collect(options: CollectOptions = {}): Promise<CollectSummary> {
-    return this.#parts.collect(options);
-  }
-
-  explain(digest: Digest): AsyncIterable<Chain> {
-    return explain(this.database, digest);
-  }
-
-  usage(namespace: string, image: string): Promise<Usage> {
-    return usage(this.database, namespace, image);
-  }
-
-  backup(path: string): Promise<void> {
-    return backupDatabase(this.database.path, path);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await closeParts(this.#parts);
-  }
+function servicesIn(parts: StoreParts, namespaces: NamespaceStore, namespace: string): Services {
+  checkNamespace(namespace);
+  return {
+    namespace,
+    content: new NamespacedContent(parts, namespace),
+    images: new Images(parts, namespace),
+    leases: new Leases(parts, namespace),
+    events: new Events(parts.database),
+    namespaces,
+    async [Symbol.asyncDispose]() {},
+  };
 }

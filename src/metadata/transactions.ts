@@ -160,10 +160,9 @@ export class Transactions<Context> {
     for (const [index, settle] of outcomes.entries()) if (!batch[index]?.durable) settle();
     if (durable.length === 0) return;
     this.#options.flush.request().then(
-      () =>
-        durable.forEach((settle) => {
-          settle();
-        }),
+      () => {
+        for (const settle of durable) settle();
+      },
       (error: unknown) => {
         // What the kernel failed to write once, it forgets: nothing that follows could be promised.
         this.#broken = flushFailure(error, this.#options.path);
