@@ -1,7 +1,7 @@
-import { type DescMessage, fromBinary, fromJson, type MessageInitShape, toBinary, toJson } from '@bufbuild/protobuf';
-import { type Any, type AnySchema, StructSchema } from '@bufbuild/protobuf/wkt';
+import { type DescMessage, fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf';
+import { type Any, StructSchema } from '@bufbuild/protobuf/wkt';
 import type { StoreEvent } from '../services/events.ts';
-import { typeOfAny } from './any.ts';
+import { type AnyInit, typeOfAny } from './any.ts';
 import {
   ContentCreateSchema,
   ContentDeleteSchema,
@@ -35,7 +35,7 @@ const schemas: ReadonlyMap<string, DescMessage> = new Map<string, DescMessage>([
  * The fields of an event as a message of the type that containerd has for its topic, as a `Struct` where it has none. The type is
  * a name without a host in front of it, as containerd writes it.
  */
-export function packEvent(topic: string, fields: Fields): MessageInitShape<typeof AnySchema> {
+export function packEvent(topic: string, fields: Fields): AnyInit {
   const schema = schemas.get(topic) ?? StructSchema;
   return { typeUrl: schema.typeName, value: toBinary(schema, fromJson(schema, fields, { ignoreUnknownFields: true })) };
 }

@@ -55,7 +55,7 @@ export async function connectContainerd(options: ConnectContainerdOptions): Prom
   const channel = new Channel({ path: socketPath(address), connectTimeout: Math.min(timeout, 10_000) });
   try {
     await connected(channel, wait, signal);
-    return new ConnectedDaemon(new Session(channel, namespace, timeout), channel);
+    return daemonOver(new Session(channel, namespace, timeout), () => channel[Symbol.asyncDispose]());
   } catch (error) {
     await channel[Symbol.asyncDispose]();
     throw error;
@@ -76,55 +76,24 @@ async function connected(channel: Channel, wait: number, signal: AbortSignal | u
   }
 }
 
-class ConnectedDaemon implements Daemon {
-  readonly content: DaemonContent;
-  readonly images: DaemonImages;
-  readonly leases: DaemonLeases;
-  readonly events: DaemonEvents;
-  readonly namespaces: DaemonNamespaces;
-  readonly #session: Session;
-  readonly #owned: AsyncDisposable | undefined;
-
-  constructor(session: Session, owned?: AsyncDisposable) {
-    this.#session = session;
-    this.#owned = owned;
-    this.content = new DaemonContent(session);
-    this.images = new DaemonImages(session);
-    this.leases = new DaemonLeases(session);
-    this.events = new DaemonEvents(session);
-    this.namespaces = new DaemonNamespaces(session);
-  }
-
-  get namespace(): string {
-    return this.#session.namespace;
-  }
-
-  get address(): string {
-    return this.#session.channel.path;
-  }
-
-  services(namespace: string): Daemon {
-    checkNamespace(namespace);
-    return new ConnectedDaemon(this.#session.in(namespace));
-  }
-
-  version(options?: AbortableOptions): Promise<DaemonVersion> {
-    return daemonVersion(this.#session, options);
-  }
-
-  plugins(filters: readonly string[] = [], options?: AbortableOptions): AsyncIterable<DaemonPlugin> {
-    return daemonPlugins(this.#session, filters, options);
-  }
-
-  healthy(options?: AbortableOptions): Promise<boolean> {
-    return daemonServes(this.#session, options);
-  }
-
-  unpack(target: Descriptor, options?: UnpackOptions): Promise<boolean> {
-    return unpackImage(this.#session, this, target, options);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#owned?.[Symbol.asyncDispose]();
-  }
+function daemonOver(session: Session, close: () => Promise<void>): Daemon {
+  const daemon: Daemon = {
+    address: session.channel.path,
+    namespace: session.namespace,
+    content: new DaemonContent(session),
+    images: new DaemonImages(session),
+    leases: new DaemonLeases(session),
+    events: new DaemonEvents(session),
+    namespaces: new DaemonNamespaces(session),
+    services(namespace) {
+      checkNamespace(namespace);
+      return daemonOver(session.in(namespace), async () => {});
+    },
+    version: (options) => daemonVersion(session, options),
+    plugins: (filters = [], options) => daemonPlugins(session, filters, options),
+    healthy: (options) => daemonServes(session, options),
+    unpack: (target, options) => unpackImage(session, daemon, target, options),
+    [Symbol.asyncDispose]: close,
+  };
+  return daemon;
 }

@@ -166,20 +166,24 @@ export class Channel implements AsyncDisposable {
   }
 }
 
-const reasons: Readonly<Record<string, { kind: 'unavailable' | 'permission-denied'; what: string; hint?: string }>> = {
+interface Unreachable {
+  readonly kind: 'unavailable' | 'permission-denied';
+  readonly what: string;
+  readonly hint?: string;
+}
+
+const forbidden: Unreachable = {
+  kind: 'permission-denied',
+  what: 'permission denied',
+  hint: 'the socket of a daemon is often for root alone',
+};
+
+const reasons: Readonly<Record<string, Unreachable>> = {
   ENOENT: { kind: 'unavailable', what: 'there is no such socket' },
   ECONNREFUSED: { kind: 'unavailable', what: 'nobody listens there' },
-  EACCES: {
-    kind: 'permission-denied',
-    what: 'permission denied',
-    hint: 'the socket of a daemon is often for root alone',
-  },
+  EACCES: forbidden,
   EINVAL: { kind: 'unavailable', what: 'the path is too long', hint: 'that of a socket may have about 100 bytes' },
-  EPERM: {
-    kind: 'permission-denied',
-    what: 'permission denied',
-    hint: 'the socket of a daemon is often for root alone',
-  },
+  EPERM: forbidden,
 };
 
 // The settings of the peer are the first sign that it speaks HTTP/2.

@@ -39,16 +39,11 @@ const words: Partial<Record<ErrorKind, string>> = {
   'not-implemented': 'not implemented',
 };
 
-/** The code of a kind of error. */
-function codeOfKind(kind: ErrorKind): number {
-  return kinds.indexOf(kind);
-}
-
 /** How a call that failed with this error ends. */
 export function statusOf(error: unknown): Status {
   const { kind, message, reason } = toDrayError(error);
   const word = words[kind];
-  return { code: codeOfKind(kind), message: word === undefined ? message : `${message}: ${word}`, reason };
+  return { code: kinds.indexOf(kind), message: word === undefined ? message : `${message}: ${word}`, reason };
 }
 
 /** The error that a status other than success means. What is not said of a code is `unknown`. */
