@@ -262,6 +262,20 @@ describe('tokens', () => {
     });
   });
 
+  it('of an identity are exchanged by what an earlier exchange gave, and by the identity where that has run out', async () => {
+    const mine = { identityToken: new Secret('mine'), source: 'config.json' };
+    const access: Access = { kind: 'bearer', identityTokens: { bot: 'mine' }, refreshToken: 'run out' };
+    await scene(access, mine, async (scene) => {
+      scene.registry.add('team/other', image, '1');
+      await scene.client.resolve(`${scene.name}:1`);
+      await scene.client.resolve(`${scene.registry.host}/team/other:1`);
+      assert.deepEqual(
+        scene.steps().filter((step) => step.includes('token')),
+        ['POST token 200', 'POST token 401', 'POST token 200'],
+      );
+    });
+  });
+
   it('are asked for by GET where POST is not known, as in Google’s and old servers', async () => {
     for (const post of [400, 401, 404, 405]) {
       const both = { ...bot, identityToken: new Secret('refresh') };
@@ -461,6 +475,54 @@ describe('credentials that do not work', () => {
       const told = scene.events.filter(({ type }) => type === 'fallback');
       assert.equal(told.length, 1);
       assert.ok(JSON.stringify(told).includes('config.json'));
+    });
+  });
+
+  it('for one repository work for another, on this day and the next', async (context) => {
+    const access: Access = { kind: 'bearer', users, refusedScopes: ['team/forbidden'] };
+    await scene(access, bot, async (scene) => {
+      scene.registry.add('team/forbidden', image, '1');
+      await assert.rejects(scene.client.resolve(`${scene.registry.host}/team/forbidden:1`), (error) =>
+        is(error, 'permission-denied'),
+      );
+      assert.equal((await scene.client.resolve(`${scene.name}:1`)).target.digest, image.root.digest);
+    });
+    await scene({ kind: 'bearer', users }, bot, async (scene) => {
+      scene.registry.script({ on: '* /token*', times: 3, answer: { status: 401 } });
+      await assert.rejects(scene.client.resolve(`${scene.name}:1`));
+      const now = performance.now();
+      context.mock.method(performance, 'now', () => now + 24 * 3_600_000);
+      assert.equal((await scene.client.resolve(`${scene.name}:1`)).target.digest, image.root.digest);
+    });
+  });
+
+  it('for what was to be mounted work for what is read', async () => {
+    const access: Access = { kind: 'bearer', users, refusedScopes: ['private/other'] };
+    await scene(access, bot, async (scene) => {
+      const blob = randomBlob(100_000, 'mount');
+      const pusher = await scene.client.pusher(`${scene.name}:1`, { mountFrom: async () => ['private/other'] });
+      await pusher.push(blob.descriptor, openerOf(blob.bytes));
+      scene.registry.add('team/third', image, '1');
+      const { target } = await scene.client.resolve(`${scene.registry.host}/team/third:1`);
+      assert.equal(target.digest, image.root.digest);
+    });
+  });
+
+  it('are tried once, however much is read', async () => {
+    const wrong = passwordCredentials('bot', 'wrong', 'config.json');
+    const access: Access = { kind: 'bearer', users, publicRepositories: ['team/app', 'team/other'] };
+    await scene(access, wrong, async (scene) => {
+      scene.registry.add('team/other', image, '1');
+      for (const name of ['app', 'other', 'app']) await scene.client.resolve(`${scene.registry.host}/team/${name}:1`);
+      const tried = scene.steps().filter((step) => step.endsWith('token 401'));
+      assert.deepEqual(tried, ['GET token 401', 'POST token 401']);
+    });
+    await scene({ ...access, get: 403, post: 403 }, wrong, async (scene) => {
+      for (let times = 0; times < 3; times += 1) await scene.client.resolve(`${scene.name}:1`);
+      assert.deepEqual(
+        scene.steps().filter((step) => step.includes('token')),
+        ['GET token 403', 'POST token 403', 'GET token 200'],
+      );
     });
   });
 

@@ -68,7 +68,8 @@ export class Authorizer {
   readonly #credentials = new Map<string, CachedCredentials>();
   readonly #tokens = new TokenCache();
   readonly #refreshTokens = new Map<string, Secret>();
-  readonly #rejected = new Set<string>();
+  /** Credentials that the token server has turned down, and when. */
+  readonly #rejected = new Map<string, number>();
   readonly #strangers = new Set<string>();
 
   constructor(options: AuthorizerOptions) {
@@ -172,27 +173,26 @@ export class Authorizer {
   // Where both are offered, Basic is for those whom the token server has turned down.
   async #prefersBasic(need: Need): Promise<boolean> {
     const credentials = await this.credentials(need);
-    return (
-      credentials !== undefined && this.#rejected.has(identityOf(credentials)) && basicOf(credentials) !== undefined
-    );
+    return this.#isRejected(identityOf(credentials)) && basicOf(credentials) !== undefined;
+  }
+
+  #isRejected(identity: string): boolean {
+    return performance.now() - (this.#rejected.get(identity) ?? Number.NEGATIVE_INFINITY) < credentialsLifetime;
   }
 
   async #bearer(realm: Realm, need: Need, credentials: Credentials | undefined): Promise<Authorization> {
     const identity = identityOf(credentials);
-    const usable = this.#rejected.has(identity) && this.#mayReadWithout(need.scopes) ? undefined : credentials;
     try {
-      return bearerOf(await this.#token(realm, need, usable), usable);
+      const ask = (): Promise<Grant> => this.#askAsAllowed(realm, need.scopes, credentials);
+      const token = await this.#tokens.get(identity, need.scopes, ask, need.signal);
+      return { header: `Bearer ${token.secret.reveal()}`, credentials: token.credentials, token };
     } catch (error) {
-      const turnedDown = is(error, 'unauthenticated') || is(error, 'permission-denied');
       // What gives no tokens may have been named by mistake: the next request asks the registry again.
-      if (!turnedDown && need.signal?.aborted !== true) this.#realm = undefined;
-      if (!turnedDown || usable === undefined || error.reason !== undefined) throw error;
-      this.#rejected.add(identity);
-      const password = this.#basicOffered ? basicOf(usable) : undefined;
-      if (password !== undefined) return this.#turnToBasic(password);
-      if (!this.#mayReadWithout(need.scopes)) throw error;
-      this.#options.tell(`reading without credentials, since the token server refused those of ${usable.source}`);
-      return bearerOf(await this.#token(realm, need, undefined), undefined);
+      if (!isTurnedDown(error) && need.signal?.aborted !== true) this.#realm = undefined;
+      const password = isTurnedDown(error) ? this.#offered(credentials) : undefined;
+      if (password === undefined) throw error;
+      this.#rejected.set(identity, performance.now());
+      return this.#turnToBasic(password);
     }
   }
 
@@ -202,33 +202,41 @@ export class Authorizer {
     return authorization;
   }
 
+  /** What to send to a server that takes passwords itself. */
+  #offered(credentials: Credentials | undefined): Authorization | undefined {
+    return this.#basicOffered ? basicOf(credentials) : undefined;
+  }
+
   #mayReadWithout(scopes: readonly string[]): boolean {
     return this.#options.strict !== true && isReadOnly(scopes);
   }
 
-  async #token(realm: Realm, need: Need, credentials: Credentials | undefined): Promise<Token> {
+  // Reading goes on without credentials that are refused. Only of somebody who is nobody there is that true for every repository.
+  async #askAsAllowed(realm: Realm, scopes: readonly string[], credentials: Credentials | undefined): Promise<Grant> {
+    const isNeeded = !this.#mayReadWithout(scopes) || this.#offered(credentials) !== undefined;
+    if (credentials === undefined || isNeeded) return await this.#ask(realm, scopes, credentials);
     const identity = identityOf(credentials);
-    const ask = (): Promise<Grant> => this.#ask(realm, need.scopes, credentials, identity);
-    return await this.#tokens.get(identity, need.scopes, ask, need.signal);
+    if (!this.#isRejected(identity)) {
+      try {
+        return await this.#ask(realm, scopes, credentials);
+      } catch (error) {
+        if (!isTurnedDown(error)) throw error;
+        if (is(error, 'unauthenticated')) this.#rejected.set(identity, performance.now());
+        this.#options.tell(
+          `reading without credentials, since the token server refused those of ${credentials.source}`,
+        );
+      }
+    }
+    return await this.#ask(realm, scopes, undefined);
   }
 
-  async #ask(
-    realm: Realm,
-    scopes: readonly string[],
-    credentials: Credentials | undefined,
-    identity: string,
-  ): Promise<Grant> {
-    if (credentials !== undefined) this.#noteStranger(realm);
-    const identityToken = this.#refreshTokens.get(identity) ?? credentials?.identityToken;
-    const grant = await exchangeToken(
-      this.#options.send,
-      realm,
-      scopes,
-      credentials && { ...credentials, identityToken },
-    );
-    if (grant.refreshToken !== undefined && credentials !== undefined) {
-      this.#refreshTokens.set(identity, grant.refreshToken);
-    }
+  async #ask(realm: Realm, scopes: readonly string[], credentials: Credentials | undefined): Promise<Grant> {
+    if (credentials === undefined) return await exchangeToken(this.#options.send, realm, scopes);
+    this.#noteStranger(realm);
+    const identity = identityOf(credentials);
+    const refreshToken = this.#refreshTokens.get(identity);
+    const grant = await exchangeToken(this.#options.send, realm, scopes, credentials, refreshToken);
+    if (grant.refreshToken !== undefined) this.#refreshTokens.set(identity, grant.refreshToken);
     return grant;
   }
 
@@ -241,8 +249,8 @@ export class Authorizer {
   }
 }
 
-function bearerOf(token: Token, credentials: Credentials | undefined): Authorization {
-  return { header: `Bearer ${token.secret.reveal()}`, credentials, token };
+function isTurnedDown(error: unknown): boolean {
+  return (is(error, 'unauthenticated') || is(error, 'permission-denied')) && error.reason === undefined;
 }
 
 function basicOf(credentials: Credentials | undefined): Authorization | undefined {

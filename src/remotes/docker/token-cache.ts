@@ -1,4 +1,5 @@
 import { unlessAborted } from '../../content/abort.ts';
+import type { Credentials } from './credentials.ts';
 import { coversScopes } from './scopes.ts';
 import type { Secret } from './secret.ts';
 import type { Grant } from './token-exchange.ts';
@@ -7,6 +8,8 @@ import type { Grant } from './token-exchange.ts';
 export interface Token {
   readonly secret: Secret;
   readonly scopes: readonly string[];
+  /** What it was given for: a reader may have got it without. */
+  readonly credentials: Credentials | undefined;
   /** On the monotonic clock; wrong wall clocks are met more often than wrong lifetimes. */
   readonly expiresAt: number;
   readonly fetchedAt: number;
@@ -58,9 +61,9 @@ export class TokenCache {
   }
 }
 
-function tokenOf({ token, lifetime }: Grant, scopes: readonly string[]): Token {
+function tokenOf({ token, lifetime, credentials }: Grant, scopes: readonly string[]): Token {
   const now = performance.now();
   // Renewed early, so that none expires on its way.
   const reserve = Math.min(60_000, lifetime / 5);
-  return { secret: token, scopes, fetchedAt: now, expiresAt: now + lifetime - reserve };
+  return { secret: token, scopes, credentials, fetchedAt: now, expiresAt: now + lifetime - reserve };
 }

@@ -28,6 +28,8 @@ export interface Grant {
   /** How long it may be used, in milliseconds. */
   readonly lifetime: number;
   readonly refreshToken?: Secret | undefined;
+  /** What it was given for. */
+  readonly credentials: Credentials | undefined;
 }
 
 const responseLimit = 1024 * 1024;
@@ -45,20 +47,22 @@ const grantSchema = z.object({
 
 /**
  * Gets a token (distribution's token and oauth2 specifications): an identity token is exchanged by POST, a password by GET
- * with Basic and, where that is refused, by POST. Without credentials it asks for an anonymous token.
+ * with Basic and, where that is refused, by POST. Before these `refreshToken` is tried, which an earlier exchange gave. Without
+ * credentials it asks for an anonymous token.
  * @throws DrayError `unauthenticated`, `permission-denied`, `unavailable` and what else the token server answers.
  */
 export async function exchangeToken(
   send: SendToRealm,
   realm: Realm,
   scopes: readonly string[],
-  credentials: Credentials | undefined,
+  credentials?: Credentials,
+  refreshToken?: Secret,
 ): Promise<Grant> {
-  const ways = waysFor(realm, scopes, credentials);
+  const ways = waysFor(realm, scopes, credentials, refreshToken);
   for (const [index, request] of ways.entries()) {
     const answer = await send<Grant | DrayError>(request, (response) =>
       response.status >= 200 && response.status < 300
-        ? readGrant(response, realm)
+        ? readGrant(response, realm, credentials)
         : errorFrom(response, contextOf(request, credentials)),
     );
     if (!(answer instanceof DrayError)) return answer;
@@ -68,11 +72,16 @@ export async function exchangeToken(
   throw new DrayError('internal', 'no way to get a token');
 }
 
-function waysFor(realm: Realm, scopes: readonly string[], credentials: Credentials | undefined): RealmRequest[] {
-  const { username, password, identityToken } = credentials ?? {};
+function waysFor(
+  realm: Realm,
+  scopes: readonly string[],
+  { username, password, identityToken }: Partial<Credentials> = {},
+  refreshToken?: Secret,
+): RealmRequest[] {
   const ways: RealmRequest[] = [];
-  if (identityToken !== undefined) {
-    ways.push(byPost(realm, scopes, { grant_type: 'refresh_token', refresh_token: identityToken.reveal() }));
+  for (const token of [refreshToken, identityToken]) {
+    if (token === undefined) continue;
+    ways.push(byPost(realm, scopes, { grant_type: 'refresh_token', refresh_token: token.reveal() }));
   }
   if (username !== undefined && password !== undefined) {
     ways.push(byGet(realm, scopes, username, password));
@@ -110,7 +119,7 @@ export function basicHeader(username: string, password: Secret): string {
   return `Basic ${Buffer.from(`${username}:${password.reveal()}`).toString('base64')}`;
 }
 
-async function readGrant(response: WireResponse, realm: Realm): Promise<Grant> {
+async function readGrant(response: WireResponse, realm: Realm, credentials: Credentials | undefined): Promise<Grant> {
   const body = await response.body.bytes(responseLimit);
   const parsed = grantSchema.safeParse(tryJson(body.toString()));
   const token = parsed.data?.access_token || parsed.data?.token;
@@ -125,6 +134,7 @@ async function readGrant(response: WireResponse, realm: Realm): Promise<Grant> {
     token: new Secret(token),
     lifetime: Math.max(shortestLifetime, seconds ?? shortestLifetime) * 1000,
     refreshToken: secretOf(refreshToken),
+    credentials,
   };
 }
 

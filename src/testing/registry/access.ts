@@ -20,6 +20,8 @@ export interface Access {
   readonly uses?: number | undefined;
   /** The name of the field with the token. */
   readonly field?: 'token' | 'access_token' | undefined;
+  /** A refresh token that comes with each token. It is taken as those of `identityTokens` are. */
+  readonly refreshToken?: string | undefined;
   /** POST to the token server answers this status. */
   readonly post?: number | undefined;
   /** GET of the token server with a password answers this status. */
@@ -102,8 +104,9 @@ export class Gatekeeper {
     const token = `token-${this.#issued}-${Math.random().toString(36).slice(2)}`;
     const held = this.#access.forgetsScopes === true && this.#issued === 1 ? [] : scopes;
     this.#tokens.set(token, { scopes: held, uses: 0 });
-    const { field = 'token', expiresIn = 300 } = this.#access;
-    return { [field]: token, ...(expiresIn === 0 ? {} : { expires_in: expiresIn }) };
+    const { field = 'token', expiresIn = 300, refreshToken } = this.#access;
+    const more = refreshToken === undefined ? {} : { refresh_token: refreshToken };
+    return { [field]: token, ...(expiresIn === 0 ? {} : { expires_in: expiresIn }), ...more };
   }
 
   #challenged(wanted: readonly string[], error?: string): Verdict {
