@@ -30,6 +30,7 @@ export type {
   Info,
   Ingester,
   IngestManager,
+  LabelChange,
   Labels,
   Manager,
   Provider,

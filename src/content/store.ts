@@ -96,6 +96,8 @@ export interface WriterOptions extends AbortableOptions {
   readonly ref: string;
   /** What is going to be written, if that is known. */
   readonly target?: Target | undefined;
+  /** How many bytes are going to be written, where that is known and their digest is not. */
+  readonly size?: number | undefined;
   /** A lease that keeps the ingest, and later the blob, from being collected; a blob that is there already as well. */
   readonly lease?: string | undefined;
 }
@@ -160,6 +162,12 @@ export interface IngestManager {
   abort(ref: string, options?: AbortableOptions): Promise<void>;
 }
 
+/** The labels that a blob is to have. */
+export interface LabelChange {
+  readonly digest: Digest;
+  readonly labels?: Labels | undefined;
+}
+
 /** Looks after blobs. */
 export interface Manager {
   /** @throws DrayError `not-found`; `invalid-argument` for a malformed digest. */
@@ -169,10 +177,7 @@ export interface Manager {
    * value removes a label.
    * @throws DrayError `not-found`; `invalid-argument` for any other field path or a label over the limit.
    */
-  update(
-    info: { readonly digest: Digest; readonly labels?: Labels | undefined },
-    ...fieldpaths: string[]
-  ): Promise<Info>;
+  update(change: LabelChange, ...fieldpaths: string[]): Promise<Info>;
   /** Every blob that any of the filters matches (fields `digest`, `labels.KEY`), ordered by digest. */
   walk(...filters: string[]): AsyncIterable<Info>;
   /** Removes a blob; open readers keep it. @throws DrayError `not-found`. */

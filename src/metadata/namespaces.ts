@@ -3,7 +3,7 @@ import type { LocalStore } from '../content/local/local-store.ts';
 import type { AbortableOptions, Labels, Status } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { fieldsOf, parseFilters } from '../filters/filter.ts';
-import type { Namespace, NamespaceStore } from '../services/namespace-store.ts';
+import type { Namespace, NamespaceStore, NewNamespace } from '../services/namespace-store.ts';
 import { checkNamespace } from '../spec/namespace-name.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import type { Database, Rows, Transaction } from './database.ts';
@@ -46,10 +46,7 @@ export class Namespaces implements NamespaceStore {
       if (filter(fieldsOf({ name: namespace.name, labels: namespace.labels }))) yield namespace;
   }
 
-  async create(
-    { name, labels = {} }: { readonly name: string; readonly labels?: Labels | undefined },
-    { signal }: AbortableOptions = {},
-  ): Promise<Namespace> {
+  async create({ name, labels = {} }: NewNamespace, { signal }: AbortableOptions = {}): Promise<Namespace> {
     signal?.throwIfAborted();
     checkNamespace(name);
     checkLabels(labels);
@@ -62,10 +59,7 @@ export class Namespaces implements NamespaceStore {
     });
   }
 
-  async update(
-    { name, labels = {} }: { readonly name: string; readonly labels?: Labels | undefined },
-    ...fieldpaths: string[]
-  ): Promise<Namespace> {
+  async update({ name, labels = {} }: NewNamespace, ...fieldpaths: string[]): Promise<Namespace> {
     return await this.#database.write((transaction) => {
       const updated = { name, labels: updateLabels(find(transaction, name).labels, labels, fieldpaths) };
       transaction.run('UPDATE namespace SET labels = ? WHERE name = ?', JSON.stringify(updated.labels), name);

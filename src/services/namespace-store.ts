@@ -6,6 +6,12 @@ export interface Namespace {
   readonly labels: Labels;
 }
 
+/** What a namespace is made of. */
+export interface NewNamespace {
+  readonly name: string;
+  readonly labels?: Labels | undefined;
+}
+
 /** The namespaces of a store. */
 export interface NamespaceStore {
   /** @throws DrayError `not-found`. */
@@ -13,15 +19,9 @@ export interface NamespaceStore {
   /** Every namespace that any filter matches (fields `name`, `labels.KEY`), by name. */
   list(...filters: string[]): AsyncIterable<Namespace>;
   /** @throws DrayError `already-exists`; `invalid-argument` for a malformed name or a label over the limit. */
-  create(
-    namespace: { readonly name: string; readonly labels?: Labels | undefined },
-    options?: AbortableOptions,
-  ): Promise<Namespace>;
+  create(namespace: NewNamespace, options?: AbortableOptions): Promise<Namespace>;
   /** Changes labels by field path: `labels`, `labels.KEY`; all without a path. @throws DrayError `not-found`, `invalid-argument`. */
-  update(
-    namespace: { readonly name: string; readonly labels?: Labels | undefined },
-    ...fieldpaths: string[]
-  ): Promise<Namespace>;
+  update(namespace: NewNamespace, ...fieldpaths: string[]): Promise<Namespace>;
   /**
    * Removes a namespace that holds no image, no content and no open ingest any more; its leases and the ingests that nobody
    * has open go with it.

@@ -7,13 +7,13 @@ import { checkImage, imageFields, mergeImage } from '../metadata/image-rules.ts'
 import type { EventSource, StoreEvent } from '../services/events.ts';
 import type { DeleteImageOptions, Image, ImageStore, NewImage } from '../services/image-store.ts';
 import type { Lease, LeaseManager, LeaseResource, NewLease } from '../services/lease-manager.ts';
-import type { Namespace, NamespaceStore } from '../services/namespace-store.ts';
+import type { Namespace, NamespaceStore, NewNamespace } from '../services/namespace-store.ts';
 import type { Services } from '../services/services.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 
 /**
  * A namespace of a store that lives in memory, for tests that need no disk. Nothing is ever collected, so leases hold nothing
- * that would not stay anyway. Closing it does nothing.
+ * that would not stay anyway, and of events there are those of images. Closing it does nothing.
  */
 export function memoryServices({ namespace = 'default' }: { namespace?: string | undefined } = {}): Services {
   const events = new MemoryEvents(namespace);
@@ -90,10 +90,7 @@ class MemoryImages implements ImageStore {
 
   async *list(...filters: string[]): AsyncGenerator<Image> {
     const filter = parseFilters(filters);
-    for (const name of [...this.#images.keys()].sort()) {
-      const image = this.#images.get(name);
-      if (image !== undefined && filter(imageFields(image))) yield image;
-    }
+    for (const [, image] of inOrder(this.#images)) if (filter(imageFields(image))) yield image;
   }
 
   async create({ name, target, labels = {} }: NewImage): Promise<Image> {
@@ -101,7 +98,7 @@ class MemoryImages implements ImageStore {
     const now = Timestamp.now();
     const image = checkImage({ name, target, labels: presentLabels(labels), createdAt: now, updatedAt: now });
     this.#images.set(name, image);
-    this.#events.publish('/images/create', { name, labels });
+    this.#events.publish('/images/create', { name, labels: image.labels });
     return image;
   }
 
@@ -136,10 +133,8 @@ class MemoryLeases implements LeaseManager {
 
   async *list(...filters: string[]): AsyncGenerator<Lease> {
     const filter = parseFilters(filters);
-    for (const id of [...this.#leases.keys()].sort()) {
-      const lease = this.#leases.get(id)?.lease;
-      if (lease !== undefined && filter(fieldsOf({ id, labels: lease.labels }))) yield lease;
-    }
+    for (const [id, { lease }] of inOrder(this.#leases))
+      if (filter(fieldsOf({ id, labels: lease.labels }))) yield lease;
   }
 
   async delete(id: string): Promise<void> {
@@ -155,11 +150,7 @@ class MemoryLeases implements LeaseManager {
   }
 
   async *resources(id: string): AsyncGenerator<LeaseResource> {
-    const resources = this.#resources(id);
-    for (const key of [...resources.keys()].sort()) {
-      const resource = resources.get(key);
-      if (resource !== undefined) yield resource;
-    }
+    for (const [, resource] of inOrder(this.#resources(id))) yield resource;
   }
 
   #resources(id: string): Map<string, LeaseResource> {
@@ -184,23 +175,18 @@ class MemoryNamespaces implements NamespaceStore {
 
   async *list(...filters: string[]): AsyncGenerator<Namespace> {
     const filter = parseFilters(filters);
-    for (const name of [...this.#namespaces.keys()].sort()) {
-      const namespace = await this.get(name);
-      if (filter(fieldsOf({ name, labels: namespace.labels }))) yield namespace;
-    }
+    for (const [name, labels] of inOrder(this.#namespaces))
+      if (filter(fieldsOf({ name, labels }))) yield { name, labels };
   }
 
-  async create({ name, labels = {} }: { name: string; labels?: Labels | undefined }): Promise<Namespace> {
+  async create({ name, labels = {} }: NewNamespace): Promise<Namespace> {
     if (this.#namespaces.has(name)) throw there(`namespace ${name}`);
     checkLabels(labels);
     this.#namespaces.set(name, labels);
     return { name, labels };
   }
 
-  async update(
-    { name, labels = {} }: { name: string; labels?: Labels | undefined },
-    ...fieldpaths: string[]
-  ): Promise<Namespace> {
+  async update({ name, labels = {} }: NewNamespace, ...fieldpaths: string[]): Promise<Namespace> {
     const current = await this.get(name);
     this.#namespaces.set(name, updateLabels(current.labels, labels, fieldpaths));
     return this.get(name);
@@ -209,6 +195,11 @@ class MemoryNamespaces implements NamespaceStore {
   async delete(name: string): Promise<void> {
     if (!this.#namespaces.delete(name)) throw nothing(`namespace ${name}`);
   }
+}
+
+// By key; what is added or taken away meanwhile is not met.
+function inOrder<T>(map: ReadonlyMap<string, T>): [string, T][] {
+  return [...map].sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
 function nothing(what: string): DrayError {

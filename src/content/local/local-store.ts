@@ -6,7 +6,7 @@ import { algorithms, type Digest, isDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { updateLabels } from '../labels.ts';
 import { infoFields, missing } from '../outcomes.ts';
-import type { ContentStore, Info, Labels, Status, Target, Writer, WriterOptions } from '../store.ts';
+import type { ContentStore, Info, LabelChange, Status, Target, Writer, WriterOptions } from '../store.ts';
 import { checkStoredSize } from '../verified.ts';
 import { BlobDirectory } from './blob-directory.ts';
 import { Durability, type DurabilityLevel } from './durable.ts';
@@ -112,10 +112,7 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     };
   }
 
-  async update(
-    { digest, labels = {} }: { digest: Digest; labels?: Labels | undefined },
-    ...fieldpaths: string[]
-  ): Promise<Info> {
+  async update({ digest, labels = {} }: LabelChange, ...fieldpaths: string[]): Promise<Info> {
     const { updatedAt: _, ...info } = await this.info(digest);
     const record = this.#state.changeLabels(digest, (current) => updateLabels(current, labels, fieldpaths));
     return { ...info, ...record };

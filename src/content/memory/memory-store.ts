@@ -31,7 +31,7 @@ import type {
   CommitOptions,
   ContentStore,
   Info,
-  Labels,
+  LabelChange,
   RangeOptions,
   Status,
   Target,
@@ -67,14 +67,14 @@ export class MemoryStore implements ContentStore {
     return new MemoryReader(target.digest, bytes);
   }
 
-  async writer({ ref, target, signal }: WriterOptions): Promise<Writer> {
+  async writer({ ref, target, size, signal }: WriterOptions): Promise<Writer> {
     checkRef(ref);
     signal?.throwIfAborted();
     const algorithm = target === undefined ? canonicalAlgorithm : algorithmOf(target.digest);
     const found = this.#ingests.get(ref);
     if (found?.writer !== undefined) throw locked(ref, found.updatedAt);
     if (target !== undefined && this.#has(target)) throw ingestExists(target.digest);
-    const total = target?.size === 0 ? undefined : target?.size;
+    const total = totalOf({ target, size });
     const goesOn = found !== undefined && continues(found, total);
     const ingest = goesOn ? { ...found, total: found.total ?? total } : newIngest(ref, total);
     ingest.hasher = createHasher(algorithm);
@@ -123,10 +123,7 @@ export class MemoryStore implements ContentStore {
     return this.#blob(digest).info;
   }
 
-  async update(
-    { digest, labels = {} }: { digest: Digest; labels?: Labels | undefined },
-    ...fieldpaths: string[]
-  ): Promise<Info> {
+  async update({ digest, labels = {} }: LabelChange, ...fieldpaths: string[]): Promise<Info> {
     const blob = this.#blob(digest);
     const changed = updateLabels(blob.info.labels, labels, fieldpaths);
     blob.info = { ...blob.info, labels: changed, updatedAt: Timestamp.now() };

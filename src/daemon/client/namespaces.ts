@@ -1,7 +1,7 @@
-import type { AbortableOptions, Labels } from '../../content/store.ts';
+import type { AbortableOptions } from '../../content/store.ts';
 import { DrayError } from '../../errors.ts';
 import { fieldsOf, parseFilters } from '../../filters/filter.ts';
-import type { Namespace, NamespaceStore } from '../../services/namespace-store.ts';
+import type { Namespace, NamespaceStore, NewNamespace } from '../../services/namespace-store.ts';
 import { Namespaces } from '../gen/namespaces_pb.ts';
 import type { Session } from './session.ts';
 
@@ -31,18 +31,12 @@ export class DaemonNamespaces implements NamespaceStore {
     return namespaces.map(({ name, labels }) => ({ name, labels }));
   }
 
-  async create(
-    { name, labels = {} }: { readonly name: string; readonly labels?: Labels | undefined },
-    options?: AbortableOptions,
-  ): Promise<Namespace> {
+  async create({ name, labels = {} }: NewNamespace, options?: AbortableOptions): Promise<Namespace> {
     await this.#session.call(Namespaces.method.create, { namespace: { name, labels } }, options);
     return this.get(name, options);
   }
 
-  async update(
-    { name, labels = {} }: { readonly name: string; readonly labels?: Labels | undefined },
-    ...fieldpaths: string[]
-  ): Promise<Namespace> {
+  async update({ name, labels = {} }: NewNamespace, ...fieldpaths: string[]): Promise<Namespace> {
     // A daemon would make one that is not there.
     await this.get(name);
     // It knows no path for all labels: that is a mask without paths.
