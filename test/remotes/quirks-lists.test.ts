@@ -279,6 +279,40 @@ describe('referrers', () => {
     });
   });
 
+  for (const [what, version] of [
+    ['by its digest', `@${signature.descriptor.digest}`],
+    ['under a tag', ':signature'],
+  ]) {
+    it(`get into the list in the end when the push of one, ${what}, was stopped in front of it`, async () => {
+      await scene({ referrers: 404 }, async (registry, name, client) => {
+        registry.repository('team/app').addBlob(emptyConfig.bytes);
+        registry.script({
+          on: `PUT /v2/team/app/manifests/${referrersTag(image.root.digest)}`,
+          answer: { status: 403 },
+        });
+        const listed = { ...signature.descriptor, artifactType: types[0] };
+        const push = async (): Promise<string> =>
+          await (await client.pusher(`${name}${version}`)).push(listed, openerOf(signature.bytes));
+        await assert.rejects(push(), (error) => is(error, 'permission-denied'));
+        registry.clear();
+        await push();
+        assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), [types[0]]);
+      });
+    });
+  }
+
+  it('that are there are not read again where a registry lists them', async () => {
+    await scene({}, async (registry, name, client) => {
+      await attach(registry, client, signature);
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), [types[0]]);
+      registry.clear();
+      const pusher = await client.pusher(`${name}@${signature.descriptor.digest}`);
+      const listed = { ...signature.descriptor, artifactType: types[0] };
+      assert.equal(await pusher.push(listed, openerOf(signature.bytes)), 'exists');
+      assert.equal(registry.requests.length, 1);
+    });
+  });
+
   it('are not written over a tag that is something else', async () => {
     await scene({ referrers: 404 }, async (registry, _name, client) => {
       const tag = referrersTag(image.root.digest);

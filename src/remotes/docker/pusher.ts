@@ -15,6 +15,7 @@ import { blobExists } from './exists.ts';
 import type { HostState } from './host-state.ts';
 import { putManifest } from './manifests.ts';
 import { mountBlob } from './mounts.ts';
+import { hasReferrersApi } from './referrers.ts';
 import { addReferrer } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom, type Version } from './resolver.ts';
@@ -59,18 +60,33 @@ export class RepositoryPusher implements Pusher {
   }
 
   /**
-   * Whether the manifest is there, under the tags it is to have; when it is there without them, it gets them. A registry
-   * takes a manifest only with everything below it.
+   * Whether the manifest is there, under the tags it is to have and in the list of what it refers to; when it is there without
+   * them, it gets them. A registry takes a manifest only with everything below it.
    */
   async complete(target: Descriptor, { signal }: AbortableOptions = {}): Promise<boolean> {
     parseDigest(target.digest);
     const tags = this.#tagsOf(target.digest);
     const known = tags.length <= 1 && (await this.#headManifest(tags[0] ?? target.digest, signal)) === target.digest;
-    if (known) return true;
+    if (known) {
+      // Who was stopped behind a manifest without a tag may not have got to the list.
+      if (tags.length === 0 && target.artifactType !== undefined) await this.#list(target, signal);
+      return true;
+    }
     const bytes = tags.length === 0 ? undefined : await this.#existing(target, signal);
     if (bytes === undefined) this.#missing.add(target.digest);
     else await this.#put(target, bytes, signal);
     return bytes !== undefined;
+  }
+
+  // Sees to it that what is there is in the list of its subject, where the registry does not.
+  async #list(target: Descriptor, signal: AbortSignal | undefined): Promise<void> {
+    const { repository } = this.#options;
+    if (this.#host.learned.referrers === true) return;
+    const bytes = await this.#existing(target, signal);
+    const referrer = bytes && referrerOf(target, bytes);
+    if (referrer === undefined) return;
+    if (await hasReferrersApi(this.#host, repository, referrer.subject.digest, signal)) return;
+    await addReferrer(this.#uploadTarget(target, signal), repository, referrer);
   }
 
   async #existing(target: Descriptor, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
@@ -94,11 +110,17 @@ export class RepositoryPusher implements Pusher {
   async #put(target: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const { repository } = this.#options;
     const uploadTarget = this.#uploadTarget(target, signal);
+    const tags = this.#tagsOf(target.digest);
     const referrer = referrerOf(target, bytes);
-    const isKnown = await putManifest(uploadTarget, target, bytes, this.#tagsOf(target.digest)).catch((error) => {
-      throw referrer === undefined ? error : aboutSubject(error, referrer);
-    });
-    if (referrer !== undefined && !isKnown) await addReferrer(uploadTarget, repository, referrer);
+    // What has its tag counts as done, so that comes behind the list.
+    const isKnown = await putManifest(uploadTarget, target, bytes, referrer === undefined ? tags : []).catch(
+      (error) => {
+        throw referrer === undefined ? error : aboutSubject(error, referrer);
+      },
+    );
+    if (referrer === undefined) return;
+    if (!isKnown) await addReferrer(uploadTarget, repository, referrer);
+    if (tags.length > 0) await putManifest(uploadTarget, target, bytes, tags);
   }
 
   // With a tag and a digest the tag is for that object alone.
