@@ -92,6 +92,6 @@ function describeError(error: DrayError): string {
   return [
     visible(operation === undefined ? `error: ${error.message}` : `${operation} failed: ${error.message}`),
     ...(details.length === 0 ? [] : [`  ${visible(details.join('   '))}`]),
-    ...(hint === undefined ? [] : [`  hint: ${hint.split('\n').map(visible).join('\n')}`]),
+    ...(hint === undefined ? [] : [`  hint: ${hint}`]),
   ].join('\n');
 }

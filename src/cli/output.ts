@@ -91,11 +91,12 @@ export class Output {
     if (this.#failure !== undefined) throw withContext(this.#failure, { operation: 'write to stdout', side: 'store' });
   }
 
-  /** Writes to stdout as fast as it is read. */
+  /** Writes to stdout as fast as it is read: bytes as they are, and text so that it moves no cursor of a terminal. */
   async write(chunk: string | Uint8Array): Promise<void> {
     if (this.#gone) return;
+    const isText = typeof chunk === 'string' && this.#stdout.isTTY === true;
     // It ends with an error as well, which is told at the end.
-    if (!this.#stdout.write(chunk)) await once(this.#stdout, 'drain').catch(() => {});
+    if (!this.#stdout.write(isText ? visibleLines(chunk) : chunk)) await once(this.#stdout, 'drain').catch(() => {});
   }
 
   /** Writes to stdout; resolves when the chunk is not looked at any more. */
@@ -114,10 +115,10 @@ export class Output {
     await this.line(this.json ? JSON.stringify(value, undefined, this.ndjson ? undefined : 2) : text);
   }
 
-  /** A line for a person. Whoever draws on stderr takes its drawing away before. */
+  /** A line for a person, or several. Whoever draws on stderr takes its drawing away before. */
   say(text: string): void {
     this.beforeSaying?.();
-    this.stderr.write(`${text}\n`);
+    this.stderr.write(`${visibleLines(text)}\n`);
   }
 
   /** A line for a person who did not ask for quiet or JSON. */
@@ -179,9 +180,13 @@ export class Output {
   }
 }
 
-/** Text of others for a terminal: what would move its cursor is written as `\u001b`, as in JSON. */
+/** Text of others for a terminal: what would move its cursor, or turn the direction of writing, is written as `\u001b`, as in JSON. */
 export function visible(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n');
 }
 
 /** A column of a list. */

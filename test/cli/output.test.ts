@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { describe, it, mock } from 'node:test';
 import type { Context } from '../../src/cli/context.ts';
 import { Output, type OutputMode } from '../../src/cli/output.ts';
+import { importProgress } from '../../src/cli/progress/import.ts';
 import { PlainProgress } from '../../src/cli/progress/plain.ts';
 import { openProgress } from '../../src/cli/progress/progress.ts';
 import { command as imagesLs } from '../../src/cli/verbs/images-ls.ts';
@@ -131,6 +132,40 @@ it('what others wrote moves no cursor: not in a table, and not in an error', asy
   const lost = await dray(['copy', `oci:${directory.path}:c`, 'store:x'], { environment });
   assert.match(lost.stderr, /hint: there are: sha256:0000/);
   assert.doesNotMatch(lost.stderr, /\u001b/);
+});
+
+it('what others wrote moves no cursor of a terminal: in no line, list or document, and in no progress', async (context) => {
+  const written: string[] = [];
+  const sink = (): Writable =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        written.push(String(chunk));
+        done();
+      },
+    });
+  const output = new Output(Object.assign(sink(), { isTTY: true }), Object.assign(sink(), { isTTY: true }), {});
+  const name = '\u001b[31mred\u009b2J\u202egnp';
+  output.say(`removed ${name}\nand more`);
+  await output.line(name);
+  const one = async function* (): AsyncGenerator<string> {
+    yield name;
+  };
+  const columns = [{ head: 'NAME', value: (item: string) => item }];
+  for (const mode of [{ quiet: true }, { json: true }, { ndjson: true }, {}]) {
+    output.configure(mode);
+    await output.list(one(), columns, (item) => item);
+    await output.names(one());
+  }
+  output.configure({});
+  context.mock.timers.enable({ apis: ['setInterval'] });
+  using progress = importProgress('tty', output);
+  progress.report({ entry: name, state: 'active', digest: undefined, offset: 0, size: 1 });
+  context.mock.timers.tick(100);
+  const all = written.join('').replaceAll('\r\u001b[K', '');
+  assert.doesNotMatch(all, /[\p{Bidi_Control}\x00-\x09\x0b-\x1f\x7f-\x9f]/u);
+  assert.equal(all.split('\\u001b[31mred\\u009b2J\\u202egnp').length - 1, 11);
+  await output.write(Buffer.from(name));
+  assert.equal(written.at(-1), name, 'bytes are what was asked for');
 });
 
 it('a pull whose progress nobody reads any more is done to its end', async () => {

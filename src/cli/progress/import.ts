@@ -1,5 +1,5 @@
 import type { ImportEvent } from '../../client/archives.ts';
-import type { Output } from '../output.ts';
+import { type Output, visible } from '../output.ts';
 import { formatDuration, formatSize } from '../units.ts';
 
 const frame = 100;
@@ -21,7 +21,7 @@ export function importProgress(mode: string, output: Output): ImportProgress {
     const part =
       current === undefined
         ? ''
-        : `   ${current.entry.slice(0, 40)} ${formatSize(current.offset)}/${formatSize(current.size)}`;
+        : `   ${visible(current.entry.slice(0, 40))} ${formatSize(current.offset)}/${formatSize(current.size)}`;
     output.stderr.write(
       `\r\u001b[K${tally.entries} entries   ${formatSize(tally.stored)} stored${part}`.slice(
         0,
