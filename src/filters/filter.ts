@@ -43,7 +43,7 @@ function matches({ path, operator, value, pattern }: Expression, fields: Fields)
     case '==':
       return found === value;
     case '!=':
-      return found !== value;
+      return (found ?? '') !== value;
     case '~=':
       return pattern?.test(found ?? '') ?? false;
   }

@@ -60,6 +60,7 @@ describe('filters', () => {
     'absent',
     'labels',
     'labels.absent',
+    'labels.absent!=""',
     'labels.plain.deeper',
     'name==foo',
     'name==foo,labels.plain==yes',
