@@ -20,8 +20,10 @@ export function namespacesService({ store: { namespaces } }: Tenants): Routes {
       const { name = '', labels = {} } = namespace ?? {};
       return toNamespace(await namespaces.create({ name, labels }, call));
     },
-    async update({ namespace, updateMask }) {
+    async update({ namespace, updateMask }, call) {
       const { name = '', labels = {} } = namespace ?? {};
+      // With containerd, who labels a namespace that is not there makes it.
+      if ((await ifFound(namespaces.get(name, call))) === undefined) await namespaces.create({ name }, call);
       return toNamespace(await namespaces.update({ name, labels }, ...(updateMask?.paths ?? [])));
     },
     async delete({ name }, call) {

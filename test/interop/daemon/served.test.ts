@@ -19,4 +19,10 @@ describe('ctr on a served store', { skip: unlessInstalled('ctr') }, () => {
     assert.deepEqual({ ...image.labels }, { l: 'm' });
     assert.deepEqual(image.target, target);
   });
+
+  it('makes a namespace by labelling it', async () => {
+    await using served = await servedStore();
+    await succeed('ctr', ['-a', served.address, 'namespaces', 'label', 'new', 'k=v']);
+    assert.deepEqual({ ...(await served.daemon.namespaces.get('new')).labels }, { k: 'v' });
+  });
 });
