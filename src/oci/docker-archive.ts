@@ -10,7 +10,7 @@ import { mediaTypes } from '../spec/media-types.ts';
 import { normalizePlatform, type Platform } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
 import { repeatedKey } from '../spec/repeated-key.ts';
-import { inEnglish, nullable, objectOf } from '../spec/schemas.ts';
+import { inEnglish, nullable, objectInAnyCase } from '../spec/schemas.ts';
 import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
 import { badArchive, incomplete, shown } from './archive-error.ts';
 import type { ArchiveImage } from './archive-image.ts';
@@ -29,7 +29,7 @@ export interface DockerOptions extends AbortableOptions {
 
 const manifestsSchema = z
   .array(
-    objectOf({
+    objectInAnyCase({
       Config: z.string(),
       RepoTags: nullable(z.array(z.string())),
       Layers: nullable(z.array(z.string()).check(z.maxLength(10_000))),

@@ -60,6 +60,31 @@ export function objectOf<T extends z.core.$ZodLooseShape>(shape: T): z.ZodMiniOb
   });
 }
 
+/**
+ * Such an object whose keys count in any case, for what readers in Go alone have made the rules of. Two keys that differ in
+ * nothing else are refused.
+ */
+export function objectInAnyCase<T extends z.core.$ZodLooseShape>(
+  shape: T,
+): z.ZodMiniPipe<z.ZodMiniTransform<unknown, unknown>, z.ZodMiniObject<T, z.core.$loose>> {
+  const known = new Map(Object.keys(shape).map((key) => [foldedKey(key), key]));
+  return z.pipe(
+    z.transform((value: unknown) => {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+      const taken = new Set(Object.keys(value));
+      return Object.fromEntries(
+        Object.entries(value).map(([key, item]) => {
+          const name = known.get(foldedKey(key));
+          if (name === undefined || taken.has(name)) return [key, item];
+          taken.add(name);
+          return [name, item];
+        }),
+      );
+    }),
+    objectOf(shape),
+  );
+}
+
 /** A key as readers compare it that pass over case; for Go the long s is one, and the sign of Kelvin a k. */
 export function foldedKey(key: string): string {
   return key.replaceAll('\u017f', 's').toLowerCase();

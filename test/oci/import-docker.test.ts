@@ -74,6 +74,12 @@ describe('import of a docker-archive', () => {
     assert.deepEqual(Object.keys(await namesIn(services)), [name]);
   });
 
+  it('takes keys in any case, as Docker does: some builders write them in lower case', async () => {
+    const data = '[{"config":"config.json","repoTags":["lab/app:v1"],"layers":["a.tar","b.tar"]}]';
+    const { services } = await importEntries([config, a, b, { name: 'manifest.json', data }]);
+    assert.deepEqual((await manifestOf(services)).types, ['.tar', '.tar']);
+  });
+
   it('canonicalises tags, and one image may have several or none', async () => {
     // The last has the digest of another manifest than the one that is made.
     const RepoTags = ['app', 'localhost:5000/x:2', 'docker.io/library/y@sha256:'.concat('a'.repeat(64))];
@@ -199,9 +205,14 @@ describe('import of a docker-archive', () => {
       /"Config" twice/,
     ],
     [
-      'a key in another case, which some readers take',
-      [config, a, b, { name: 'manifest.json', data: '[{"Config":"config.json","layers":[]}]' }],
+      'a key that is there in another case too, of which readers take either',
+      [config, a, b, { name: 'manifest.json', data: '[{"Config":"config.json","Layers":["a.tar"],"layers":[]}]' }],
       /"layers" for another key/,
+    ],
+    [
+      'a key that is there twice in other cases',
+      [config, a, b, { name: 'manifest.json', data: '[{"config":"config.json","CONFIG":"a.tar"}]' }],
+      /"CONFIG" for another key/,
     ],
     [
       'a byte order mark, which some readers take',
