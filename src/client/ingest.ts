@@ -27,7 +27,7 @@ export async function ingestStream(
 ): Promise<Info> {
   const target = digest === undefined ? undefined : { digest, size };
   try {
-    await using writer = await openWriter(store, { ref, target, signal, timeout: 0 });
+    await using writer = await openWriter(store, { ref, target, size, signal, timeout: 0 });
     if (!resume) await writer.truncate(0);
     let skip = (await writer.status()).offset;
     for await (const chunk of interruptible(stream, signal)) {

@@ -2,7 +2,7 @@ import { DrayError } from '../errors.ts';
 import { type Fields, fieldsOf } from '../filters/filter.ts';
 import type { Digest } from '../spec/digest.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
-import type { Info } from './store.ts';
+import type { Info, WriterOptions } from './store.ts';
 
 /** What every content store does alike: its errors, with the same words, when an ingest is gone on with, how filters see what it holds. */
 
@@ -31,6 +31,11 @@ export function noIngest(ref: string): DrayError {
 export function checkRef(ref: string): void {
   if (ref === '') throw new DrayError('invalid-argument', 'an ingest needs a ref');
   if (!ref.isWellFormed()) throw new DrayError('invalid-argument', `ref ${JSON.stringify(ref)} is no Unicode text`);
+}
+
+/** How many bytes an ingest is opened for; a size of 0 is not known. */
+export function totalOf({ target, size }: Pick<WriterOptions, 'target' | 'size'>): number | undefined {
+  return target?.size || size || undefined;
 }
 
 /** Whether an ingest is gone on with by who writes so many bytes: unless it was begun for another number of them. */

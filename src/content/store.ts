@@ -96,6 +96,8 @@ export interface WriterOptions extends AbortableOptions {
   readonly ref: string;
   /** What is going to be written, if that is known. */
   readonly target?: Target | undefined;
+  /** How many bytes are going to be written, where that is known and their digest is not. */
+  readonly size?: number | undefined;
   /** A lease that keeps the ingest, and later the blob, from being collected; a blob that is there already as well. */
   readonly lease?: string | undefined;
 }

@@ -58,14 +58,14 @@ export class NamespacedContent implements ContentStore {
     }
   }
 
-  async writer({ ref, target, lease, signal }: WriterOptions): Promise<Writer> {
+  async writer({ ref, target, size, lease, signal }: WriterOptions): Promise<Writer> {
     checkRef(ref);
     if (target !== undefined) parseDigest(target.digest);
     signal?.throwIfAborted();
     const { database, local, files } = this.#parts;
     if (lease !== undefined) checkLease(database, this.#namespace, lease);
     await this.#unlessThere(target, lease);
-    const ingest = await local.ingests.open({ ref: sharedRef(this.#namespace, ref), target, signal });
+    const ingest = await local.ingests.open({ ref: sharedRef(this.#namespace, ref), target, size, signal });
     let token: string | undefined;
     try {
       // Whoever had the ingest until now may have committed it.

@@ -6,7 +6,7 @@ import { parseFilters } from '../../filters/filter.ts';
 import { type Algorithm, algorithmOf, canonicalAlgorithm, type Digest } from '../../spec/digest.ts';
 import type { Timestamp } from '../../spec/timestamp.ts';
 import { presentLabels } from '../labels.ts';
-import { checkRef, ingestExists, noIngest, statusFields } from '../outcomes.ts';
+import { checkRef, ingestExists, noIngest, statusFields, totalOf } from '../outcomes.ts';
 import type { CommitOptions, Info, IngestManager, Status, Writer, WriterOptions } from '../store.ts';
 import type { BlobDirectory } from './blob-directory.ts';
 import { type Durability, type FileToFlush, FlushAhead, removeTree } from './durable.ts';
@@ -49,7 +49,7 @@ export class LocalIngests implements IngestManager {
    * @throws DrayError as `writer` of a content store does, and `already-exists` only with `unlessThere`: a layer above has its own
    * record of who holds which blob.
    */
-  async open({ ref, target, signal }: WriterOptions, { unlessThere = false }: OpenOptions = {}): Promise<Writer> {
+  async open({ ref, target, size, signal }: WriterOptions, { unlessThere = false }: OpenOptions = {}): Promise<Writer> {
     checkRef(ref);
     signal?.throwIfAborted();
     const algorithm = target === undefined ? canonicalAlgorithm : algorithmOf(target.digest);
@@ -58,7 +58,7 @@ export class LocalIngests implements IngestManager {
     try {
       if (unlessThere && target !== undefined && (await this.#context.blobs.has(target)))
         throw ingestExists(target.digest);
-      const total = target?.size === 0 ? undefined : target?.size;
+      const total = totalOf({ target, size });
       const isSmall =
         total !== undefined && total <= smallIngest && !existsSync(this.#context.paths.ingest(key).directory);
       if (isSmall) return this.#inMemory(key, { ref, total, algorithm }, claim);

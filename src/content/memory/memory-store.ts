@@ -23,6 +23,7 @@ import {
   missing,
   noIngest,
   statusFields,
+  totalOf,
 } from '../outcomes.ts';
 import { checkCut, checkRange } from '../range.ts';
 import type {
@@ -67,14 +68,14 @@ export class MemoryStore implements ContentStore {
     return new MemoryReader(target.digest, bytes);
   }
 
-  async writer({ ref, target, signal }: WriterOptions): Promise<Writer> {
+  async writer({ ref, target, size, signal }: WriterOptions): Promise<Writer> {
     checkRef(ref);
     signal?.throwIfAborted();
     const algorithm = target === undefined ? canonicalAlgorithm : algorithmOf(target.digest);
     const found = this.#ingests.get(ref);
     if (found?.writer !== undefined) throw locked(ref, found.updatedAt);
     if (target !== undefined && this.#has(target)) throw ingestExists(target.digest);
-    const total = target?.size === 0 ? undefined : target?.size;
+    const total = totalOf({ target, size });
     const goesOn = found !== undefined && continues(found, total);
     const ingest = goesOn ? { ...found, total: found.total ?? total } : newIngest(ref, total);
     ingest.hasher = createHasher(algorithm);

@@ -1,4 +1,4 @@
-import { checkRef, locked, takenAway } from '../../content/outcomes.ts';
+import { checkRef, locked, takenAway, totalOf } from '../../content/outcomes.ts';
 import type {
   AbortableOptions,
   BlobReader,
@@ -58,8 +58,8 @@ export class DaemonContent implements ContentStore {
     }
   }
 
-  async #open({ ref, target, lease, signal }: WriterOptions): Promise<{ call: WriteCall; position: Position }> {
-    const opening = { ref, total: target?.size ?? 0, expected: target?.digest ?? '', lease, signal };
+  async #open({ ref, target, size, lease, signal }: WriterOptions): Promise<{ call: WriteCall; position: Position }> {
+    const opening = { ref, total: totalOf({ target, size }) ?? 0, expected: target?.digest ?? '', lease, signal };
     const opened = await WriteCall.open(this.#session, opening);
     if (opening.total === 0 || opened.position.offset > 0) return opened;
     try {

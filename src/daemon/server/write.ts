@@ -57,7 +57,8 @@ class WriteSession implements AsyncDisposable {
     if (ref === '') throw new DrayError('invalid-argument', 'first message must have a reference');
     const size = total > 0n ? fromSize(total) : undefined;
     const target = expected === '' ? undefined : { digest: parseDigest(expected), size };
-    return new WriteSession(await content.writer({ ref, target, lease: leaseOf(call), signal: call.signal }), call);
+    const writer = await content.writer({ ref, target, size, lease: leaseOf(call), signal: call.signal });
+    return new WriteSession(writer, call);
   }
 
   async answer(request: WriteContentRequest, keep: boolean): Promise<Answer> {

@@ -51,6 +51,22 @@ export function resumeCases(check: Check, partialTruncate: boolean): void {
     assert.deepEqual(await readAll(store, digest), bytes);
   });
 
+  check('what was announced without a digest is known as well, and another size starts over', async (store) => {
+    const first = await store.writer({ ref: 'announced', size: 100_000 });
+    await first.write(Buffer.from('0123456789'));
+    await first[Symbol.asyncDispose]();
+    assert.equal((await store.status('announced')).total, 100_000);
+    const again = await store.writer({ ref: 'announced', size: 100_000 });
+    assert.equal((await again.status()).offset, 10);
+    await again[Symbol.asyncDispose]();
+    const writer = await store.writer({ ref: 'announced', size: 4 });
+    const { offset, total } = await writer.status();
+    assert.deepEqual([offset, total], [0, 4]);
+    await writer.write(Buffer.from('abcd'));
+    const { digest } = await writer.commit({ size: 4 });
+    assert.deepEqual(await readAll(store, digest), Buffer.from('abcd'));
+  });
+
   if (partialTruncate) {
     check('an ingest can be cut back to where it was good', async (store) => {
       const writer = await store.writer({ ref: 'cut' });
