@@ -77,6 +77,8 @@ export class Handler {
     this.#options.metrics.begin();
     response.setHeader('X-Request-Id', exchange.id);
     response.setHeader('X-Content-Type-Options', 'nosniff');
+    // What an image holds is shown by a browser under the name of this registry, which it may call.
+    response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
     response.setHeader('Docker-Distribution-API-Version', 'registry/2.0');
     try {
       if (!(await this.#options.intercept?.(request, response))) await this.#serve(exchange, hosts, note);

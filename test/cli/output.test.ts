@@ -159,7 +159,7 @@ it('what others wrote moves no cursor of a terminal: in no line, list or documen
   output.configure({});
   context.mock.timers.enable({ apis: ['setInterval'] });
   using progress = importProgress('tty', output);
-  progress.report({ entry: name, state: 'active', digest: undefined, offset: 0, size: 1 });
+  progress.report({ entry: name, state: 'active', offset: 0, size: 1 });
   context.mock.timers.tick(100);
   const all = written.join('').replaceAll('\r\u001b[K', '');
   assert.doesNotMatch(all, /[\p{Bidi_Control}\x00-\x09\x0b-\x1f\x7f-\x9f]/u);

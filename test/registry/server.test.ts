@@ -5,7 +5,10 @@ import { readFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe as group, it } from 'node:test';
 import { Agent, fetch as undiciFetch } from 'undici';
+import { openBytes } from '../../src/content/bytes.ts';
+import { pusherOf } from '../../src/content/copy.ts';
 import { formatRequest, type RegistryOptions, startRegistry } from '../../src/registry/index.ts';
+import { describe } from '../../src/spec/descriptor.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
 import { succeed } from '../support/processes.ts';
@@ -72,6 +75,25 @@ group('a request', () => {
         [],
       );
       assert.equal(found.status, method === 'GET' ? 200 : 403);
+    }
+  });
+
+  it('for a page that somebody put into an image gets one in which nothing runs', async () => {
+    await using registry = await serve();
+    const { content, images } = registry.services;
+    const page = Buffer.from('<script>fetch("/v2/app/blobs/uploads/", { method: "POST" })</script>');
+    const target = describe('text/html', page);
+    await pusherOf(content).push(target, openBytes(page));
+    await images.create({ name: 'ghcr.io/acme/page:1', target });
+    for (const path of [
+      'ghcr.io/acme/page/manifests/1',
+      `ghcr.io/acme/page/blobs/${target.digest}`,
+      '',
+      'a/tags/list',
+    ]) {
+      const { headers } = await registry.send('GET', `/v2/${path}`);
+      assert.equal(headers['content-security-policy'], "default-src 'none'; sandbox", path);
+      assert.equal(headers['x-content-type-options'], 'nosniff', path);
     }
   });
 
