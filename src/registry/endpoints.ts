@@ -23,19 +23,7 @@ export function changes({ action }: Endpoint): boolean {
   return action === 'push' || action === 'delete';
 }
 
-function pull(run: InRepository): Endpoint {
-  return endpoint('pull', run);
-}
-
-function push(run: InRepository): Endpoint {
-  return endpoint('push', run);
-}
-
-function remove(run: InRepository): Endpoint {
-  return endpoint('delete', run);
-}
-
-function endpoint(action: Endpoint['action'], run: InRepository): Endpoint {
+function to(action: 'pull' | 'push' | 'delete', run: InRepository): Endpoint {
   return {
     action,
     run: async (exchange, state, repository) => {
@@ -52,28 +40,28 @@ export function endpointsOf(route: Route): Readonly<Record<string, Endpoint>> {
     case 'catalog':
       return withHead({ action: '*', run: listRepositories });
     case 'tags':
-      return withHead(pull(listTags));
+      return withHead(to('pull', listTags));
     case 'referrers':
-      return withHead(pull((request) => listReferrers(request, digestFrom(route.digest))));
+      return withHead(to('pull', (request) => listReferrers(request, digestFrom(route.digest))));
     case 'manifest':
       return {
-        ...withHead(pull((request) => getManifest(request, route.reference))),
-        PUT: push((request) => putManifest(request, route.reference)),
-        DELETE: remove((request) => deleteManifest(request, route.reference)),
+        ...withHead(to('pull', (request) => getManifest(request, route.reference))),
+        PUT: to('push', (request) => putManifest(request, route.reference)),
+        DELETE: to('delete', (request) => deleteManifest(request, route.reference)),
       };
     case 'blob':
       return {
-        ...withHead(pull((request) => getBlob(request, digestFrom(route.digest)))),
-        DELETE: remove((request) => deleteBlob(request, digestFrom(route.digest))),
+        ...withHead(to('pull', (request) => getBlob(request, digestFrom(route.digest)))),
+        DELETE: to('delete', (request) => deleteBlob(request, digestFrom(route.digest))),
       };
     case 'uploads':
-      return { POST: push(startUpload) };
+      return { POST: to('push', startUpload) };
     case 'upload':
       return {
-        GET: push((request) => getUpload({ ...request, id: route.id })),
-        PATCH: push((request) => patchUpload({ ...request, id: route.id })),
-        PUT: push((request) => putUpload({ ...request, id: route.id })),
-        DELETE: push((request) => deleteUpload({ ...request, id: route.id })),
+        GET: to('push', (request) => getUpload({ ...request, id: route.id })),
+        PATCH: to('push', (request) => patchUpload({ ...request, id: route.id })),
+        PUT: to('push', (request) => putUpload({ ...request, id: route.id })),
+        DELETE: to('push', (request) => deleteUpload({ ...request, id: route.id })),
       };
   }
 }

@@ -147,7 +147,7 @@ export class Handler {
     await this.#identify(exchange, note, [{ type: 'registry', name: 'metrics', action: '*' }]);
     const { metrics, state } = this.#options;
     const text = Buffer.from(metrics.format({ uploads: state.sessions.open }));
-    replyBytes(exchange, 200, text, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
+    replyBytes(exchange, text, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
   }
 
   #record({ request, response, id, traffic }: Exchange, note: Note, milliseconds: number): void {

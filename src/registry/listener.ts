@@ -67,11 +67,10 @@ function createHttpServer({ tls, stall }: ListenerOptions): Server {
     // A body may take as long as it keeps coming.
     requestTimeout: 0,
     keepAliveTimeout: keepAliveMilliseconds,
-    // The last resort against a client that reads and sends nothing.
-    timeout: stall * 2,
     noDelay: true,
   };
   const server = tls === undefined ? createServer(settings) : createTls({ ...settings, ...tls });
+  // The last resort against a client that reads and sends nothing.
   server.timeout = stall * 2;
   return server;
 }

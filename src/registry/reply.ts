@@ -11,19 +11,18 @@ export function replyEmpty({ response }: Exchange, status: number, headers: Outg
 }
 
 /** Answers with bytes at hand. */
-export function replyBytes(exchange: Exchange, status: number, bytes: Uint8Array, headers: OutgoingHttpHeaders): void {
-  exchange.response.writeHead(status, { ...headers, 'Content-Length': bytes.byteLength });
-  if (isHead(exchange)) {
-    exchange.response.end();
-    return;
+export function replyBytes(exchange: Exchange, bytes: Uint8Array, headers: OutgoingHttpHeaders): void {
+  exchange.response.writeHead(200, { ...headers, 'Content-Length': bytes.byteLength });
+  if (!isHead(exchange)) {
+    exchange.traffic.sent += bytes.byteLength;
+    exchange.response.write(bytes);
   }
-  exchange.traffic.sent += bytes.byteLength;
-  exchange.response.end(bytes);
+  exchange.response.end();
 }
 
 /** Answers with a JSON document. */
 export function replyJson(exchange: Exchange, value: unknown, headers: OutgoingHttpHeaders = {}): void {
-  replyBytes(exchange, 200, Buffer.from(JSON.stringify(value)), { 'Content-Type': 'application/json', ...headers });
+  replyBytes(exchange, Buffer.from(JSON.stringify(value)), { 'Content-Type': 'application/json', ...headers });
 }
 
 /** Answers with a stream of exactly the length that the headers say, as fast as the client reads. */

@@ -52,7 +52,7 @@ export class Repository {
   async blob(digest: Digest): Promise<{ digest: Digest; size: number } | undefined> {
     const info = await this.info(digest);
     if (info?.labels[this.#blobKey] !== undefined) return { digest, size: info.size };
-    const found = await this.#fromElsewhere(digest);
+    const found = await this.described(digest);
     return found === undefined || info === undefined ? undefined : { digest, size: info.size };
   }
 
@@ -61,14 +61,15 @@ export class Repository {
     const info = await this.info(digest);
     const mediaType = info?.labels[this.#manifestKey];
     if (info !== undefined && mediaType !== undefined) return { mediaType, digest, size: info.size };
-    const found = await this.#fromElsewhere(digest);
+    const found = await this.described(digest);
     if (info === undefined || found === undefined || !isManifestLike(found.mediaType)) return undefined;
     return { ...bare(found), size: info.size };
   }
 
   /** What an object that is not (yet) in the store is called by an image of the repository that was pulled into it. */
   async described(digest: Digest): Promise<Descriptor | undefined> {
-    return this.#fromElsewhere(digest);
+    this.#others ??= this.#imagesFromElsewhere();
+    return await this.#graphs.find(await this.#others, digest);
   }
 
   /** The manifest that has a tag, when it is there. */
@@ -164,11 +165,6 @@ export class Repository {
   async #label(digest: Digest, key: string, value: string): Promise<boolean> {
     const change = this.#services.content.update({ digest, labels: { [key]: value } }, `labels.${key}`);
     return (await ifFound(change)) !== undefined;
-  }
-
-  async #fromElsewhere(digest: Digest): Promise<Descriptor | undefined> {
-    this.#others ??= this.#imagesFromElsewhere();
-    return await this.#graphs.find(await this.#others, digest);
   }
 
   async #imagesFromElsewhere(): Promise<Descriptor[]> {

@@ -49,10 +49,8 @@ export class Sessions implements AsyncDisposable {
   async start(repository: string): Promise<string> {
     const id = randomUUID();
     const ref = refOf(repository, id);
-    await this.#turns.take(ref, async () => {
-      const writer = await openWriter(this.#content, { ref });
-      this.#entries.set(ref, { writer, stop: undefined, touched: performance.now() });
-    });
+    const writer = await openWriter(this.#content, { ref });
+    this.#entries.set(ref, { writer, stop: undefined, touched: performance.now() });
     await this.#closeSurplus();
     return id;
   }
