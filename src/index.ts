@@ -16,7 +16,7 @@ export {
 } from './client/client.ts';
 export { type Copied, type CopyOptions, copyImage, type ProgressEvent } from './client/copy.ts';
 export { imageTransfers } from './client/image-transfers.ts';
-export type { LookOptions, RemoteDocument } from './client/look.ts';
+export type { ImageDocument, LookOptions } from './client/look.ts';
 export type { Origin, Place, Source, Target, TargetOptions } from './client/place.ts';
 export type { PullOptions } from './client/pull.ts';
 export type { PushImageOptions } from './client/push.ts';

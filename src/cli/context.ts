@@ -61,7 +61,7 @@ export class Context implements AsyncDisposable {
     return this.#client;
   }
 
-  /** As {@link client}, for copying between places: no store is opened, or made where there is none, unless one of them is in it. */
+  /** As {@link client}, for work with places: no store is opened, or made where there is none, unless one of them is in it. */
   async clientFor(...places: readonly string[]): Promise<Client> {
     const { storedName } = await import('../client/places.ts');
     this.#client ??= this.#open(places.some((place) => storedName(place) !== undefined));

@@ -4,7 +4,7 @@ import type { AbortableOptions, Info } from '../content/store.ts';
 import type { ConnectContainerdOptions, Daemon } from '../daemon/client/daemon.ts';
 import type { Store } from '../metadata/open-store.ts';
 import { fileBlobLocations } from '../remotes/docker/blob-locations.ts';
-import type { RegistryClient, RegistryClientOptions } from '../remotes/docker/registry-client.ts';
+import type { ReferrersOptions, RegistryClient, RegistryClientOptions } from '../remotes/docker/registry-client.ts';
 import { fileUploadSessions } from '../remotes/docker/upload-sessions.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
@@ -25,18 +25,17 @@ import {
 } from './archives.ts';
 import { type Copied, type CopyOptions, copyImage, openCopy } from './copy.ts';
 import { copyEach } from './copy-each.ts';
-import { digestTags } from './digest-tags.ts';
 import { LazyResolver } from './lazy-resolver.ts';
-import { type LookOptions, type RemoteDocument, remoteConfig, remoteManifest, resolveImage } from './look.ts';
+import { configOf, type ImageDocument, type LookOptions, manifestOf, referrersOf, resolveImage } from './look.ts';
 import { fetchObject, pushObject } from './objects.ts';
 import type { Place } from './place.ts';
 import { parsePlace } from './places.ts';
 import { type PullOptions, pullImage } from './pull.ts';
 import { type PushImageOptions, pushImage } from './push.ts';
 import { RegistryPlace } from './registry-place.ts';
-import { everyTag } from './repository-tags.ts';
 import { StorePlace } from './store-place.ts';
 import { tagImage } from './tag.ts';
+import { digestTags, everyTag, type TagLists, type TagPair, tagsOf } from './tags.ts';
 
 /** What every client needs. */
 export interface ClientOptions {
@@ -162,11 +161,15 @@ export class Client implements AsyncDisposable {
     });
   }
 
+  #placeOf(place: string | Place): Place {
+    return typeof place === 'string' ? this.place(place) : place;
+  }
+
   #inRegistry(reference: string): RegistryPlace {
     return new RegistryPlace(this.#resolver, reference, (subject, options) => this.#referrers(subject, options));
   }
 
-  async *#referrers(reference: string, options: AbortableOptions = {}): AsyncGenerator<Descriptor> {
+  async *#referrers(reference: string, options: ReferrersOptions = {}): AsyncGenerator<Descriptor> {
     yield* (await this.registry()).referrers(reference, options);
   }
 
@@ -201,9 +204,8 @@ export class Client implements AsyncDisposable {
 
   /** Copies an image, all platforms if none are said, between any two places; between registries nothing touches the disk. */
   async copy(source: string | Place, target: string | Place, options: CopyOptions = {}): Promise<Copied> {
-    const from = typeof source === 'string' ? this.place(source) : source;
-    const to = typeof target === 'string' ? this.place(target) : target;
-    return await copyImage(from, to, { ...options, platforms: options.platforms ?? 'all' });
+    const each = { ...options, platforms: options.platforms ?? 'all' };
+    return await copyImage(this.#placeOf(source), this.#placeOf(target), each);
   }
 
   /**
@@ -217,9 +219,8 @@ export class Client implements AsyncDisposable {
     digests: readonly Digest[],
     options: CopyOptions = {},
   ): Promise<number> {
-    const lists = { registry: () => this.registry(), services: this.services };
     let count = 0;
-    for await (const pair of digestTags(source, target, digests, lists, options)) {
+    for await (const pair of digestTags(source, target, digests, this.#tagLists, options)) {
       await this.copy(pair.source, pair.target, { ...options, tags: [] });
       count += 1;
     }
@@ -227,27 +228,38 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Copies images from repositories to repositories in turn, each as {@link copy} does, and yields what became of each, in that
-   * order; one that fails ends nothing. While one is moved it is found out what the next ones are and whether they are over
-   * there, so that those that are cost next to no time. To stop before the end is to leave the loop.
+   * Copies images in turn, each as {@link copy} does, and yields what became of each, in that order; one that fails ends
+   * nothing. While one is moved it is found out what the next ones are and whether they are over there, so that those that are
+   * cost next to no time. To stop before the end is to leave the loop.
    */
   copyEach(
     pairs: Iterable<{ readonly source: string; readonly target: string }>,
     options: CopyOptions = {},
   ): AsyncGenerator<PromiseSettledResult<Copied>, undefined, undefined> {
     const each = { ...options, platforms: options.platforms ?? 'all' };
-    return copyEach(pairs, async ({ source, target }) =>
-      openCopy(this.#inRegistry(source), this.#inRegistry(target), each),
-    );
+    return copyEach(pairs, async ({ source, target }) => openCopy(this.place(source), this.place(target), each));
   }
 
-  /** Pairs of references for every tag of a repository, for {@link copyEach}. */
-  async everyTag(
-    source: string,
-    target: string,
-    options: AbortableOptions = {},
-  ): Promise<{ source: string; target: string }[]> {
-    return everyTag(await this.registry(), source, target, options);
+  /**
+   * The tags of a repository of a registry, of the store (`store:REPOSITORY`) or of a layout (`oci:DIR:REPOSITORY`); for a
+   * whole layout or archive (`oci:DIR`, `docker-archive:FILE`) what each of its images can be asked for by.
+   * @throws DrayError `not-found`; `invalid-argument` for a single image or a place without names.
+   */
+  tags(place: string, options: AbortableOptions = {}): AsyncGenerator<string> {
+    return tagsOf(place, this.#tagLists, options);
+  }
+
+  /**
+   * Pairs for every tag of a repository, for {@link copyEach}: of a registry, of the store (`store:REPOSITORY`) or of a layout
+   * (`oci:DIR`, with a whole name in it `oci:DIR:REPOSITORY`), to another one.
+   * @throws DrayError `invalid-argument` when one of the two is a single image or a place without tags; `not-found`.
+   */
+  everyTag(source: string, target: string, options: AbortableOptions = {}): Promise<TagPair[]> {
+    return Array.fromAsync(everyTag(source, target, this.#tagLists, options));
+  }
+
+  get #tagLists(): TagLists {
+    return { registry: () => this.registry(), services: this.services };
   }
 
   /**
@@ -287,19 +299,27 @@ export class Client implements AsyncDisposable {
     return convertImage(this.services, name, newName, options);
   }
 
-  /** What a reference stands for in its registry; with one platform, the manifest for that. */
-  resolve(reference: string, options: LookOptions = {}): Promise<{ name: string; descriptor: Descriptor }> {
-    return resolveImage(this.#resolver, reference, options);
+  /** What a place has under its name; with one platform, the manifest for that. @throws DrayError `not-found`. */
+  async resolve(place: string | Place, options: LookOptions = {}): Promise<{ name: string; descriptor: Descriptor }> {
+    return await resolveImage(this.#placeOf(place), options);
   }
 
-  /** A manifest or index of a registry, byte for byte. */
-  manifest(reference: string, options: LookOptions = {}): Promise<RemoteDocument> {
-    return remoteManifest(this.#resolver, reference, options);
+  /** The manifest or index that a place has under its name, byte for byte. @throws DrayError as {@link resolve} does. */
+  async manifest(place: string | Place, options: LookOptions = {}): Promise<ImageDocument> {
+    return await manifestOf(this.#placeOf(place), options);
   }
 
-  /** The config of an image in a registry, byte for byte. */
-  config(reference: string, options: LookOptions = {}): Promise<RemoteDocument> {
-    return remoteConfig(this.#resolver, reference, options);
+  /** The config of an image in a place, byte for byte. @throws DrayError as {@link resolve} does. */
+  async config(place: string | Place, options: LookOptions = {}): Promise<ImageDocument> {
+    return await configOf(this.#placeOf(place), options);
+  }
+
+  /**
+   * What refers to an image in a place: signatures, attestations, documents about it.
+   * @throws DrayError as {@link resolve} does; `not-implemented` for a place that cannot tell.
+   */
+  async *referrers(place: string | Place, options: ReferrersOptions = {}): AsyncGenerator<Descriptor> {
+    yield* referrersOf(this.#placeOf(place), options);
   }
 
   /** Brings one blob of a repository into the store, without a name. Content that is there already is not fetched. */

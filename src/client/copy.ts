@@ -5,12 +5,11 @@ import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, type ErrorContext, firstFailure, toDrayError, withContext } from '../errors.ts';
 import { hasChildren } from '../images/children.ts';
 import { type Handler, skipDescriptor } from '../images/handlers.ts';
-import { manifest } from '../images/inspect.ts';
 import { type TransferEvent, type TransferSummary, transfer } from '../images/transfer.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { isIndex, isNonDistributable, isSchema1 } from '../spec/media-types.ts';
+import { isNonDistributable, isSchema1 } from '../spec/media-types.ts';
 import { referrerOf } from '../spec/referrers.ts';
-import { providerOf } from './fetcher-provider.ts';
+import { chosenRoot, referrersListOf } from './look.ts';
 import type { Place, Source, Target } from './place.ts';
 import { copyReferrers } from './referrers.ts';
 import {
@@ -21,7 +20,7 @@ import {
   schema1Options,
   unconverted,
 } from './schema1.ts';
-import { matcherOf, type PlatformSelection, selectPlatforms, withAllMetadata } from './select.ts';
+import { type PlatformSelection, selectPlatforms, withAllMetadata } from './select.ts';
 
 /** What a copy tells while it runs. */
 export type ProgressEvent =
@@ -93,7 +92,7 @@ export async function openCopy(from: Place, to: Place, options: CopyOptions): Pr
   if (to.kind !== 'registry' && tags !== undefined && tags.length > 0) throw noTags(to);
   await using opened = new AsyncDisposableStack();
   const source = opened.use(await from.source({ signal }).catch(onSide('source')));
-  if (options.referrers === true && source.referrers === undefined) throw cannotList();
+  if (options.referrers === true) referrersListOf(source);
   const root = await chooseRoot(source, options);
   const isOld = isSchema1(root.mediaType);
   if (isOld && schema1Options(options.convertSchema1) === undefined) throw unconverted(source.name);
@@ -176,20 +175,20 @@ async function moveAll({ source, target, pusher, root, before }: Ends, options: 
 }
 
 async function moveReferrers(
-  { referrers, fetcher }: Source,
+  source: Source,
   { refer }: Target,
   subjects: readonly Descriptor[],
   move: (object: Descriptor, fetcher: Fetcher) => Promise<unknown>,
   { signal }: CopyOptions,
 ): Promise<void> {
-  if (referrers === undefined) return;
+  const { fetcher } = source;
   const bring = async (referrer: Descriptor, subject: Descriptor): Promise<readonly Descriptor[] | undefined> => {
     const bytes = await collectDocument(await fetcher.fetch(referrer, { signal }), referrer, { signal });
     if (referrerOf(referrer, bytes)?.subject.digest !== subject.digest) return undefined;
     await move(referrer, withDocument(fetcher, referrer, bytes));
     return [referrer];
   };
-  await copyReferrers(subjects, { referrers, bring, refer, signal });
+  await copyReferrers(subjects, { referrers: referrersListOf(source), bring, refer, signal });
 }
 
 // What was read already is not read again.
@@ -209,22 +208,10 @@ function noTags({ name }: Place): DrayError {
   });
 }
 
-function cannotList(): DrayError {
-  return new DrayError('not-implemented', 'the source cannot tell what refers to an image', {
-    side: 'source',
-    hint: 'copy it without --referrers',
-  });
-}
-
 async function chooseRoot(source: Source, { root, platforms, signal }: CopyOptions): Promise<Descriptor> {
-  if (root !== 'manifest' || platforms === 'all' || platforms?.length !== 1 || !isIndex(source.root.mediaType))
-    return source.root;
-  const { descriptor } = await manifest(providerOf(source.fetcher), source.root, {
-    platform: matcherOf(platforms),
-    signal,
-  });
-  const { platform: _, ...bare } = descriptor;
-  return bare;
+  if (root !== 'manifest' || platforms === 'all' || platforms?.length !== 1) return source.root;
+  const { platform: _, ...chosen } = await chosenRoot(source, { platforms, signal });
+  return chosen;
 }
 
 // A document that the target has is not read from far away.

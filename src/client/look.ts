@@ -1,74 +1,77 @@
-import type { Fetcher } from '../content/copy.ts';
 import { readDocument } from '../content/documents.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { config, manifest } from '../images/inspect.ts';
-import type { Resolver } from '../remotes/remote.ts';
+import type { ReferrersOptions } from '../remotes/docker/registry-client.ts';
 import { bare, type Descriptor } from '../spec/descriptor.ts';
 import { isIndex } from '../spec/media-types.ts';
 import type { PlatformMatcher } from '../spec/platform.ts';
-import { parseReference, pinned } from '../spec/reference.ts';
 import { providerOf } from './fetcher-provider.ts';
+import type { Place, Source } from './place.ts';
 import { matcherOf, type PlatformSelection } from './select.ts';
 
-/** Options of looking at an image in a registry. */
+/** Options of looking at an image where it is. */
 export interface LookOptions extends AbortableOptions {
   /** One platform: its manifest is meant, not the index. Several are refused. */
   readonly platforms?: PlatformSelection;
 }
 
-/** A document of a registry with the bytes that its digest is over. */
-export interface RemoteDocument {
+/** A document of an image with the bytes that its digest is over. */
+export interface ImageDocument {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
 }
 
-/** As `Client.resolve` does, by any resolver. */
+/** As `Client.resolve` does. */
 export async function resolveImage(
-  resolver: Resolver,
-  reference: string,
+  place: Place,
   options: LookOptions = {},
 ): Promise<{ name: string; descriptor: Descriptor }> {
-  const { name, target } = await resolver.resolve(reference, options);
-  if (options.platforms === undefined || options.platforms === 'all' || !isIndex(target.mediaType))
-    return { name, descriptor: target };
-  const provider = providerOf(await fetcherFor(resolver, reference, target, options));
-  const platform = onePlatform(options.platforms);
-  const found = await manifest(provider, target, { platform, signal: options.signal });
-  return { name, descriptor: bare(found.descriptor) };
+  await using source = await place.source(options);
+  return { name: source.name, descriptor: bare(await chosenRoot(source, options)) };
 }
 
-/** As `Client.manifest` does, by any resolver. */
-export async function remoteManifest(
-  resolver: Resolver,
-  reference: string,
-  options: LookOptions = {},
-): Promise<RemoteDocument> {
-  const { descriptor } = await resolveImage(resolver, reference, options);
-  const provider = providerOf(await fetcherFor(resolver, reference, descriptor, options));
-  return { descriptor, bytes: await readDocument(provider, descriptor, options) };
+/** As `Client.manifest` does. */
+export async function manifestOf(place: Place, options: LookOptions = {}): Promise<ImageDocument> {
+  await using source = await place.source(options);
+  const descriptor = bare(await chosenRoot(source, options));
+  return { descriptor, bytes: await readDocument(providerOf(source.fetcher), descriptor, options) };
 }
 
-/** As `Client.config` does, by any resolver. */
-export async function remoteConfig(
-  resolver: Resolver,
-  reference: string,
-  options: LookOptions = {},
-): Promise<RemoteDocument> {
-  const { target } = await resolver.resolve(reference, options);
-  const provider = providerOf(await fetcherFor(resolver, reference, target, options));
+/** As `Client.config` does. */
+export async function configOf(place: Place, options: LookOptions = {}): Promise<ImageDocument> {
+  await using source = await place.source(options);
   const platform = onePlatform(options.platforms);
-  const { descriptor, bytes } = await config(provider, target, { platform, signal: options.signal });
+  const { descriptor, bytes } = await config(providerOf(source.fetcher), source.root, {
+    platform,
+    signal: options.signal,
+  });
   return { descriptor, bytes };
 }
 
-function fetcherFor(
-  resolver: Resolver,
-  reference: string,
-  target: Descriptor,
-  options: AbortableOptions,
-): Promise<Fetcher> {
-  return resolver.fetcher(pinned(parseReference(reference), target.digest), options);
+/** As `Client.referrers` does. */
+export async function* referrersOf(place: Place, options: ReferrersOptions = {}): AsyncGenerator<Descriptor> {
+  await using source = await place.source(options);
+  const { artifactType } = options;
+  for await (const referrer of referrersListOf(source)(source.root, options))
+    if (artifactType === undefined || referrer.artifactType === artifactType) yield referrer;
+}
+
+/** How a place lists referrers. @throws DrayError `not-implemented` for one that cannot tell. */
+export function referrersListOf({ name, referrers }: Source): NonNullable<Source['referrers']> {
+  if (referrers !== undefined) return referrers;
+  throw new DrayError('not-implemented', `${name} cannot tell what refers to an image`, {
+    side: 'source',
+    hint: 'a registry, the store, a layout and an archive of one can',
+  });
+}
+
+/** What a place has for one platform, if one is said; else all of it. @throws DrayError as `manifest` does. */
+export async function chosenRoot({ root, fetcher }: Source, { platforms, signal }: LookOptions): Promise<Descriptor> {
+  if (platforms === undefined || platforms === 'all' || !isIndex(root.mediaType)) return root;
+  const platform = onePlatform(platforms);
+  const { descriptor } = await manifest(providerOf(fetcher), root, { platform, signal });
+  return descriptor;
 }
 
 function onePlatform(platforms: PlatformSelection): PlatformMatcher {

@@ -2,6 +2,7 @@ import type { Fetcher, Pusher } from '../content/copy.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import type { DispatchOptions } from '../images/handlers.ts';
 import type { TransferOptions } from '../images/transfer.ts';
+import type { ReferrersOptions } from '../remotes/docker/registry-client.ts';
 import type { Conversion, ConverterOptions } from '../schema1/converter.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
@@ -28,8 +29,8 @@ export interface Source extends AsyncDisposable {
   readonly fetcher: Fetcher;
   /** For a registry: where the blobs are, so that they can be mounted from there, and recorded as their origin. */
   readonly origin?: Origin | undefined;
-  /** What refers to an object, where the place can tell. */
-  readonly referrers?: ((subject: Descriptor, options?: AbortableOptions) => AsyncIterable<Descriptor>) | undefined;
+  /** What refers to an object, where the place can tell; of another type too, where it cannot choose. */
+  readonly referrers?: ((subject: Descriptor, options?: ReferrersOptions) => AsyncIterable<Descriptor>) | undefined;
   /** Repositories of `host` that are known to hold a blob. */
   readonly heldBy?: ((target: Descriptor, host: string) => Promise<readonly string[]>) | undefined;
 }

@@ -1,11 +1,12 @@
 import type { AbortableOptions } from '../content/store.ts';
+import type { ReferrersOptions } from '../remotes/docker/registry-client.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { formatReference, parseReference, pinned, type Reference } from '../spec/reference.ts';
 import type { Origin, Place, Source, Target, TargetOptions } from './place.ts';
 
 /** Lists what refers to a reference with a digest. */
-export type ListReferrers = (reference: string, options?: AbortableOptions) => AsyncIterable<Descriptor>;
+export type ListReferrers = (reference: string, options?: ReferrersOptions) => AsyncIterable<Descriptor>;
 
 /** A reference in a registry. */
 export class RegistryPlace implements Place {
@@ -30,7 +31,7 @@ export class RegistryPlace implements Place {
     const fetcher = await this.#resolver.fetcher(pinned(this.#reference, target.digest), options);
     const listed = this.#referrers;
     const referrers =
-      listed && ((subject: Descriptor, how?: AbortableOptions) => listed(pinned(this.#reference, subject.digest), how));
+      listed && ((subject: Descriptor, how?: ReferrersOptions) => listed(pinned(this.#reference, subject.digest), how));
     return { name, root: target, fetcher, origin: this.#origin, referrers, async [Symbol.asyncDispose]() {} };
   }
 

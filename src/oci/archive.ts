@@ -13,7 +13,7 @@ import type { Digest } from '../spec/digest.ts';
 import { formatReference, parseReference } from '../spec/reference.ts';
 import type { ArchiveContents } from './archive-contents.ts';
 import { archiveTarget, FileInArchive, openArchive, type SaveOptions, saveArchive } from './archive-file.ts';
-import { entryOf } from './archive-image.ts';
+import { type ArchiveImage, entryOf } from './archive-image.ts';
 import type { Catalog } from './catalog.ts';
 import { contentsOf } from './contents.ts';
 import { type ExportOptions, exportArchive } from './export.ts';
@@ -39,22 +39,31 @@ export interface ArchiveOptions extends Pick<SaveOptions, 'durability'> {
 export class ArchivePlace {
   readonly kind = 'archive';
   readonly name: string;
+  /** What the name says behind the file. */
+  readonly image: string;
   readonly #path: string;
   readonly #options: ArchiveOptions;
 
   constructor(path: string, options: ArchiveOptions) {
     this.#path = path;
     this.#options = options;
-    const { format, image } = options;
-    this.name = [`${format}-archive`, path, ...(image === undefined ? [] : [image])].join(':');
+    const { format, image = '' } = options;
+    this.image = image;
+    this.name = [`${format}-archive`, path, ...(image === '' ? [] : [image])].join(':');
   }
 
-  /** @throws DrayError as `importArchive` does for what is wrong with an archive; `not-found` when the image is not in it. */
+  /** Every image in the archive. @throws DrayError as `importArchive` does for what is wrong with an archive. */
+  async images({ signal }: AbortableOptions = {}): Promise<readonly ArchiveImage[]> {
+    await using archive = await openArchive(this.#path, { signal });
+    return (await contentsOf(archive.catalog, { signal })).images;
+  }
+
+  /** @throws DrayError as {@link images} does; `not-found` when the image is not in it. */
   async source({ signal }: AbortableOptions = {}): Promise<PlaceSource> {
     await using resources = new AsyncDisposableStack();
     const { catalog } = resources.use(await openArchive(this.#path, { signal }));
     const contents = await contentsOf(catalog, { signal });
-    const root = pickImage(contents.images, parseWanted(this.#options.image ?? ''));
+    const root = pickImage(contents.images, parseWanted(this.image));
     const fetcher = fetcherOf(catalog, contents);
     const held = resources.move();
     const referrers = referrersAmong(contents.images, fetcher);
@@ -65,7 +74,7 @@ export class ArchivePlace {
   async target({ signal }: AbortableOptions = {}): Promise<PlaceTarget> {
     signal?.throwIfAborted();
     const { format, durability } = this.#options;
-    const { name } = parseWanted(this.#options.image ?? '');
+    const { name } = parseWanted(this.image);
     const tag = name === undefined || format === 'oci' ? undefined : formatReference(parseReference(name));
     if (name !== undefined && format === 'oci') checkRefName(name);
     const directory = await gatheringDirectory(this.#path);

@@ -46,13 +46,14 @@ export interface LayoutOptions extends LayoutWriterOptions {
 export class LayoutPlace {
   readonly kind = 'layout';
   readonly name: string;
+  /** What the name says behind the directory. */
+  readonly image: string;
   readonly #directory: string;
-  readonly #image: string;
   readonly #durability: LayoutWriterOptions;
 
   constructor(directory: string, { image = '', ...durability }: LayoutOptions = {}) {
     this.#directory = directory;
-    this.#image = image;
+    this.image = image;
     this.#durability = durability;
     this.name = image === '' ? `oci:${directory}` : `oci:${directory}:${image}`;
   }
@@ -83,13 +84,13 @@ export class LayoutPlace {
     return [...new Set(tags)].filter((tag) => tag !== '' && !/[/:@]/.test(tag));
   }
 
-  /** The image beside this one that has another tag. */
-  withTag(tag: string): LayoutPlace {
-    return new LayoutPlace(this.#directory, { ...this.#durability, image: `${this.#beforeTag()}${tag}` });
+  /** The place of the image beside this one that has another tag. */
+  withTag(tag: string): string {
+    return `oci:${this.#directory}:${this.#beforeTag()}${tag}`;
   }
 
   #beforeTag(): string {
-    const { name = '' } = parseWanted(this.#image);
+    const { name = '' } = parseWanted(this.image);
     const reference = isWhole(name) ? tryReference(name) : undefined;
     return reference === undefined ? '' : `${repositoryOf(reference)}:`;
   }
@@ -98,7 +99,7 @@ export class LayoutPlace {
   async source({ signal }: AbortableOptions = {}): Promise<PlaceSource> {
     signal?.throwIfAborted();
     const images = await this.images();
-    const root = pickImage(images, parseWanted(this.#image));
+    const root = pickImage(images, parseWanted(this.image));
     // A layout keeps its blobs as a store does, and no link is followed.
     const store = new LocalStore(this.#directory);
     const fetcher = fetcherOf(blobsOf(store, this.#directory));
@@ -114,7 +115,7 @@ export class LayoutPlace {
   /** @throws DrayError `invalid-argument` for a name that a layout cannot have, or a layout of another version. */
   async target({ signal }: AbortableOptions = {}): Promise<PlaceTarget> {
     signal?.throwIfAborted();
-    const { name } = parseWanted(this.#image);
+    const { name } = parseWanted(this.image);
     if (name !== undefined) checkRefName(name);
     const writer = new LayoutWriter(this.#directory, this.#durability);
     await writer.begin();

@@ -55,14 +55,20 @@ function notThere(images: readonly ArchiveImage[], wanted: string): DrayError {
   });
 }
 
-// By name, where each has one of its own.
 function listed(images: readonly ArchiveImage[]): string {
+  return someOf(choicesAmong(images));
+}
+
+/** What each image can be asked for by: its name, where no other has the same, or its digest. */
+export function choicesAmong(images: readonly ArchiveImage[]): readonly string[] {
+  const named = images.filter(({ subject }) => subject === undefined);
   const digests = new Map<string, Set<string>>();
-  for (const image of images) {
+  for (const image of named) {
     const name = nameOf(image);
     digests.set(name, (digests.get(name) ?? new Set()).add(image.target.digest));
   }
-  return someOf(images.map((image) => (digests.get(nameOf(image))?.size === 1 ? nameOf(image) : image.target.digest)));
+  const choices = named.map((image) => (digests.get(nameOf(image))?.size === 1 ? nameOf(image) : image.target.digest));
+  return [...new Set(choices)];
 }
 
 // Others wrote the names: one that no terminal could show or take is no way to ask for the image.
@@ -71,12 +77,11 @@ function nameOf({ imageName, refName, target }: ArchiveImage): string {
 }
 
 function digestsOf(images: readonly ArchiveImage[]): string {
-  return someOf(images.map(({ target }) => target.digest));
+  return someOf([...new Set(images.map(({ target }) => target.digest))]);
 }
 
-const shownNames = 10;
+const shownChoices = 10;
 
-function someOf(all: readonly string[]): string {
-  const names = [...new Set(all)];
-  return [...names.slice(0, shownNames), ...(names.length > shownNames ? ['…'] : [])].join(', ');
+function someOf(choices: readonly string[]): string {
+  return [...choices.slice(0, shownChoices), ...(choices.length > shownChoices ? ['…'] : [])].join(', ');
 }

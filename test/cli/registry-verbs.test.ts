@@ -48,6 +48,45 @@ describe('what only asks a registry', () => {
   });
 });
 
+describe('what looks at an image', () => {
+  it('sees the same wherever it is', async () => {
+    await scene({}, async ({ name, registry, directory, environment }) => {
+      const signature = about(image.root, 'signature', 'application/example');
+      registry.add('team/app', { root: signature.descriptor, blobs: [emptyConfig, signature] });
+      const platform = ['--platform', 'linux/arm64'];
+      const looks = [['digest'], ['manifest'], ['config', ...platform], ['digest', ...platform], ['referrers']];
+      const seen = async (place: string): Promise<string[]> =>
+        await Promise.all(looks.map(([verb = '', ...flags]) => drayDone([verb, place, ...flags], { environment })));
+      const expected = await seen(`${name}:1`);
+      const archive = `oci-archive:${directory.join('image.tar')}`;
+      for (const place of ['store:app:1', `oci:${directory.join('layout')}:v1`, archive]) {
+        await drayDone(['copy', `${name}:1`, place, '--referrers'], { environment });
+        assert.deepEqual(await seen(place), expected, place);
+      }
+    });
+  });
+
+  it('says what there is in a layout, an archive and a repository of the store', async () => {
+    await scene({}, async ({ name, directory, environment }) => {
+      const places = [
+        ['store:app', 'store:app:1', '1'],
+        [`oci:${directory.join('layout')}`, `oci:${directory.join('layout')}:v1`, 'v1'],
+        [
+          `docker-archive:${directory.join('a.tar')}`,
+          `docker-archive:${directory.join('a.tar')}:app:1`,
+          'docker.io/library/app:1',
+        ],
+      ] as const;
+      for (const [place, target, expected] of places) {
+        await drayDone(['copy', `${name}:1`, target], { environment });
+        assert.equal(await drayDone(['tags', place], { environment }), expected);
+        assert.equal((await dray(['tags', target], { environment })).code, 2, target);
+      }
+      assert.equal((await dray(['tags', 'store:other'], { environment })).code, 3);
+    });
+  });
+});
+
 describe('a copy between places that are in no store', () => {
   it('opens none, and remembers in its directory what was sent', async () => {
     await scene({}, async ({ name, registry, directory, environment }) => {

@@ -3,13 +3,14 @@ import { listOptions, registryOptions } from '../options.ts';
 
 export const command: Command = {
   usage: 'REPOSITORY [flags]',
-  examples: ['dray tags alpine', 'dray tags registry.example.com/team/app'],
+  examples: ['dray tags alpine', 'dray tags registry.example.com/team/app', 'dray tags docker-archive:images.tar'],
   options: { ...listOptions, ...registryOptions },
   positionals: { minimum: 1, maximum: 1, what: 'a repository' },
   async run(context) {
-    const registry = await context.registry();
     const { output, signal } = context;
-    await output.names(registry.tags(context.arguments.at(0), { signal }));
+    const place = context.arguments.at(0);
+    const client = await context.clientFor(place);
+    await output.names(client.tags(place, { signal }));
     return 0;
   },
 };
