@@ -108,6 +108,37 @@ describe('pushing a blob', () => {
     }
   });
 
+  it('goes on at the newest location whatever status it comes with', async () => {
+    for (const patchStatus of [201, 204]) {
+      const quirks = { bodyLimit: 20 * unit, patchStatus, uploadRange: 'absent', location: 'moving' } as const;
+      await scene(quirks, async (scene) => {
+        assert.equal(await scene.push(large), 'pushed');
+        arrived(scene, large);
+      });
+    }
+  });
+
+  it('does not mind where a blob is said to be once it is there', async () => {
+    for (const closeStatus of [201, 202, 204]) {
+      await scene({ closeStatus }, async (scene) => {
+        scene.registry.script({ on: 'PUT *', headers: { location: 'http://169.254.169.254/', range: '0-9' } });
+        assert.equal(await scene.push(), 'pushed');
+      });
+    }
+  });
+
+  it('takes a range of 0-0 for no news, whatever it comes with', async () => {
+    await scene({ bodyLimit: 20 * unit }, async (scene) => {
+      scene.registry.script({ on: 'PATCH *', headers: { range: '0-0' } });
+      assert.equal(await scene.push(large), 'pushed');
+      arrived(scene, large);
+      assert.ok(
+        scene.registry.requests.every(({ status }) => status !== 416),
+        scene.registry.log().join('\n'),
+      );
+    });
+  });
+
   it('reads http in a location as https at the same server, as behind proxies that forget about TLS', {
     skip: unlessInstalled('openssl'),
   }, async () => {
@@ -427,6 +458,21 @@ describe('pushing through failures', () => {
       assert.equal(await scene.push(large), 'pushed');
       arrived(scene, large);
     });
+  });
+
+  it('ends at once when a registry wants to be left alone for longer than anybody waits', async () => {
+    for (const status of [429, 503]) {
+      await scene({}, async (scene) => {
+        scene.registry.script({ on: 'PUT *', answer: { status, headers: { 'retry-after': '3600' } } });
+        await using client = quickClient({ retry: { pause: 1, longestPause: 2, longestWait: 10 } });
+        const pusher = await client.pusher(`${scene.registry.host}/team/app:1`);
+        await assert.rejects(
+          pusher.push(medium.descriptor, openerOf(medium.bytes)),
+          (error) => error instanceof DrayError && /3600 seconds/.test(error.context.hint ?? ''),
+        );
+        assert.equal(scene.registry.requests.filter(({ method }) => method === 'PUT').length, 1);
+      });
+    }
   });
 
   it('gives up after some attempts without progress, and clears the session away', async () => {

@@ -108,8 +108,8 @@ class Exchange<T> {
     const pause = Math.max(asked ?? 0, backOff(retry, this.#attempts + 1));
     const throttled = response.status === 429 || asked !== undefined;
     if (throttled) this.#host.slowDown(Math.min(pause, retry.longestWait));
+    if (asked !== undefined && asked > retry.longestWait) throw await this.#tooLong(response, asked);
     if (this.#request.repeat === 'once' || this.#attempts >= this.#host.attempts) return undefined;
-    if (pause > retry.longestWait) throw await this.#tooLong(response, pause);
     await response.body.discard();
     return { again: throttled ? 0 : pause, cause: `status ${response.status}` };
   }

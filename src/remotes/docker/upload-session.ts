@@ -102,9 +102,7 @@ export class UploadSession {
     const response = await this.#send({ method: 'GET', repeat: 'always' });
     await response.body.discard();
     if (response.status !== 204 && response.status !== 200) return undefined;
-    const known = acknowledged(response);
-    // An empty session says the same as one of a single byte.
-    return known === 1 ? 0 : known;
+    return acknowledged(response);
   }
 
   /** Gives the session up. That it fails changes nothing: registries forget sessions. */
@@ -126,15 +124,15 @@ export class UploadSession {
       repeat: 'once',
       ...request,
     });
-    await this.#move(response);
+    // The location of a blob is none of a session.
+    if (request.method !== 'PUT' || !isAccepted(response)) await this.#move(response);
     return response;
   }
 
   // Locations may change with every answer, and only the newest is good.
   async #move(response: WireResponse): Promise<void> {
     const location = response.headers.get('location');
-    const isFinal = response.status === 201 && response.headers.get('range') === undefined;
-    if (location === undefined || isFinal) return;
+    if (location === undefined) return;
     const next = await UploadSession.named(this.#target, location, response.url);
     this.#location = next.#location;
     this.#at = next.#at;
@@ -146,10 +144,10 @@ export function isAccepted({ status }: WireResponse): boolean {
   return accepted.includes(status);
 }
 
-/** The number of bytes that an answer says the session has. */
+/** The number of bytes that an answer says the session has. An empty one says the same as one of a single byte. */
 export function acknowledged({ headers }: WireResponse): number | undefined {
   const last = parseUploadRange(headers.get('range') ?? '');
-  return last === undefined ? undefined : last + 1;
+  return last === undefined || last === 0 ? last : last + 1;
 }
 
 function bodyOf({ start, end, read }: Piece, ranged: boolean): Partial<HostRequest> {

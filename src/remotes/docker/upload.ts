@@ -157,7 +157,8 @@ export class Upload {
     } catch (error) {
       this.#signal?.throwIfAborted();
       this.#source.check();
-      if (!is(error, 'unavailable')) throw error;
+      // Who answers that nobody is to come back for long is not asked what it has.
+      if (!is(error, 'unavailable') || error.context.status !== undefined) throw error;
       return await this.#recover(step, error);
     }
     this.#source.check();
@@ -227,7 +228,8 @@ export class Upload {
 
   async #reorder(said: number | undefined, error: Error): Promise<boolean> {
     this.#fail(error);
-    if (said !== undefined && said !== this.#offset && said <= this.#size) this.#acknowledge(said);
+    const isNews = said !== undefined && said > 0 && said !== this.#offset && said <= this.#size;
+    if (isNews) this.#acknowledge(said);
     else await this.#synchronise();
     return false;
   }
