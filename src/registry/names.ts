@@ -1,3 +1,4 @@
+import { canonicalRegistry } from '../remotes/docker/credentials.ts';
 import { isRepositoryPath, parseRepository, repositoryOf } from '../spec/reference.ts';
 import { refusal } from './codes.ts';
 
@@ -21,7 +22,8 @@ export interface RepositoryName {
 export function repositoryName(path: string, ns: string | undefined, local: string): RepositoryName {
   if (!isRepositoryPath(path)) throw invalid(path);
   if (ns !== undefined && (ns.includes('/') || !startsWithHost(`${ns}/`))) throw invalid(`${ns}/${path}`);
-  const text = ns !== undefined ? `${ns}/${path}` : startsWithHost(path) ? path : `${local}/${path}`;
+  // Some clients name the server that Docker Hub has its images at.
+  const text = ns !== undefined ? `${canonicalRegistry(ns)}/${path}` : startsWithHost(path) ? path : `${local}/${path}`;
   try {
     return nameOf(text, local);
   } catch (error) {

@@ -386,6 +386,7 @@ group('an image that the registry did not make', () => {
     for (const [repository, query] of [
       ['docker.io/library/redis', ''],
       ['library/redis', '?ns=docker.io'],
+      ['library/redis', '?ns=registry-1.docker.io'],
     ] as const) {
       const found = await registry.send('GET', `/v2/${repository}/manifests/7${query}`);
       assert.equal(found.status, 200);
