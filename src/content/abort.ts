@@ -20,6 +20,16 @@ export function eitherSignal(outer: AbortSignal | undefined, own: AbortSignal): 
   return outer === undefined ? own : AbortSignal.any([outer, own]);
 }
 
+/** Waits for a promise, for so many milliseconds at the most. Nothing is stopped by it. @throws what the promise does meanwhile. */
+export async function waitAtMost(milliseconds: number, promise: Promise<unknown>): Promise<void> {
+  const done = new AbortController();
+  try {
+    await Promise.race([promise, sleep(milliseconds, undefined, { ref: false, signal: done.signal })]);
+  } finally {
+    done.abort();
+  }
+}
+
 /** Waits for so many milliseconds. @throws the reason of the signal. */
 export async function rest(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   await sleep(milliseconds, undefined, { signal }).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { waitAtMost } from '../content/abort.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { Turns } from '../content/turns.ts';
 import { DrayError } from '../errors.ts';
@@ -125,7 +125,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   const close = async (): Promise<void> => {
     await using _ = parts;
     listener.stop();
-    await Promise.race([handler.idle(), sleep(options.shutdown ?? defaults.shutdown, undefined, { ref: false })]);
+    await waitAtMost(options.shutdown ?? defaults.shutdown, handler.idle());
     closing.abort(new DrayError('unavailable', 'the registry is closing'));
     await handler.idle();
   };

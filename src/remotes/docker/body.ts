@@ -1,5 +1,6 @@
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
+import { waitAtMost } from '../../content/abort.ts';
 import { checkDocumentSize } from '../../content/documents.ts';
 import { Gathered } from '../../content/gathered.ts';
 import type { Slabs } from './slabs.ts';
@@ -204,8 +205,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
    */
   async discard(): Promise<void> {
     if (this.#state === 'open' && this.#discarded === undefined) this.#beginDiscarding();
-    if (this.#state === 'open')
-      await Promise.race([this.#over.promise, sleep(discardPatience, undefined, { ref: false })]);
+    if (this.#state === 'open') await waitAtMost(discardPatience, this.#over.promise);
     await turn();
   }
 

@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { unlessAborted } from '../../../content/abort.ts';
+import { unlessAborted, waitAtMost } from '../../../content/abort.ts';
 import type { AbortableOptions } from '../../../content/store.ts';
 import { DrayError } from '../../../errors.ts';
 import { packAny, typeOfAny, unpackAny } from '../../any.ts';
@@ -76,14 +75,7 @@ class Sender {
   }
 
   async finish(): Promise<void> {
-    if (this.#sent === 0) return;
-    const done = new AbortController();
-    const { signal } = done;
-    try {
-      await Promise.race([this.#stream.receive(), pause(lastWait, undefined, { signal })]);
-    } finally {
-      done.abort();
-    }
+    if (this.#sent > 0) await waitAtMost(lastWait, this.#stream.receive());
   }
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { waitAtMost } from '../../../content/abort.ts';
 import { refOf } from '../../../content/copy.ts';
 import type { TransferEvent } from '../../../images/transfer.ts';
 import type { Descriptor } from '../../../spec/descriptor.ts';
@@ -77,9 +77,7 @@ export class Progress implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#pending.size > 0) this.#sendPending();
-    const done = new AbortController();
-    await Promise.race([this.#told, pause(lastWait, undefined, { signal: done.signal })]);
-    done.abort();
+    await waitAtMost(lastWait, this.#told);
   }
 }
 
