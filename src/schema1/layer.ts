@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { packingBytes, packingOf, unpacked } from '../content/compression.ts';
+import { roomIn } from '../content/room.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { StreamSource } from '../oci/byte-source.ts';
 import { createHasher } from '../spec/digest.ts';
@@ -69,11 +69,4 @@ async function* copied(stream: AsyncIterable<Uint8Array>, copy: PassThrough): As
     // Whoever read may have stopped early.
     if (!copy.writableEnded) copy.destroy(new Error('the layer was not read to its end'));
   }
-}
-
-async function roomIn(copy: PassThrough): Promise<void> {
-  const settled = new AbortController();
-  const options = { signal: settled.signal };
-  await Promise.race([once(copy, 'drain', options), once(copy, 'close', options)]).catch(() => {});
-  settled.abort();
 }

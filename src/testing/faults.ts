@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { roomIn } from '../content/room.ts';
 
 /** What goes wrong with one request. Parts that are not given go as they should; numbers are bytes and milliseconds. */
 export interface Fault {
@@ -95,7 +96,8 @@ function alterBody(response: ServerResponse, { cutAfter, corruptAt, bytesPerSeco
     if (corruptAt !== undefined && corruptAt >= start && corruptAt < offset)
       chunk = withOtherByte(chunk, corruptAt - start);
     const cut = cutAfter !== undefined && offset >= cutAfter;
-    await written(response, write, cut ? chunk.subarray(0, Math.max(0, cutAfter - start)) : chunk);
+    const bytes = cut ? chunk.subarray(0, Math.max(0, cutAfter - start)) : chunk;
+    if (!response.destroyed && !write(bytes)) await roomIn(response);
     if (cut) response.socket?.destroySoon();
     else if (offset === taken) response.emit('drain');
   };
@@ -115,17 +117,6 @@ function alterBody(response: ServerResponse, { cutAfter, corruptAt, bytesPerSeco
     pending = pending.then(() => void (response.destroyed || end()));
     return response;
   }) as typeof response.end;
-}
-
-async function written(
-  response: ServerResponse,
-  write: (chunk: Uint8Array) => boolean,
-  chunk: Uint8Array,
-): Promise<void> {
-  if (response.destroyed || write(chunk)) return;
-  await new Promise<void>((resolve) => {
-    response.once('drain', resolve).once('close', resolve);
-  });
 }
 
 function withOtherByte(chunk: Buffer, at: number): Buffer {

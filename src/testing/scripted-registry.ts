@@ -182,10 +182,10 @@ export class ScriptedRegistry implements AsyncDisposable {
     const prefix = `${this.#options.prefix ?? ''}/v2/`;
     if (!wire.path.startsWith(prefix)) return failure(404, 'NOT_FOUND', 'not a registry');
     const place = placeOf(wire.path.slice(prefix.length));
-    const verdict = this.#gatekeeper?.check(wire.headers, scopesOf(wire, place, this.quirks)) ?? {};
-    if (verdict.challenge !== undefined) {
+    const challenge = this.#gatekeeper?.check(wire.headers, scopesOf(wire, place, this.quirks));
+    if (challenge !== undefined) {
       const refused = failure(401, 'UNAUTHORIZED', 'authentication required');
-      return { ...refused, headers: { ...refused.headers, 'www-authenticate': verdict.challenge } };
+      return { ...refused, headers: { ...refused.headers, 'www-authenticate': challenge } };
     }
     return await this.#route(wire, place);
   }

@@ -1,4 +1,5 @@
 import type { Http2Stream } from 'node:http2';
+import { roomIn } from '../../content/room.ts';
 
 /**
  * Writes what belongs together to a stream and waits until there is room for more, or the stream is over: why, is known where it
@@ -10,14 +11,5 @@ export async function write(stream: Http2Stream, pieces: readonly Uint8Array[]):
   let room = true;
   for (const piece of pieces) room = stream.write(piece);
   stream.uncork();
-  if (room) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.on('drain', done);
-    stream.on('close', done);
-  });
+  if (!room) await roomIn(stream);
 }

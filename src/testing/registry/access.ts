@@ -39,9 +39,6 @@ interface IssuedToken {
   uses: number;
 }
 
-/** What a request may do, or the challenge that answers it. */
-export type Verdict = { readonly challenge?: undefined } | { readonly challenge: readonly string[] };
-
 /** A token request as it arrived. */
 export interface TokenRequest {
   readonly method: string;
@@ -67,16 +64,18 @@ export class Gatekeeper {
     return [...this.#tokens.keys()];
   }
 
-  check(headers: IncomingHttpHeaders, wanted: readonly string[]): Verdict {
+  /** The challenge that answers a request; undefined for one that may do what it wants. */
+  check(headers: IncomingHttpHeaders, wanted: readonly string[]): readonly string[] | undefined {
     const isPublic = wanted.length > 0 && wanted.every((scope) => this.#isPublic(scope));
     if (this.#access.kind === 'basic') {
-      return this.#userOf(headers) !== undefined || isPublic ? {} : this.#challenged(wanted);
+      return this.#userOf(headers) !== undefined || isPublic ? undefined : this.#challenged(wanted);
     }
     const token = this.#tokens.get(/^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '');
     if (token === undefined) return this.#challenged(wanted);
     token.uses += 1;
     if (token.uses > (this.#access.uses ?? Number.POSITIVE_INFINITY)) return this.#challenged(wanted, 'invalid_token');
-    return wanted.every((scope) => covers(token.scopes, scope)) ? {} : this.#challenged(wanted, 'insufficient_scope');
+    if (wanted.every((scope) => covers(token.scopes, scope))) return undefined;
+    return this.#challenged(wanted, 'insufficient_scope');
   }
 
   /** Answers a token request: a status with a document. */
@@ -109,13 +108,13 @@ export class Gatekeeper {
     return { [field]: token, ...(expiresIn === 0 ? {} : { expires_in: expiresIn }), ...more };
   }
 
-  #challenged(wanted: readonly string[], error?: string): Verdict {
+  #challenged(wanted: readonly string[], error?: string): readonly string[] {
     const scope = wanted.join(' ');
     const fill = (line: string): string => line.replace('{realm}', this.#realm).replace('{scope}', scope);
-    if (this.#access.challenge !== undefined) return { challenge: this.#access.challenge.map(fill) };
-    if (this.#access.kind === 'basic') return { challenge: ['Basic realm="registry"'] };
+    if (this.#access.challenge !== undefined) return this.#access.challenge.map(fill);
+    if (this.#access.kind === 'basic') return ['Basic realm="registry"'];
     const parameters = [`realm="${this.#realm}"`, 'service="scripted"', ...(scope === '' ? [] : [`scope="${scope}"`])];
-    return { challenge: [`Bearer ${[...parameters, ...(error === undefined ? [] : [`error="${error}"`])].join(',')}`] };
+    return [`Bearer ${[...parameters, ...(error === undefined ? [] : [`error="${error}"`])].join(',')}`];
   }
 
   #userOf(headers: IncomingHttpHeaders): string | undefined {

@@ -81,8 +81,8 @@ async function patch(wire: Wire, site: UploadSite, session: Session): Promise<Re
   session.patches += 1;
   const refusal = refusePatch(quirks, session, range);
   if (refusal !== undefined) return await afterBody(wire, refusal);
-  const limit = lengthRefusal(wire, quirks);
-  if (limit !== undefined) return await limit(wire);
+  const tooLong = await refuseLength(wire, quirks);
+  if (tooLong !== undefined) return tooLong;
   const length = Number(wire.headers['content-length'] ?? 0);
   if (range !== undefined && quirks.chunkLimit !== undefined && length > quirks.chunkLimit) {
     return await afterBody(wire, failure(416, 'REQUESTED_RANGE_NOT_SATISFIABLE', 'request body is too large'));
@@ -112,8 +112,8 @@ async function put(wire: Wire, site: UploadSite, session: Session): Promise<Repl
   if (length > 0 && session.size === 0 && quirks.wholePut !== undefined) {
     return await afterBody(wire, failure(quirks.wholePut, 'UNSUPPORTED'));
   }
-  const limit = lengthRefusal(wire, quirks);
-  if (limit !== undefined) return await limit(wire);
+  const tooLong = await refuseLength(wire, quirks);
+  if (tooLong !== undefined) return tooLong;
   if (length === 0 && session.size > 0 && quirks.emptyClose !== undefined) return failure(quirks.emptyClose, 'UNKNOWN');
   await take(wire, session, quirks);
   if (session.size === 0 && quirks.emptyBlob !== undefined) return failure(quirks.emptyBlob, 'BLOB_UPLOAD_INVALID');
@@ -139,16 +139,14 @@ function finish(site: UploadSite, session: Session, digest: string): Reply {
   return empty(quirks.closeStatus ?? 201, { location: `/v2/${name}/blobs/${digest}`, 'docker-content-digest': digest });
 }
 
-function lengthRefusal(wire: Wire, { bodyLimit, earlyLimit }: Quirks): ((wire: Wire) => Promise<Reply>) | undefined {
+async function refuseLength(wire: Wire, { bodyLimit, earlyLimit }: Quirks): Promise<Reply | undefined> {
   const length = Number(wire.headers['content-length'] ?? 0);
   if (earlyLimit !== undefined && length > earlyLimit) {
-    return async () => {
-      wire.refuse(413);
-      throw new Broken();
-    };
+    wire.refuse(413);
+    throw new Broken();
   }
   if (bodyLimit === undefined || length <= bodyLimit) return undefined;
-  return (wire) => afterBody(wire, { status: 413, body: [Buffer.from('<html>413 Request Entity Too Large</html>')] });
+  return await afterBody(wire, { status: 413, body: [Buffer.from('<html>413 Request Entity Too Large</html>')] });
 }
 
 async function afterBody(wire: Wire, reply: Reply): Promise<Reply> {

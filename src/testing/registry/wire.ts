@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { roomIn } from '../../content/room.ts';
 import type { Rule } from './rules.ts';
 
 /** A request as a scripted registry remembers it. */
@@ -120,7 +121,7 @@ export class Wire {
       const piece = this.#damaged(chunk.subarray(0, Math.max(0, limit - this.record.sent)));
       this.record.sent += piece.byteLength;
       if (this.#outgoing.destroyed) return;
-      if (!this.#outgoing.write(piece)) await drained(this.#outgoing);
+      if (!this.#outgoing.write(piece)) await roomIn(this.#outgoing);
       if (rate !== undefined) await sleep((piece.byteLength / rate) * 1000);
       if (this.record.sent < limit) continue;
       return await this.#breakOff();
@@ -151,18 +152,6 @@ function* inPieces(body: Iterable<Uint8Array>, size: number): Generator<Uint8Arr
   for (const chunk of body) {
     for (let at = 0; at < chunk.byteLength; at += size) yield chunk.subarray(at, at + size);
   }
-}
-
-function drained(outgoing: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      outgoing.off('drain', done);
-      outgoing.off('close', done);
-      resolve();
-    };
-    outgoing.on('drain', done);
-    outgoing.on('close', done);
-  });
 }
 
 function mutable(value: string | readonly string[]): string | string[] {
