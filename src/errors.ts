@@ -32,6 +32,8 @@ export type ErrorReason =
   | 'bad-document'
   /** An archive or a layout is malformed. */
   | 'bad-archive'
+  /** What a document refers to is not where the document is to be. */
+  | 'content-missing'
   /** Another writer holds the ingest. */
   | 'locked'
   /** The disk or a quota is full. */

@@ -7,6 +7,7 @@ const byReason: Readonly<Record<ErrorReason, number>> = {
   'size-mismatch': 6,
   'bad-document': 6,
   'bad-archive': 6,
+  'content-missing': 6,
   locked: 10,
   'disk-full': 10,
   'rate-limited': 7,

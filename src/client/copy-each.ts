@@ -1,3 +1,4 @@
+import type { Digest } from '../spec/digest.ts';
 import { type Copied, type OpenCopy, runCopy } from './copy.ts';
 
 /** How many images are looked at before their turn. */
@@ -12,24 +13,33 @@ export async function* copyEach<T>(
   open: (item: T) => Promise<OpenCopy>,
 ): AsyncGenerator<PromiseSettledResult<Copied>, undefined, undefined> {
   const rest = items[Symbol.iterator]();
-  const opened: Promise<OpenCopy>[] = [];
+  const opened: { readonly item: T; readonly copy: Promise<OpenCopy> }[] = [];
+  const brought = new Set<Digest>();
   const openNext = (): void => {
-    const { value, done } = rest.next();
+    const { value: item, done } = rest.next();
     if (done === true) return;
-    const copy = open(value);
+    const copy = open(item);
     // It is told when its turn comes.
     copy.catch(() => {});
-    opened.push(copy);
+    opened.push({ item, copy });
+  };
+  // What was not there may have come with another one.
+  const inTurn = async (item: T, copy: OpenCopy): Promise<OpenCopy> => {
+    if (copy.isThere || !brought.has(copy.root.digest)) return copy;
+    await copy[Symbol.asyncDispose]();
+    return await open(item);
   };
   try {
     for (let count = 0; count < lookAhead; count += 1) openNext();
-    for (let copy = opened.shift(); copy !== undefined; copy = opened.shift()) {
-      const [result] = await Promise.allSettled([runCopy(copy)]);
+    for (let next = opened.shift(); next !== undefined; next = opened.shift()) {
+      const { item, copy } = next;
+      const [result] = await Promise.allSettled([runCopy(copy.then((found) => inTurn(item, found)))]);
+      if (result.status === 'fulfilled') brought.add(result.value.root.digest);
       openNext();
       yield result;
     }
   } finally {
-    for (const copy of await Promise.allSettled(opened))
+    for (const copy of await Promise.allSettled(opened.map((next) => next.copy)))
       if (copy.status === 'fulfilled') await copy.value[Symbol.asyncDispose]();
   }
 }

@@ -82,6 +82,10 @@ export async function runCopy(opening: Promise<OpenCopy>): Promise<Copied> {
 
 /** A copy that is about to begin: it is known what the source has, and whether the target has it already. */
 export interface OpenCopy extends AsyncDisposable {
+  /** What is copied. */
+  readonly root: Descriptor;
+  /** Whether the target had all of it, as far as it can tell. */
+  readonly isThere: boolean;
   /** Moves what is missing and names it. Called once. @throws as {@link copyImage} does. */
   run(): Promise<Copied>;
 }
@@ -98,18 +102,23 @@ export async function openCopy(from: Place, to: Place, options: CopyOptions): Pr
   if (isOld && schema1Options(options.convertSchema1) === undefined) throw unconverted(source.name);
   const noted = isOld ? { ...labels, [convertedLabel]: root.digest } : labels;
   const target = opened.use(await to.target({ source, tags, labels: noted, root, signal }).catch(onSide('target')));
-  const pusher = await afterAsking(target.pusher, root, signal).catch(onSide('target'));
+  const isThere = await isComplete(target.pusher, root, signal).catch(onSide('target'));
+  const pusher = afterAsking(target.pusher, root, isThere);
   const held = opened.move();
   return {
+    root,
+    isThere,
     run: () => move({ source, target, pusher, root, before: beforeEach(to, options) }, options),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
 
+async function isComplete(pusher: Pusher, root: Descriptor, signal: AbortSignal | undefined): Promise<boolean> {
+  return hasChildren(root.mediaType) && ((await pusher.complete?.(root, { signal })) ?? false);
+}
+
 // What the target says of the root is not asked again when the root's turn comes.
-async function afterAsking(pusher: Pusher, root: Descriptor, signal: AbortSignal | undefined): Promise<Pusher> {
-  if (pusher.complete === undefined || !hasChildren(root.mediaType)) return pusher;
-  const isThere = await pusher.complete(root, { signal });
+function afterAsking(pusher: Pusher, root: Descriptor, isThere: boolean): Pusher {
   return {
     push: (target, open, options) => pusher.push(target, open, options),
     complete: async (target, options) =>

@@ -13,7 +13,7 @@ import {
 import { checkCount } from '../content/count.ts';
 import { collectDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
-import { DrayError, toDrayError, withContext } from '../errors.ts';
+import { because, DrayError, toDrayError, withContext } from '../errors.ts';
 import { bare, type Descriptor, inlineData } from '../spec/descriptor.ts';
 import { childrenOf } from '../spec/documents.ts';
 import { hasChildren, type SelectChildren } from './children.ts';
@@ -215,13 +215,27 @@ class Transfer {
     }
   }
 
-  async #pushDocument({ target, bytes, children }: Document, signal: AbortSignal): Promise<void> {
+  async #pushDocument(document: Document, signal: AbortSignal): Promise<void> {
+    const { target, bytes, children } = document;
     const labels = this.#options.labels?.(target, children);
     const held = bytes ?? (await this.#read(target, signal));
-    await this.#push(target, openBytes(held), { labels, signal });
+    await this.#push(target, openBytes(held), { labels, signal }, () => this.#restore(document, signal));
   }
 
-  async #push(target: Descriptor, open: OpenBlob, options: PushOptions & { signal: AbortSignal }): Promise<void> {
+  // The target may have lost what was there, or not have it for the moment in which somebody else sends it as well.
+  async #restore({ children, selected }: Document, signal: AbortSignal): Promise<void> {
+    for (const child of children) {
+      const open: OpenBlob = (offset, hint) => this.#open(child, { ...hint, offset, signal });
+      if (selected.includes(keyOf(child))) await this.#target.push(child, open, { signal });
+    }
+  }
+
+  async #push(
+    target: Descriptor,
+    open: OpenBlob,
+    options: PushOptions & { signal: AbortSignal },
+    restore?: () => Promise<void>,
+  ): Promise<void> {
     options.signal.throwIfAborted();
     const meter: Meter = { resumed: 0, offset: 0, travelled: 0 };
     const onResume = (offset: number): void => {
@@ -231,7 +245,12 @@ class Transfer {
     try {
       const counted: OpenBlob = (from = 0, hint) => this.#count(target, open(from, hint), from, meter);
       const onLocked = (): void => this.#report(target, 'locked', 0, 0);
-      const outcome = await this.#target.push(target, counted, { ...options, onResume, onLocked });
+      const send = (): Promise<PushOutcome> => this.#target.push(target, counted, { ...options, onResume, onLocked });
+      const outcome = await send().catch(async (error) => {
+        if (restore === undefined || !because(error, 'content-missing')) throw error;
+        await restore();
+        return await send();
+      });
       this.#finish(target, outcome, meter.travelled, meter.resumed);
     } catch (error) {
       this.#report(target, 'failed', meter.offset, meter.resumed);

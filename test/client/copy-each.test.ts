@@ -50,6 +50,34 @@ describe('images copied in turn', () => {
     assert.deepEqual(looks, [`HEAD /v2/copy/manifests/${tags[0]} 404`]);
   });
 
+  it('send what several of them share once, and name it by its other tags', async () => {
+    await using scene = await open();
+    const { client, registry, source } = scene;
+    for (const tag of tags) registry.repository('app').tags.set(tag, randomImage({ seed: 'shared' }).root.digest);
+    registry.add('app', randomImage({ seed: 'shared' }), 'shared');
+    await using other = await ScriptedRegistry.start();
+    const pairs = tags.map((tag) => ({ source: `${source}:${tag}`, target: `${other.host}/copy:${tag}` }));
+    for await (const result of client.copyEach(pairs)) assert.equal(result.status, 'fulfilled');
+    const sent = other.log().filter((line) => line.startsWith('POST ') || line.startsWith('PUT /v2/copy/blobs/'));
+    assert.equal(new Set(sent).size, sent.length, sent.join('\n'));
+    assert.deepEqual([...other.repository('copy').tags.keys()].sort(), tags);
+  });
+
+  it('are sent whole where the target has the manifest without what it refers to', async () => {
+    await using scene = await open();
+    const { client, registry, source } = scene;
+    const image = randomImage({ seed: 'torn' });
+    registry.add('app', image, 'torn');
+    await using other = await ScriptedRegistry.start();
+    other.add('copy', image, 'before');
+    const layer = image.blobs.find(({ descriptor }) => descriptor.mediaType.includes('layer'))?.descriptor;
+    assert.ok(layer !== undefined && other.repository('copy').blobs.delete(layer.digest));
+    const pairs = [{ source: `${source}:torn`, target: `${other.host}/copy:now` }];
+    for await (const result of client.copyEach(pairs)) assert.equal(result.status, 'fulfilled');
+    assert.ok(other.repository('copy').blobs.has(layer.digest));
+    assert.equal(other.repository('copy').tags.get('now'), image.root.digest);
+  });
+
   it('stay where they are once the loop is left', async () => {
     await using scene = await open();
     const { client, pairs, registry } = scene;
@@ -68,11 +96,14 @@ describe('images copied in turn', () => {
     const openOne = async (one: number): Promise<OpenCopy> => {
       opened.push(one);
       if (opened.length === 16) enough.resolve();
+      const { root } = randomImage({ seed: String(one) });
       return {
+        root,
+        isThere: false,
         async run() {
           await enough.promise;
           assert.ok(opened.length <= closed.length + 16);
-          return { reference: String(one) } as Copied;
+          return { reference: String(one), root } as Copied;
         },
         async [Symbol.asyncDispose]() {
           closed.push(one);

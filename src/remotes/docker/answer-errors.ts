@@ -113,10 +113,12 @@ const nonsense: Meaning = {
   hint: 'try again later; something else than a registry may answer there',
 };
 
+/** Of several codes the one that stands first here counts. */
 const meaningsOfCodes: Readonly<Record<string, Meaning>> = {
   MANIFEST_BLOB_UNKNOWN: {
     kind: 'failed-precondition',
-    hint: 'what the manifest refers to is not in the repository: if that was cleaned up meanwhile, run it again',
+    reason: 'content-missing',
+    hint: 'what a manifest refers to has to be in the repository first; if that is cleaned up at this moment, run it again',
   },
   DIGEST_INVALID: { kind: 'failed-precondition', reason: 'digest-mismatch', hint: 'the registry got other bytes' },
   SIZE_INVALID: { kind: 'failed-precondition', reason: 'size-mismatch', hint: 'the registry got other bytes' },
@@ -133,7 +135,7 @@ export async function errorFrom(response: WireResponse, context: ErrorContext): 
   const { status } = response;
   const body = await readErrorBody(response);
   const codes = body.errors.map(({ code }) => code);
-  const known = codes.find((code) => Object.hasOwn(meaningsOfCodes, code));
+  const known = Object.keys(meaningsOfCodes).find((code) => codes.includes(code));
   const byCode = status < 500 && known !== undefined ? meaningsOfCodes[known] : undefined;
   const meaning = byCode ?? meanings[status] ?? (status >= 400 && status < 500 ? refusal : nonsense);
   const said = body.text === '' ? '' : ` ${body.text}`;

@@ -1,7 +1,7 @@
 import type { OpenBlob, Pusher, PushOptions, PushOutcome } from '../../content/copy.ts';
 import { collectDocument } from '../../content/documents.ts';
 import type { AbortableOptions } from '../../content/store.ts';
-import { DrayError, is } from '../../errors.ts';
+import { because, DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { documentLimit } from '../../spec/documents.ts';
@@ -73,9 +73,20 @@ export class RepositoryPusher implements Pusher {
       return true;
     }
     const bytes = tags.length === 0 ? undefined : await this.#existing(target, signal);
-    if (bytes === undefined) this.#missing.add(target.digest);
-    else await this.#put(target, bytes, signal);
-    return bytes !== undefined;
+    const isThere = bytes !== undefined && (await this.#name(target, bytes, signal));
+    if (!isThere) this.#missing.add(target.digest);
+    return isThere;
+  }
+
+  // False where it is without something that it refers to.
+  async #name(target: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      await this.#put(target, bytes, signal);
+      return true;
+    } catch (error) {
+      if (because(error, 'content-missing')) return false;
+      throw error;
+    }
   }
 
   // Sees to it that what is there is in the list of its subject, where the registry does not.
