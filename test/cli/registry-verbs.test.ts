@@ -131,6 +131,19 @@ describe('every tag of a repository', () => {
   });
 });
 
+describe('every tag and a further one', () => {
+  it('are not given together', async () => {
+    await scene({}, async ({ name, registry, environment }) => {
+      const { code, stderr } = await dray(['copy', name, `${registry.host}/b`, '--all-tags', '-t', 'x'], {
+        environment,
+      });
+      assert.equal(code, 2);
+      assert.match(stderr, /exclude each other/);
+      assert.deepEqual(registry.log(), []);
+    });
+  });
+});
+
 describe('what registries say', () => {
   it('is told: a warning once, a limit when little is left, a long pause', async () => {
     const headers = { warning: '299 - "team/app is going away"', 'ratelimit-limit': '100;w=21600' };

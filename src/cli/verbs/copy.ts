@@ -1,5 +1,6 @@
 import type { Client } from '../../client/client.ts';
 import type { CopyOptions } from '../../client/copy.ts';
+import { DrayError } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -43,6 +44,7 @@ export const command: Command = {
   async run(context) {
     const args = context.arguments;
     const [source = '', target = ''] = args.positionals;
+    if (args.flag('all-tags') && args.list('tag').length > 0) throw excluded();
     const client = await context.clientFor(source, target);
     const progress = await context.progress('copy');
     const options: CopyOptions = {
@@ -69,6 +71,12 @@ export const command: Command = {
     });
   },
 };
+
+function excluded(): DrayError {
+  return new DrayError('invalid-argument', '--all-tags and --tag exclude each other', {
+    hint: 'every tag keeps its name; give the further one to a single image',
+  });
+}
 
 // Those that are named after a digest are among them.
 async function copyEveryTag(
