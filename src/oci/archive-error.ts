@@ -19,6 +19,15 @@ export function truncated(where: string): DrayError {
   });
 }
 
+/** The error for an archive that is out of all proportion: `resource-exhausted`, reason `bad-archive`. */
+export function tooMuch(what: string): DrayError {
+  return new DrayError('resource-exhausted', `bad image archive: ${what}`, {
+    reason: 'bad-archive',
+    side: 'source',
+    hint: 'no tool makes such an archive; take only the images out of it that you need',
+  });
+}
+
 /** The error for an archive in which something is missing that it names: `not-found`, reason `bad-archive`. */
 export function incomplete(problem: string, context: ErrorContext = {}): DrayError {
   return new DrayError('not-found', `incomplete image archive: ${problem}`, {

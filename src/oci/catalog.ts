@@ -1,8 +1,7 @@
 import { collect } from '../content/documents.ts';
 import type { AbortableOptions } from '../content/store.ts';
-import { DrayError } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
-import { badArchive, shown } from './archive-error.ts';
+import { badArchive, shown, tooMuch } from './archive-error.ts';
 import type { Entries } from './entries.ts';
 import { digestOfName, entryName, linkTarget } from './entry-name.ts';
 import type { TarEntry } from './tar-reader.ts';
@@ -80,14 +79,17 @@ export class Catalog {
    * @throws DrayError `invalid-argument`, reason `bad-archive`, for links in a circle or out of the archive.
    */
   file(name: string): ArchiveFile | undefined {
+    const way = new Set<string>();
     let at = name;
-    for (let steps = 0; steps <= this.#links.size; steps += 1) {
-      const link = this.#links.get(at);
-      if (link === undefined) return this.#files.get(at);
+    for (let link = this.#links.get(at); link !== undefined; link = this.#links.get(at)) {
+      if (way.has(at)) throw badArchive(`link ${shown(name)} leads in a circle`);
+      way.add(at);
       const space = link.indexOf(' ');
       at = linkTarget(at, link.slice(space + 1), link.slice(0, space) as 'symlink' | 'hardlink');
     }
-    throw badArchive(`link ${shown(name)} leads in a circle`);
+    // A long way is gone once, and not again for each layer that begins somewhere on it.
+    for (const link of way) this.#links.set(link, `hardlink ${at}`);
+    return this.#files.get(at);
   }
 }
 
@@ -120,14 +122,6 @@ export async function readCatalog(
       await catalog.addFile(name, await keep(entry, name));
   }
   return catalog;
-}
-
-function tooMuch(what: string): DrayError {
-  return new DrayError('resource-exhausted', `bad image archive: ${what}`, {
-    reason: 'bad-archive',
-    side: 'source',
-    hint: 'no tool makes such an archive; take only the images out of it that you need',
-  });
 }
 
 function twice(name: string): ReturnType<typeof badArchive> {

@@ -12,7 +12,7 @@ import { formatReference } from '../spec/reference.ts';
 import { repeatedKey } from '../spec/repeated-key.ts';
 import { inEnglish, nullable, objectInAnyCase } from '../spec/schemas.ts';
 import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
-import { badArchive, incomplete, shown } from './archive-error.ts';
+import { badArchive, incomplete, shown, tooMuch } from './archive-error.ts';
 import type { ArchiveImage } from './archive-image.ts';
 import type { ArchiveFile, Catalog } from './catalog.ts';
 import { entryName } from './entry-name.ts';
@@ -79,9 +79,7 @@ export async function dockerContents(
   manifests: Uint8Array,
   options: DockerOptions = {},
 ): Promise<ArchiveContents> {
-  const images: ArchiveImage[] = [];
-  const documents: MadeDocument[] = [];
-  const layers = new LayerReader(options);
+  const made = new MadeImages(options);
   const configs = new Map<Digest, DescribedConfig>();
   for (const { Config, RepoTags, Layers } of parseDockerManifests(manifests)) {
     const file = fileOf(catalog, Config, 'config');
@@ -89,12 +87,10 @@ export async function dockerContents(
     const config = configs.get(digest) ?? describeConfig(await collect(file.open(), options.documentLimit));
     configs.set(digest, config);
     const files = (Layers ?? []).map((name) => fileOf(catalog, name, 'layer'));
-    const made = await makeManifest(config, files, layers);
-    documents.push(made);
-    images.push(...namedImages(made.descriptor, config, RepoTags ?? []));
+    await made.add(config, files, RepoTags ?? []);
   }
-  if (images.length === 0) throw badArchive('its manifest.json lists no image');
-  return { format: 'docker', images, documents };
+  if (made.images.length === 0) throw badArchive('its manifest.json lists no image');
+  return { format: 'docker', images: made.images, documents: made.documents };
 }
 
 function fileOf(catalog: Catalog, name: string, what: string): ArchiveFile {
@@ -132,37 +128,48 @@ function platformOf({ os, architecture, variant, ...rest }: ImageConfig): Platfo
   });
 }
 
-/** Makes the manifest of an image. @throws DrayError as {@link dockerContents} does. */
-export async function makeManifest(
-  config: DescribedConfig,
-  files: readonly ArchiveFile[],
-  layers: LayerReader,
-): Promise<MadeDocument> {
-  const { descriptor, diffIds } = config;
-  if (diffIds.length !== files.length)
-    throw badArchive(`config ${descriptor.digest} names ${diffIds.length} layers, and there are ${files.length}`);
-  const described: Descriptor[] = [];
-  for (const [index, file] of files.entries()) described.push(await layers.describe(file, diffIds[index]));
-  const bytes = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: mediaTypes.dockerManifest,
-      config: descriptor,
-      layers: described,
-    }),
-  );
-  return { descriptor: describe(mediaTypes.dockerManifest, bytes), bytes };
+/** The most layers and names that the images of an archive may have together. */
+const partLimit = 100_000;
+
+/** Images whose manifests are made, one after another. */
+export class MadeImages {
+  readonly images: ArchiveImage[] = [];
+  readonly documents: MadeDocument[] = [];
+  readonly layers: LayerReader;
+  #parts = 0;
+
+  constructor(options: DockerOptions) {
+    this.layers = new LayerReader(options);
+  }
+
+  /**
+   * Makes the manifest of an image, which gets one name for each tag or none. A tag that is no reference is left to the rules
+   * for names.
+   * @throws DrayError as {@link dockerContents} does; `resource-exhausted`, reason `bad-archive`, when it is too much with those
+   * before it, since a few short names of one layer make a long manifest.
+   */
+  async add(config: DescribedConfig, files: readonly ArchiveFile[], tags: readonly string[]): Promise<void> {
+    this.#parts += files.length + tags.length;
+    if (this.#parts > partLimit) throw tooMuch(`images of more than ${partLimit} layers and names together`);
+    const { descriptor, diffIds } = config;
+    if (diffIds.length !== files.length)
+      throw badArchive(`config ${descriptor.digest} names ${diffIds.length} layers, and there are ${files.length}`);
+    const layers: Descriptor[] = [];
+    for (const [index, file] of files.entries()) layers.push(await this.layers.describe(file, diffIds[index]));
+    const mediaType = mediaTypes.dockerManifest;
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config: descriptor, layers }));
+    const target = describe(mediaType, bytes);
+    this.documents.push({ descriptor: target, bytes });
+    const described = config.platform === undefined ? target : { ...target, platform: config.platform };
+    if (tags.length === 0) this.images.push({ target: described });
+    for (const tag of tags) this.images.push(namedImage(described, tag));
+  }
 }
 
-/** One image for each tag, or one without a name. A tag that is no reference is left to the rules for names. */
-export function namedImages(target: Descriptor, config: DescribedConfig, tags: readonly string[]): ArchiveImage[] {
-  const described = config.platform === undefined ? target : { ...target, platform: config.platform };
-  if (tags.length === 0) return [{ target: described }];
-  return tags.map((tag) => {
-    const reference = tryReference(tag);
-    if (reference === undefined) return { target: described, refName: tag };
-    return { target: described, imageName: formatReference(reference), refName: reference.tag };
-  });
+function namedImage(target: Descriptor, tag: string): ArchiveImage {
+  const reference = tryReference(tag);
+  if (reference === undefined) return { target, refName: tag };
+  return { target, imageName: formatReference(reference), refName: reference.tag };
 }
 
 /** Describes layers by their content, each file once. */

@@ -17,7 +17,7 @@ import { parseWanted, pickImage } from './pick.ts';
 import { type RecompressOptions, recompressor } from './recompress.ts';
 import { labelReferrer, settle } from './settle.ts';
 import { storeDocument } from './store-document.ts';
-import { withSubject } from './subjects.ts';
+import { subjectOf } from './subjects.ts';
 import { type TakeInEvent, takeIn } from './take-in.ts';
 
 /** The services of a namespace that an import needs. */
@@ -113,18 +113,19 @@ async function takeArchive(target: ImportTarget, source: ImportSource, options: 
   await settleAll(content, contents, named, options);
   const images = await nameAll(target.images, named, options);
   const targets = new Set(images.map((image) => image.target.digest));
-  const unnamed = contents.images.filter((image) => image.subject === undefined && !targets.has(image.target.digest));
-  return { format: contents.format, images, unnamed: options.name === undefined ? unnamed : [] };
+  const others = contents.images.filter((image) => image.subject === undefined && !targets.has(image.target.digest));
+  const unnamed = new Map(others.map((image) => [image.target.digest, image]));
+  return { format: contents.format, images, unnamed: options.name === undefined ? [...unnamed.values()] : [] };
 }
 
 async function withoutSchema1(contents: ArchiveContents, { convertSchema1 }: ImportOptions): Promise<ArchiveContents> {
+  const convert = onceForEach(async (target: Descriptor) => {
+    if (convertSchema1 === undefined) throw unconverted(target);
+    return await convertSchema1(target);
+  });
   const images: ArchiveImage[] = [];
-  for (const image of contents.images) {
-    if (isSchema1(image.target.mediaType)) {
-      if (convertSchema1 === undefined) throw unconverted(image.target);
-      images.push({ ...image, target: await convertSchema1(image.target) });
-    } else images.push(image);
-  }
+  for (const image of contents.images)
+    images.push(isSchema1(image.target.mediaType) ? { ...image, target: await convert(image.target) } : image);
   return { ...contents, images };
 }
 
@@ -133,9 +134,24 @@ async function withSubjects(
   contents: ArchiveContents,
   options: ImportOptions,
 ): Promise<ArchiveContents> {
+  const find = onceForEach((target) => subjectOf(content, target, options));
   const images: ArchiveImage[] = [];
-  for (const image of contents.images) images.push(await withSubject(content, image, options));
+  for (const image of contents.images) {
+    const isNamed = (image.imageName ?? image.refName ?? image.subject) !== undefined;
+    images.push(isNamed ? image : { ...image, subject: await find(image.target) });
+  }
   return { ...contents, images };
+}
+
+// An index may list one object any number of times, and a look at it may take long.
+function onceForEach<T>(look: (target: Descriptor) => Promise<T>): (target: Descriptor) => Promise<T> {
+  const found = new Map<string, Promise<T>>();
+  return (target) => {
+    const key = `${target.mediaType} ${target.digest}`;
+    const known = found.get(key) ?? look(target);
+    found.set(key, known);
+    return known;
+  };
 }
 
 function unconverted({ mediaType, digest, size }: Descriptor): DrayError {

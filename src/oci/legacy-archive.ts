@@ -2,18 +2,10 @@ import * as z from 'zod/mini';
 import { collect } from '../content/documents.ts';
 import type { Digest } from '../spec/digest.ts';
 import { objectOf } from '../spec/schemas.ts';
-import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
+import type { ArchiveContents } from './archive-contents.ts';
 import { badArchive, incomplete, shown } from './archive-error.ts';
-import type { ArchiveImage } from './archive-image.ts';
 import type { ArchiveFile, Catalog } from './catalog.ts';
-import {
-  type DockerOptions,
-  describeConfig,
-  LayerReader,
-  makeManifest,
-  namedImages,
-  parseJson,
-} from './docker-archive.ts';
+import { type DockerOptions, describeConfig, type LayerReader, MadeImages, parseJson } from './docker-archive.ts';
 
 const repositoriesSchema = z.record(z.string(), z.record(z.string(), z.string()));
 
@@ -41,20 +33,18 @@ export async function legacyContents(
   repositories: Uint8Array,
   options: DockerOptions = {},
 ): Promise<ArchiveContents> {
-  const images: ArchiveImage[] = [];
-  const documents: MadeDocument[] = [];
-  const layers = new LayerReader(options);
+  const made = new MadeImages(options);
+  const chains = new Chains(catalog, options);
   for (const [top, tags] of tagsByLayer(repositories)) {
-    const chain = await chainOf(catalog, top, options);
-    const bytes = await makeConfig(chain, layers);
+    const chain = await chains.below(top);
+    const bytes = await makeConfig(chain, made.layers);
     const config = describeConfig(bytes);
+    made.documents.push({ descriptor: config.descriptor, bytes });
     const files = chain.map(({ file }) => file);
-    const made = await makeManifest(config, files, layers);
-    documents.push({ descriptor: config.descriptor, bytes }, made);
-    images.push(...namedImages(made.descriptor, config, tags));
+    await made.add(config, files, tags);
   }
-  if (images.length === 0) throw badArchive('its repositories list no image');
-  return { format: 'docker-v1', images, documents };
+  if (made.images.length === 0) throw badArchive('its repositories list no image');
+  return { format: 'docker-v1', images: made.images, documents: made.documents };
 }
 
 function tagsByLayer(bytes: Uint8Array): Map<string, string[]> {
@@ -62,7 +52,11 @@ function tagsByLayer(bytes: Uint8Array): Map<string, string[]> {
   if (!result.success) throw badArchive('repositories has the wrong shape');
   const found = new Map<string, string[]>();
   for (const [repository, tags] of Object.entries(result.data)) {
-    for (const [tag, top] of Object.entries(tags)) found.set(top, [...(found.get(top) ?? []), `${repository}:${tag}`]);
+    for (const [tag, top] of Object.entries(tags)) {
+      const names = found.get(top) ?? [];
+      names.push(`${repository}:${tag}`);
+      found.set(top, names);
+    }
   }
   return found;
 }
@@ -73,21 +67,41 @@ interface ChainLink {
   readonly file: ArchiveFile;
 }
 
-async function chainOf(catalog: Catalog, top: string, options: DockerOptions): Promise<ChainLink[]> {
-  const chain: ChainLink[] = [];
-  for (let id: string | null | undefined = top; id; ) {
+/** The layers below a top one and itself, oldest first. Images share most of theirs, so each is read once. */
+class Chains {
+  readonly #catalog: Catalog;
+  readonly #options: DockerOptions;
+  readonly #known = new Map<string, ChainLink>();
+
+  constructor(catalog: Catalog, options: DockerOptions) {
+    this.#catalog = catalog;
+    this.#options = options;
+  }
+
+  async below(top: string): Promise<ChainLink[]> {
+    const chain: ChainLink[] = [];
+    for (let id: string | null | undefined = top; id; ) {
+      if (chain.length >= chainLimit) throw badArchive(`more than ${chainLimit} layers on top of each other`);
+      const link: ChainLink = this.#known.get(id) ?? (await this.#read(id));
+      this.#known.set(id, link);
+      chain.push(link);
+      id = link.layer.parent;
+    }
+    return chain.reverse();
+  }
+
+  async #read(id: string): Promise<ChainLink> {
+    const { documentLimit, signal } = this.#options;
+    signal?.throwIfAborted();
     if (!/^[a-f0-9]{64}$/.test(id)) throw badArchive(`${shown(id)} is no layer ID`);
-    if (chain.length >= chainLimit) throw badArchive(`more than ${chainLimit} layers on top of each other`);
-    const json = catalog.file(`${id}/json`);
-    const file = catalog.file(`${id}/layer.tar`);
+    const json = this.#catalog.file(`${id}/json`);
+    const file = this.#catalog.file(`${id}/layer.tar`);
     if (json === undefined || file === undefined) throw incomplete(`layer ${id} is not in it`);
-    const raw = parseJson(await collect(json.open(), options.documentLimit), `${id}/json`);
+    const raw = parseJson(await collect(json.open(), documentLimit), `${id}/json`);
     const result = layerSchema.safeParse(raw);
     if (!result.success) throw badArchive(`${id}/json has the wrong shape`);
-    chain.unshift({ raw: raw as Record<string, unknown>, layer: result.data, file });
-    id = result.data.parent;
+    return { raw: raw as Record<string, unknown>, layer: result.data, file };
   }
-  return chain;
 }
 
 /** Keys of a layer's JSON that say something of the layer and nothing of the image. */

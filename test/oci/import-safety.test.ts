@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { describe, it } from 'node:test';
+import { describe, it, mock } from 'node:test';
 import { createGzip, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { LocalStore } from '../../src/content/local/local-store.ts';
@@ -283,6 +283,85 @@ describe('archives that are too much', () => {
     }
     assert.ok(100 * long.length > nameLimit);
     await fails(importArchive(memoryServices(), names()), 'resource-exhausted', 'bad-archive', /names of more than/);
+  });
+
+  it('images of which a few names make many documents, or a long chain many chains', async () => {
+    const layer = Buffer.alloc(1024);
+    const config = { rootfs: { type: 'layers', diff_ids: Array.from({ length: 9_000 }, () => digestOf(layer)) } };
+    const item = { Config: 'c', Layers: config.rootfs.diff_ids.map(() => 'l') };
+    const files = [
+      { name: 'c', data: JSON.stringify(config) },
+      { name: 'l', data: layer },
+    ];
+    const some = Array.from({ length: 12 }, (_, n) => ({ ...item, RepoTags: [`a:${n}`] }));
+    const docker = { name: 'manifest.json', data: JSON.stringify(some) };
+    await fails(importEntries([...files, docker]), 'resource-exhausted', 'bad-archive', /more than 100000 layers/);
+    const tags = Array.from({ length: 150_000 }, (_, n) => `a:${n}`);
+    const one = { name: 'manifest.json', data: JSON.stringify([{ Config: 'c', Layers: item.Layers, RepoTags: tags }]) };
+    await fails(importEntries([...files, one]), 'resource-exhausted', 'bad-archive', /names together/);
+    const id = (n: number): string => n.toString(16).padStart(64, '0');
+    const chain = Array.from({ length: 900 }, (_, n) => [
+      { name: `${id(n)}/json`, data: JSON.stringify({ parent: n === 0 ? null : id(Math.min(n, 500) - 1) }) },
+      { name: `${id(n)}/layer.tar`, type: '1', linkName: 'l' },
+    ]);
+    const tops = { a: Object.fromEntries(chain.map((_, n) => [n, id(n)])) };
+    const old = [...files.slice(1), ...chain.flat(), { name: 'repositories', data: JSON.stringify(tops) }];
+    await fails(importEntries(old), 'resource-exhausted', 'bad-archive', /more than 100000 layers/);
+    const sameTop = { a: Object.fromEntries(tags.slice(0, 105_000).map((_, n) => [n, id(0)])) };
+    const many = [...files.slice(1), ...chain.flat(), { name: 'repositories', data: JSON.stringify(sameTop) }];
+    await fails(importEntries(many), 'resource-exhausted', 'bad-archive', /names together/);
+  });
+
+  it('an old archive of chains without end is given up when somebody wants that', async () => {
+    const layer = { name: 'l', data: Buffer.alloc(1024) };
+    const id = (n: number): string => n.toString(16).padStart(64, '0');
+    const chain = Array.from({ length: 50 }, (_, n) => [
+      { name: `${id(n)}/json`, data: JSON.stringify({ parent: n === 0 ? null : id(n - 1) }) },
+      { name: `${id(n)}/layer.tar`, type: '1', linkName: 'l' },
+    ]);
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const services = memoryServices();
+    const reader = services.content.reader.bind(services.content);
+    const read = mock.method(services.content, 'reader', (...args: Parameters<typeof reader>) => {
+      stop.abort(reason);
+      return reader(...args);
+    });
+    const repositories = { name: 'repositories', data: JSON.stringify({ a: { b: id(49) } }) };
+    const entries = [layer, ...chain.flat(), repositories];
+    await assert.rejects(importEntries(entries, { signal: stop.signal }, services), reason);
+    assert.equal(read.mock.callCount(), 1);
+  });
+
+  it('links on top of each other are followed once', async () => {
+    const layer = Buffer.alloc(1024);
+    const count = 9_000;
+    const link = (n: number): string => `link-${n}`;
+    const links = Array.from({ length: count }, (_, n) => ({ name: link(n), type: '2', linkName: link(n + 1) }));
+    const diff_ids = links.map(() => digestOf(layer));
+    const manifest = [{ Config: 'c', Layers: links.map(({ name }) => name), RepoTags: ['a:b'] }];
+    const { result } = await importEntries([
+      ...links,
+      { name: link(count), data: layer },
+      { name: 'c', data: JSON.stringify({ rootfs: { type: 'layers', diff_ids } }) },
+      { name: 'manifest.json', data: JSON.stringify(manifest) },
+    ]);
+    assert.equal(result.images.length, 1);
+  });
+
+  it('an object that is listed many times is looked at once and told once', async () => {
+    const services = memoryServices();
+    const reader = mock.method(services.content, 'reader');
+    const entries = layoutEntries(
+      image.blobs,
+      Array.from({ length: 1000 }, () => image.root),
+    );
+    const { result } = await importEntries(entries, {}, services);
+    assert.deepEqual(
+      result.unnamed.map(({ target }) => target.digest),
+      [image.root.digest],
+    );
+    assert.ok(reader.mock.callCount() < 20, `${reader.mock.callCount()} reads`);
   });
 
   it('an archive packed out of all proportion', async () => {
