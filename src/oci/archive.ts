@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { streamOf } from '../content/bytes.ts';
 import type { Fetcher } from '../content/copy.ts';
-import { removeTree } from '../content/local/durable.ts';
+import { Durability, removeTree } from '../content/local/durable.ts';
 import { LocalStore } from '../content/local/local-store.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
@@ -12,6 +11,7 @@ import { bare, type Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { formatReference, parseReference } from '../spec/reference.ts';
 import type { ArchiveContents } from './archive-contents.ts';
+import { fileFailure } from './archive-error.ts';
 import { archiveTarget, FileInArchive, openArchive, type SaveOptions, saveArchive } from './archive-file.ts';
 import { type ArchiveImage, entryOf } from './archive-image.ts';
 import type { Catalog } from './catalog.ts';
@@ -106,8 +106,14 @@ export class ArchivePlace {
 
 async function gatheringDirectory(path: string): Promise<string> {
   const target = await archiveTarget(path);
-  if (isPipeOrDevice(target.found)) return await mkdtemp(join(tmpdir(), 'dray-archive-'));
-  return `${target.path}.${randomUUID()}.tmp`;
+  try {
+    if (isPipeOrDevice(target.found)) return await mkdtemp(join(tmpdir(), 'dray-archive-'));
+    await new Durability('none').makeDirectory(dirname(target.path), 0o777);
+    // For its owner alone, as the archive that is there may be.
+    return await mkdtemp(`${target.path}.tmp-`);
+  } catch (error) {
+    throw fileFailure(error, 'target', path);
+  }
 }
 
 function fetcherOf(catalog: Catalog, { documents }: ArchiveContents): Fetcher {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type FileHandle, link, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Place } from '../../src/client/place.ts';
@@ -253,7 +254,54 @@ describe('a layout directory as a place', () => {
   });
 });
 
+describe('what is in the place of a lock', () => {
+  it('is no way to another file, and nothing that a database does', async () => {
+    await using directory = await temporaryDirectory();
+    const lock = directory.join('.lock');
+    const elsewhere = directory.join('elsewhere');
+    const makers = {
+      'a text': () => writeFile(lock, 'text'),
+      'a directory': () => mkdir(lock),
+      'a database': () => {
+        using database = new DatabaseSync(lock);
+        database.exec('CREATE TABLE t (x)');
+      },
+      ...(process.platform === 'win32' ? {} : { 'a link': () => symlink(elsewhere, lock) }),
+    };
+    for (const [what, make] of Object.entries(makers)) {
+      await make();
+      await fails(
+        withLock(directory.path, async () => 'got it'),
+        'failed-precondition',
+        undefined,
+        /is not the lock of a layout/,
+      );
+      await rm(lock, { recursive: true });
+      assert.deepEqual(await readdir(directory.path), [], what);
+    }
+    assert.equal(await withLock(directory.path, async () => 'got it'), 'got it');
+  });
+});
+
 describe('an archive file as a place', () => {
+  it('gathers where nobody else can look, as the archive may be for its owner alone', {
+    skip: process.platform === 'win32' && 'no modes there',
+  }, async () => {
+    await using directory = await temporaryDirectory();
+    const path = directory.join('new', 'image.tar');
+    const before = process.umask(0);
+    try {
+      await using target = await new ArchivePlace(path, { format: 'oci' }).target();
+      const { descriptor, bytes } = image.blobs[0] ?? assert.fail();
+      await target.pusher.push(descriptor, () => inChunks(bytes));
+      const [gathered = ''] = await readdir(directory.join('new'));
+      assert.equal((await stat(directory.join('new', gathered))).mode & 0o777, 0o700);
+    } finally {
+      process.umask(before);
+    }
+    assert.deepEqual(await readdir(directory.join('new')), []);
+  });
+
   for (const format of ['oci', 'docker'] as const)
     it(`takes an image and gives it back: ${format}`, async () => {
       await using directory = await temporaryDirectory();
