@@ -84,6 +84,7 @@ const partsOfUndici: Plugin = {
         export { default as Agent } from 'undici/lib/dispatcher/agent.js';
         export { default as ProxyAgent } from 'undici/lib/dispatcher/proxy-agent.js';
         export { default as Pool } from 'undici/lib/dispatcher/pool.js';
+        export { default as Socks5ProxyAgent } from 'undici/lib/dispatcher/socks5-proxy-agent.js';
         export { default as buildConnector } from 'undici/lib/core/connect.js';
         // The index of undici adds it, and a proxy is asked by it for a way to another host.
         import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';

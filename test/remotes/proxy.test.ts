@@ -10,7 +10,7 @@ import { environmentProxies } from '../../src/remotes/docker/proxy.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { testAuthority } from '../support/certificates.ts';
-import { testProxy } from '../support/proxy.ts';
+import { testProxy, testSocksProxy } from '../support/proxy.ts';
 import { quickClient } from '../support/registry-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { unlessInstalled } from '../support/tools.ts';
@@ -111,6 +111,26 @@ describe('a client behind a proxy', () => {
     assert.deepEqual(proxy.requests, ['HEAD http://registry.example.com/v2/team/app/manifests/1']);
     assert.equal(proxy.authorizations[0], `Basic ${Buffer.from('us er:p@ss').toString('base64')}`);
     assert.equal(registry.requests[0]?.headers['proxy-authorization'], undefined);
+  });
+
+  it('goes through one of SOCKS, with the name and password of its URL', async () => {
+    await using registry = await ScriptedRegistry.start();
+    registry.add('team/app', image, '1');
+    await using proxy = await testSocksProxy(registry.host, 'us er:p@ss');
+    for (const scheme of ['socks5', 'socks5h']) {
+      const HTTP_PROXY = `${scheme}://us%20er:p%40ss@${proxy.url.host}`;
+      await using client = quickClient({ plainHttp: true, proxy: environmentProxies({ HTTP_PROXY }) });
+      assert.deepEqual((await client.resolve('registry.example.com/team/app:1')).target, image.root);
+      assert.equal(proxy.requests.at(-1), 'registry.example.com:80');
+    }
+    for (const user of ['', 'us%20er:wrong@']) {
+      const HTTP_PROXY = `socks5://${user}${proxy.url.host}`;
+      await using client = quickClient({ plainHttp: true, proxy: environmentProxies({ HTTP_PROXY }) });
+      await assert.rejects(
+        client.resolve('registry.example.com/team/app:1'),
+        (error) => is(error, 'unavailable') && error.context.attempts === 1 && /proxy/.test(error.context.hint ?? ''),
+      );
+    }
   });
 
   it('goes through it for https, and verifies the registry behind it', {

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { createServer, request as forward } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createServerOfSockets, type Socket } from 'node:net';
 
 /** A proxy on loopback that knows names nobody else does: what is asked of `name` goes to where the test says. */
 export interface TestProxy extends AsyncDisposable {
@@ -47,6 +48,48 @@ export async function testProxy(places: Readonly<Record<string, string>>): Promi
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    requests,
+    authorizations,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** A SOCKS5 proxy (RFC 1928) on loopback for one user, which leads to one place whatever it is asked for. */
+export async function testSocksProxy(place: string, user: string): Promise<TestProxy> {
+  const requests: string[] = [];
+  const authorizations: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServerOfSockets((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    serve(socket).catch(() => socket.destroy());
+  });
+  const serve = async (socket: Socket): Promise<void> => {
+    const next = async (): Promise<Buffer> => (await once(socket, 'data'))[0] as Buffer;
+    const greeting = await next();
+    if (!greeting.subarray(2).includes(2)) return void socket.end(Buffer.from([5, 255]));
+    socket.write(Buffer.from([5, 2]));
+    const credentials = await next();
+    const end = 2 + (credentials[1] ?? 0);
+    const given = `${credentials.subarray(2, end)}:${credentials.subarray(end + 1)}`;
+    authorizations.push(given);
+    if (given !== user) return void socket.end(Buffer.from([1, 1]));
+    socket.write(Buffer.from([1, 0]));
+    const request = await next();
+    requests.push(`${request.subarray(5, -2)}:${request.readUInt16BE(request.byteLength - 2)}`);
+    const [host, port] = place.split(':');
+    const onward = connect(Number(port), host, () => {
+      socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+      socket.pipe(onward).pipe(socket);
+    });
+    sockets.add(onward.on('error', () => socket.destroy()));
+  };
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    url: new URL(`socks5://127.0.0.1:${(server.address() as AddressInfo).port}`),
     requests,
     authorizations,
     async [Symbol.asyncDispose]() {

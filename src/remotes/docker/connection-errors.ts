@@ -30,6 +30,8 @@ const hintsOfCodes: Readonly<Record<string, string>> = {
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: ownCertificateHint,
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: ownCertificateHint,
   ETIMEDOUT: 'check the network and the proxy settings',
+  UND_ERR_SOCKS5_AUTH_FAILED: proxyHint,
+  UND_ERR_SOCKS5_AUTH_REJECTED: proxyHint,
   UND_ERR_CONNECT_TIMEOUT: 'check the network and the proxy settings',
   UND_ERR_HEADERS_TIMEOUT: 'the registry, or a proxy before it, does not answer in time: try again later',
 };
@@ -60,9 +62,16 @@ function rootOf(error: unknown): unknown {
   return inner ?? error;
 }
 
-const permanentCodes = new Set(['ENOTFOUND', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UND_ERR_INVALID_ARG', forbiddenAddress]);
-
 // What a proxy does not want now, it does not want a moment later; and wrong passwords lock accounts.
+const permanentCodes = new Set([
+  'ENOTFOUND',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_SOCKS5_AUTH_FAILED',
+  'UND_ERR_SOCKS5_AUTH_REJECTED',
+  forbiddenAddress,
+]);
+
 function isProxyRefusal(error: unknown): boolean {
   return error instanceof Error && /^Proxy response \(4(?!08|29)\d\d\)/.test(error.message);
 }

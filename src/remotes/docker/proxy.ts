@@ -30,7 +30,7 @@ export function environmentProxies(environment: Environment = process.env): Find
 function parseProxy(text: string): URL | 'malformed' | undefined {
   if (text === '') return undefined;
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
-  return url !== null && /^(https?|socks5?):$/.test(url.protocol) && isEncoded(url.username + url.password)
+  return url !== null && /^(https?|socks5?|socks5h):$/.test(url.protocol) && isEncoded(url.username + url.password)
     ? url
     : 'malformed';
 }

@@ -1,5 +1,5 @@
 import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { Agent, type Dispatcher, Pool, ProxyAgent, Socks5ProxyAgent } from 'undici';
 import { DrayError } from '../../errors.ts';
 import type { Reach } from './addresses.ts';
 import { ResponseBody } from './body.ts';
@@ -133,7 +133,7 @@ function agentOf(connection: Connection, proxy: URL | undefined, slabs: Slabs): 
   };
   const timeout = connection.timeout ?? connectTimeout;
   const tls = tlsOptions(connection);
-  if (proxy !== undefined) return proxyAgent(proxy, timeout, { ...common, requestTls: { ...tls, timeout } });
+  if (proxy !== undefined) return proxyAgent(proxy, timeout, common, { ...tls, timeout });
   const { socketPath, namedFrom } = connection;
   const lookup = namedFrom === undefined ? {} : { lookup: guardedLookup(namedFrom) };
   const path = socketPath === undefined ? {} : { socketPath };
@@ -141,14 +141,22 @@ function agentOf(connection: Connection, proxy: URL | undefined, slabs: Slabs): 
   return new Agent({ ...common, connect });
 }
 
-function proxyAgent(proxy: URL, timeout: number, options: Omit<ProxyAgent.Options, 'uri'>): ProxyAgent {
-  const user = decodeURIComponent(proxy.username);
-  const token = Buffer.from(`${user}:${decodeURIComponent(proxy.password)}`).toString('base64');
+function proxyAgent(
+  proxy: URL,
+  timeout: number,
+  options: Agent.Options,
+  requestTls: NonNullable<ProxyAgent.Options['requestTls']>,
+): Dispatcher {
+  const [username, password] = [decodeURIComponent(proxy.username), decodeURIComponent(proxy.password)];
+  if (proxy.protocol.startsWith('socks'))
+    return new Socks5ProxyAgent(`socks5://${proxy.host}`, { username, password, connectTimeout: timeout, requestTls });
+  const token = Buffer.from(`${username}:${password}`).toString('base64');
   const authority = { uri: `${proxy.protocol}//${proxy.host}` };
   return new ProxyAgent({
     ...options,
+    requestTls,
     ...authority,
-    ...(user === '' ? {} : { token: `Basic ${token}` }),
+    ...(username === '' ? {} : { token: `Basic ${token}` }),
     connectTimeout: timeout,
     // What a proxy takes to connect is part of connecting, and no request has a time limit before it is sent.
     clientFactory: (origin, connecting) => new Pool(origin, { ...connecting, headersTimeout: timeout }),
