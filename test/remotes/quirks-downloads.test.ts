@@ -267,6 +267,35 @@ describe('fetching a blob', () => {
   });
 });
 
+describe('looking at what a digest names', () => {
+  const image = randomImage({ seed: 'looked at', layers: [10] });
+  const missing = digestOf(Buffer.from('nobody has it'));
+
+  it('tells a blob from a manifest, and what is not there', async () => {
+    await scene({}, async ({ registry, name }) => {
+      registry.add('team/app', image);
+      await using client = quickClient();
+      const { size } = descriptor;
+      const expected = { mediaType: mediaTypes.octetStream, digest: descriptor.digest, size };
+      assert.deepEqual(await client.stat(name, descriptor.digest), expected);
+      assert.deepEqual(await client.stat(name, image.root.digest), image.root);
+      await assert.rejects(client.stat(name, missing), (error) => is(error, 'not-found'));
+      registry.script({ on: 'HEAD *', headers: { 'content-length': '' } });
+      await assert.rejects(client.stat(name, descriptor.digest), /how large/);
+    });
+  });
+
+  it('asks for one byte where HEAD leads to a URL that is signed for GET', async () => {
+    await scene({}, async ({ registry, cdn, name }) => {
+      registry.quirks = { redirectBlobs: cdn.origin };
+      cdn.quirks = { headBlob: 403 };
+      await using client = quickClient();
+      assert.equal((await client.stat(name, descriptor.digest)).size, descriptor.size);
+      assert.equal(cdn.requests.at(-1)?.headers['range'], 'bytes=0-0');
+    });
+  });
+});
+
 describe('a connection', () => {
   it('is used again, after a HEAD, an error and a body that nobody wanted as well', async () => {
     await using registry = await ScriptedRegistry.start();

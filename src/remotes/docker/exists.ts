@@ -1,6 +1,8 @@
 import { is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { exchange } from './exchange.ts';
+import type { HostRequest, HostResponse } from './host-request.ts';
+import type { HostState } from './host-state.ts';
 import { parseContentRange, rangeHeader } from './ranges.ts';
 import type { WireResponse } from './transport.ts';
 import { type UploadTarget, writeRequest } from './upload-session.ts';
@@ -8,12 +10,10 @@ import { type UploadTarget, writeRequest } from './upload-session.ts';
 /** Whether a repository has a blob of that digest and size. What cannot be seen counts as not there: then it is pushed. */
 export async function blobExists(target: UploadTarget, blob: Descriptor): Promise<boolean> {
   try {
-    const head = await ask(target, blob, 'HEAD');
-    await head.body.discard();
-    if (head.status === 200) return fits(Number(head.headers.get('content-length') ?? blob.size), blob);
-    // A URL that is signed for GET refuses HEAD.
-    const elsewhere = head.url.origin !== target.host.root.origin;
-    return head.status === 403 && elsewhere ? await existsByGet(target, blob) : false;
+    const answer = await lookAtBlob(target.host, writeRequest(target, `blobs/${blob.digest}`));
+    await answer.body.discard();
+    const size = sizeIn(answer) ?? blob.size;
+    return isThere(answer) && (blob.size === 0 || size === blob.size);
   } catch (error) {
     target.signal?.throwIfAborted();
     if (is(error, 'not-found') || is(error, 'unavailable')) return false;
@@ -21,23 +21,28 @@ export async function blobExists(target: UploadTarget, blob: Descriptor): Promis
   }
 }
 
-async function existsByGet(target: UploadTarget, blob: Descriptor): Promise<boolean> {
-  const response = await ask(target, blob, 'GET');
-  response.body.cancel();
-  if (response.status === 200) return fits(Number(response.headers.get('content-length') ?? blob.size), blob);
-  const total = parseContentRange(response.headers.get('content-range') ?? '')?.total;
-  return response.status === 206 && fits(total ?? blob.size, blob);
+/** Asks for a blob without its bytes, at the most for one of them. Gives the answer, whatever it is. */
+export async function lookAtBlob(
+  host: HostState,
+  request: Omit<HostRequest, 'method' | 'headers' | 'expect'>,
+): Promise<HostResponse> {
+  const headers = { 'accept-encoding': 'identity' };
+  const head = await exchange(host, { ...request, method: 'HEAD', headers, expect: 'any' });
+  if (head.status !== 403 || head.url.origin === host.root.origin) return head;
+  // A URL that is signed for GET refuses HEAD.
+  await head.body.discard();
+  const range = rangeHeader(0, 0);
+  return await exchange(host, { ...request, method: 'GET', headers: { ...headers, range }, expect: 'any' });
 }
 
-function fits(size: number, blob: Descriptor): boolean {
-  return blob.size === 0 || size === blob.size;
+/** Whether an answer of {@link lookAtBlob} says that the blob is there. */
+export function isThere({ status }: WireResponse): boolean {
+  return status === 200 || status === 206;
 }
 
-function ask(target: UploadTarget, blob: Descriptor, method: 'HEAD' | 'GET'): Promise<WireResponse> {
-  return exchange(target.host, {
-    ...writeRequest(target, `blobs/${blob.digest}`),
-    method,
-    headers: { 'accept-encoding': 'identity', ...(method === 'GET' ? { range: rangeHeader(0, 0) } : {}) },
-    expect: 'any',
-  });
+/** How large a blob is by an answer of {@link lookAtBlob}; undefined where it does not say. */
+export function sizeIn({ status, headers }: WireResponse): number | undefined {
+  if (status === 206) return parseContentRange(headers.get('content-range') ?? '')?.total;
+  const length = headers.get('content-length') ?? '';
+  return /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }

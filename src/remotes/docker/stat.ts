@@ -2,7 +2,8 @@ import { DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { mediaTypes } from '../../spec/media-types.ts';
-import { exchange } from './exchange.ts';
+import { errorFrom } from './answer-errors.ts';
+import { isThere, lookAtBlob, sizeIn } from './exists.ts';
 import type { HostState } from './host-state.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
 import { resolveVersion } from './resolver.ts';
@@ -28,17 +29,15 @@ async function statBlob(
   digest: Digest,
   signal: AbortSignal | undefined,
 ): Promise<Descriptor> {
-  const response = await exchange(host, {
-    method: 'HEAD',
+  const response = await lookAtBlob(host, {
     ...host.inRepository(repository.path, `blobs/${digest}`, 'pull'),
-    headers: { 'accept-encoding': 'identity' },
-    expect: [200],
     operation: `look at ${nameOf(repository)}@${digest}`,
     signal,
   });
+  if (!isThere(response)) throw await errorFrom(response, response.context);
   await response.body.discard();
-  const size = Number(response.headers.get('content-length'));
-  if (Number.isSafeInteger(size) && size >= 0) return { mediaType: mediaTypes.octetStream, digest, size };
+  const size = sizeIn(response);
+  if (size !== undefined) return { mediaType: mediaTypes.octetStream, digest, size };
   throw new DrayError('unavailable', `${host.registry} does not say how large ${digest} is`, {
     registry: host.registry,
     hint: 'a proxy in between may leave out Content-Length',
