@@ -39,6 +39,7 @@ export function crossNamespaceSuite(
   };
   describe(`across namespaces: ${name}`, () => {
     describe('apart', () => apartCases(check));
+    describe('leases', () => leaseCases(check));
     describe(sharing, () =>
       sharing === 'shared' ? sharedCases(check, partialTruncate) : isolatedCases(check, shareable),
     );
@@ -111,6 +112,27 @@ function apartCases(check: Check): void {
       (await Array.fromAsync(one.namespaces.list())).map((namespace) => namespace.name),
       ['one', 'two'],
     );
+  });
+}
+
+function leaseCases(check: Check): void {
+  check('hold a blob that somebody else has brought, whenever that is found out', async (fixture) => {
+    const { content, leases } = fixture.services('one');
+    await leases.create({ id: 'l' });
+    const held = async (): Promise<string[]> =>
+      (await Array.fromAsync(leases.resources('l'))).filter(({ type }) => type === 'content').map(({ id }) => id);
+    const there = await put(content, 'a', Buffer.from('there before'));
+    await isThere(content.writer({ ref: 'late', target: there, lease: 'l' }));
+    assert.deepEqual(await held(), [there.digest]);
+    for (const isSaid of [true, false]) {
+      const bytes = Buffer.from(`brought meanwhile ${isSaid}`);
+      const digest = digestOf(bytes);
+      const writer = await content.writer({ ref: 'b', target: { digest, size: bytes.byteLength }, lease: 'l' });
+      await writer.write(bytes);
+      await put(content, 'other', bytes);
+      await isThere(writer.commit({ digest: isSaid ? digest : undefined }));
+      assert.ok((await held()).includes(digest));
+    }
   });
 }
 
@@ -215,4 +237,8 @@ function contents(fixture: NamespacesFixture): [ContentStore, ContentStore] {
 
 function missing(promise: Promise<unknown>): Promise<void> {
   return assert.rejects(promise, (error) => is(error, 'not-found'));
+}
+
+function isThere(promise: Promise<unknown>): Promise<void> {
+  return assert.rejects(promise, (error) => is(error, 'already-exists'));
 }

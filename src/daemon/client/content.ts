@@ -15,6 +15,7 @@ import { is } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { Content } from '../gen/content_pb.ts';
+import { Leases } from '../gen/leases_pb.ts';
 import { fromInfo, fromStatus } from '../messages.ts';
 import { DaemonReader } from './reader.ts';
 import type { Session } from './session.ts';
@@ -51,7 +52,8 @@ export class DaemonContent implements ContentStore {
     try {
       const { call, position } = await this.#open(options);
       const info = (digest: Digest): Promise<Info> => this.#committed(digest);
-      return new DaemonWriter({ ref, call, position, expected: target?.digest, info, closed });
+      const hold = (digest: Digest): Promise<void> => this.#hold(options.lease, digest);
+      return new DaemonWriter({ ref, call, position, expected: target?.digest, info, hold, closed });
     } catch (error) {
       closed();
       throw error;
@@ -80,6 +82,14 @@ export class DaemonContent implements ContentStore {
     } catch (error) {
       throw is(error, 'not-found') ? takenAway(digest) : error;
     }
+  }
+
+  // A daemon that finds out in a commit that somebody else has brought the blob does not put it under the lease.
+  async #hold(lease: string | undefined, digest: Digest): Promise<void> {
+    if (lease === undefined) return;
+    const held = { id: lease, resource: { type: 'content', id: digest } };
+    await this.#session.call(Leases.method.addResource, held);
+    await this.#committed(digest);
   }
 
   async status(ref: string, options?: AbortableOptions): Promise<Status> {

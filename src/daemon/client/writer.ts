@@ -5,7 +5,7 @@ import { mismatch } from '../../content/outcomes.ts';
 import { checkCut } from '../../content/range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Writer } from '../../content/store.ts';
 import { WriterCalls } from '../../content/writer-calls.ts';
-import { DrayError } from '../../errors.ts';
+import { DrayError, is } from '../../errors.ts';
 import type { Digest } from '../../spec/digest.ts';
 import type { Position, WriteCall } from './write-call.ts';
 
@@ -24,6 +24,8 @@ export interface DaemonWriterContext {
   readonly expected: Digest | undefined;
   /** What became of the ingest. */
   info(digest: Digest): Promise<Info>;
+  /** Makes the lease of the ingest, if it has one, keep a blob that somebody else has brought. @throws DrayError `not-found` when it is gone. */
+  hold(digest: Digest): Promise<void>;
   /** Called once, when the ingest is not open any more. */
   closed(): void;
 }
@@ -156,6 +158,9 @@ export class DaemonWriter implements Writer {
         signal,
       );
       return await this.#context.info(committed);
+    } catch (error) {
+      if (is(error, 'already-exists') && digest !== undefined) await this.#context.hold(digest);
+      throw error;
     } finally {
       await this[Symbol.asyncDispose]();
     }
