@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { is } from '../../src/errors.ts';
 import { parseDigest } from '../../src/spec/digest.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { servedStore } from '../daemon/served.ts';
 import { drayDone } from '../support/command.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -18,7 +18,7 @@ describe('CONTAINERD_NAMESPACE', () => {
     const [one, two] = [await ingested('one', ...daemon), await ingested('two', ...daemon, '--namespace', 'default')];
     assert.equal((await team.info(one)).size, 3);
     assert.equal((await served.daemon.content.info(two)).size, 3);
-    await assert.rejects(team.info(two), (error) => is(error, 'not-found'));
+    await fails(team.info(two), 'not-found');
     const three = await ingested('three');
     assert.equal(await drayDone(['content', 'ls', '-q', '--namespace', 'default'], { environment }), three);
   });

@@ -5,6 +5,7 @@ import { LocalStore } from '../../src/content/index.ts';
 import { DrayError, is } from '../../src/errors.ts';
 import { noCredentials } from '../../src/remotes/docker/credentials.ts';
 import { emptyDigest } from '../../src/spec/digest.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -17,7 +18,7 @@ describe('a client that is closed', () => {
       await using registry = await ScriptedRegistry.start();
       const client = Client.over(memoryServices(), { registry: { credentials: noCredentials } });
       const name = `${registry.host}/lab/one:1`;
-      if (when.startsWith('after')) await assert.rejects(client.pull(name), (error) => is(error, 'not-found'));
+      if (when.startsWith('after')) await fails(client.pull(name), 'not-found');
       await client[Symbol.asyncDispose]();
       await client[Symbol.asyncDispose]();
       const asked = registry.requests.length;

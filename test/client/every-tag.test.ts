@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
 import { is } from '../../src/errors.ts';
 import { noCredentials } from '../../src/remotes/docker/credentials.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
@@ -31,7 +32,7 @@ describe('every tag of a repository', () => {
       [`${repository}:1`, 'mirror.example/app'],
       [repository, 'mirror.example/app:1'],
     ] as const)
-      await assert.rejects(client.everyTag(source, target), (error) => is(error, 'invalid-argument'));
+      await fails(client.everyTag(source, target), 'invalid-argument');
     for (const place of ['oci:layout:1', 'oci:layout:r.io/app:1', 'oci-archive:a.tar', 'store:app:1', 'dir:d'])
       await assert.rejects(client.everyTag(repository, place), (error) => is(error, 'invalid-argument'), place);
     assert.deepEqual(registry.log(), []);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
-import { is } from '../../src/errors.ts';
 import type { Store } from '../../src/metadata/open-store.ts';
 import type { Services } from '../../src/services/services.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { temporaryStore } from '../metadata/support.ts';
 import { importBytes, layoutEntries, named, namesIn } from '../oci/images.ts';
@@ -45,7 +45,7 @@ describe('an image that loses its name meanwhile', () => {
         const { store, services } = temporary;
         await importBytes(archive, {}, services);
         await using client = Client.over(losing(store, looks));
-        if (looks === 1) await assert.rejects(run(client), (error) => is(error, 'not-found'));
+        if (looks === 1) await fails(run(client), 'not-found');
         else await run(client);
         const names = Object.keys(await namesIn(services));
         assert.deepEqual(names, looks === 1 ? [] : ['docker.io/lab/app:2']);

@@ -7,6 +7,7 @@ import { DrayError, is } from '../../src/errors.ts';
 import { noCredentials } from '../../src/remotes/docker/credentials.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { namesIn } from '../oci/images.ts';
 import { layerOf, payloadOf } from '../schema1/documents.ts';
@@ -56,10 +57,7 @@ describe('a client that meets Docker schema 1', () => {
     await using client = clientOver();
     const { descriptor, bytes } = await client.manifest(registry.name);
     assert.deepEqual([descriptor.digest, Buffer.from(bytes)], [root.digest, Buffer.from(signed)]);
-    await assert.rejects(
-      client.config(registry.name),
-      (error) => is(error, 'invalid-argument') && /--convert-schema1/.test(error.context.hint ?? ''),
-    );
+    await fails(client.config(registry.name), 'invalid-argument', /--convert-schema1/);
   });
 
   it('asks for each layer once, and for none when all are there', async () => {
@@ -115,8 +113,8 @@ describe('a client that meets Docker schema 1', () => {
     const repository = registry.repository('lab/app');
     repository.manifests.set(digestOf(other), { mediaType: root.mediaType, bytes: other });
     repository.tags.set('1', digestOf(other));
-    await assert.rejects(client.pull(registry.name, { convertSchema1: true }), (error) => is(error, 'not-found'));
+    await fails(client.pull(registry.name, { convertSchema1: true }), 'not-found');
     assert.equal((await images.get(registry.name)).target.digest, before.root.digest);
-    await assert.rejects(content.info(digestOf(other)), (error) => is(error, 'not-found'));
+    await fails(content.info(digestOf(other)), 'not-found');
   });
 });

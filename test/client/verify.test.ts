@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { verifyContent } from '../../src/client/verify.ts';
 import type { ContentStore } from '../../src/content/store.ts';
-import { DrayError, type ErrorKind, is } from '../../src/errors.ts';
+import { DrayError, type ErrorKind } from '../../src/errors.ts';
 import { digestOf } from '../../src/spec/digest.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 
 /** A store whose one blob cannot be opened. */
 function closedStore(kind: ErrorKind): ContentStore {
@@ -17,7 +18,7 @@ function closedStore(kind: ErrorKind): ContentStore {
 const verified = (kind: ErrorKind) => Array.fromAsync(verifyContent(closedStore(kind), [digestOf('x')]));
 
 it('a blob that may not be read is not called damaged', async () => {
-  await assert.rejects(verified('permission-denied'), (error) => is(error, 'permission-denied'));
+  await fails(verified('permission-denied'), 'permission-denied');
   for (const kind of ['data-loss', 'not-found', 'unavailable'] as const)
     assert.equal((await verified(kind))[0]?.problem, 'no luck');
 });

@@ -3,23 +3,14 @@ import { describe, it } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { type Packing, packed, packingOf, unpacked } from '../../src/content/compression.ts';
-import { DrayError } from '../../src/errors.ts';
 import { joined } from '../../src/testing/content-store/blobs.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 
 const skippable = Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.from('skip')]);
 
 async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size);
-}
-
-async function fails(stream: AsyncIterable<Uint8Array>, kind: string, message?: RegExp): Promise<void> {
-  await assert.rejects(joined(stream), (error: unknown) => {
-    assert.ok(error instanceof DrayError, String(error));
-    assert.equal(error.kind, kind, error.message);
-    if (message !== undefined) assert.match(error.message, message);
-    return true;
-  });
 }
 
 describe('unpacking', () => {
@@ -71,25 +62,25 @@ describe('unpacking', () => {
       ['zstd', zstdCompressSync(bytes)],
     ] as const) {
       for (let size = 1; size < whole.byteLength; size += 501)
-        await fails(unpacked(inChunks(whole.subarray(0, size), 64), packing), 'data-loss', /unexpected end/);
+        await fails(joined(unpacked(inChunks(whole.subarray(0, size), 64), packing)), 'data-loss', /unexpected end/);
       const garbage = Buffer.concat([whole, Buffer.from('garbage')]);
-      await fails(unpacked(inChunks(garbage, 64), packing), 'invalid-argument', /damaged/);
+      await fails(joined(unpacked(inChunks(garbage, 64), packing)), 'invalid-argument', /damaged/);
     }
   });
 
   it('stops at a limit and at a size out of all proportion', async () => {
     const zeros = gzipSync(Buffer.alloc(1_000_000));
     await fails(
-      unpacked(inChunks(zeros, 100), 'gzip', { limit: 500_000 }),
+      joined(unpacked(inChunks(zeros, 100), 'gzip', { limit: 500_000 })),
       'resource-exhausted',
       /more than 500000 bytes/,
     );
     const bomb = Buffer.concat(Array(4).fill(zstdCompressSync(Buffer.alloc(128 * 1024 * 1024))));
-    await fails(unpacked(inChunks(bomb, 1000), 'zstd'), 'resource-exhausted', /500 times/);
+    await fails(joined(unpacked(inChunks(bomb, 1000), 'zstd')), 'resource-exhausted', /500 times/);
   });
 
   it('refuses what it cannot unpack, by name', async () => {
-    await fails(unpacked(inChunks(Buffer.from('BZh9'), 4), 'bzip2'), 'not-implemented', /bzip2/);
+    await fails(joined(unpacked(inChunks(Buffer.from('BZh9'), 4), 'bzip2')), 'not-implemented', /bzip2/);
   });
 
   it('hands on a failure of the source and lets go of it', async () => {

@@ -20,11 +20,12 @@ import fc from 'fast-check';
 import { ingest, writeBlob } from '../../src/content/copy.ts';
 import { LocalStore } from '../../src/content/local/local-store.ts';
 import type { Info } from '../../src/content/store.ts';
-import { because, is } from '../../src/errors.ts';
+import { is } from '../../src/errors.ts';
 import { describe as describeBytes } from '../../src/spec/descriptor.ts';
 import { digestOf, encodedOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { Timestamp } from '../../src/spec/timestamp.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 import { mountSmall, unlessMounting } from '../support/mounts.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -176,7 +177,7 @@ describe('local store on disk', () => {
     await using fixture = await opened();
     for await (const _ of fixture.store.walk()) assert.fail('there is a blob');
     for await (const _ of fixture.store.statuses()) assert.fail('there is an ingest');
-    await assert.rejects(fixture.store.info(digestOf('x')), (error) => is(error, 'not-found'));
+    await fails(fixture.store.info(digestOf('x')), 'not-found');
     await assert.rejects(stat(fixture.root), { code: 'ENOENT' });
   });
 
@@ -239,8 +240,8 @@ describe('faults of containerd that the local store does not have', () => {
       const writer = await fixture.store.writer({ ref: 'r' });
       await writer.write(Buffer.from('0123456789'));
       await truncate(join(fixture.root, 'ingest', keyOf('r'), 'data'), size);
-      await assert.rejects(writer.commit(), (error) => because(error, 'size-mismatch'));
-      await assert.rejects(fixture.store.info(digestOf('0123456789')), (error) => is(error, 'not-found'));
+      await fails(writer.commit(), 'size-mismatch');
+      await fails(fixture.store.info(digestOf('0123456789')), 'not-found');
     }
   });
 
@@ -266,7 +267,7 @@ describe('faults of containerd that the local store does not have', () => {
     for await (const status of store.statuses()) refs.push(status.ref);
     assert.deepEqual(refs, ['good']);
     for (const ref of broken) {
-      await assert.rejects(store.status(ref), (error) => is(error, 'not-found'));
+      await fails(store.status(ref), 'not-found');
       await using writer = await store.writer({ ref });
       assert.equal((await writer.status()).offset, 0);
       await writer.write(Buffer.from(ref));
@@ -335,7 +336,7 @@ describe('faults of containerd that the local store does not have', () => {
     const path = join(fixture.root, 'blobs', 'sha256', encodedOf(target.digest));
     await chmod(path, 0o644);
     await truncate(path, 100);
-    await assert.rejects(store.reader(target), (error) => because(error, 'size-mismatch'));
+    await fails(store.reader(target), 'size-mismatch');
     const open = async function* (): AsyncGenerator<Uint8Array> {
       yield bytes;
     };
@@ -362,7 +363,7 @@ describe('local store, reading', () => {
         const reading = (async () => {
           for await (const chunk of reader.stream()) seen += chunk.byteLength;
         })();
-        await assert.rejects(reading, (error) => is(error, 'data-loss') && because(error, 'digest-mismatch'));
+        await fails(reading, 'data-loss', 'digest-mismatch');
         assert.ok(seen < bytes.byteLength);
       }),
       { numRuns: 10 },
@@ -376,7 +377,7 @@ describe('local store, reading', () => {
     await rm(path);
     await writeFile(join(fixture.root, 'elsewhere'), 'not a link');
     await symlink(join(fixture.root, 'elsewhere'), path);
-    await assert.rejects(fixture.store.reader({ digest }), (error) => is(error, 'failed-precondition'));
+    await fails(fixture.store.reader({ digest }), 'failed-precondition');
     assert.equal(await fixture.store.has({ digest, size: 10 }), false);
     await put(fixture.store, Buffer.from('not a link'));
     await using reader = await fixture.store.reader({ digest });
@@ -411,10 +412,7 @@ describe('local store, histories', () => {
             await writer.truncate(size);
             model = model.subarray(0, size);
           } else {
-            if (one.do === 'fail')
-              await assert.rejects(writer.commit({ size: model.byteLength + 1 }), (error) =>
-                because(error, 'size-mismatch'),
-              );
+            if (one.do === 'fail') await fails(writer.commit({ size: model.byteLength + 1 }), 'size-mismatch');
             await writer[Symbol.asyncDispose]();
             writer = await store.writer({ ref });
           }

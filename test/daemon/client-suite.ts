@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
-import { DrayError, type ErrorKind, is } from '../../src/errors.ts';
+import { DrayError } from '../../src/errors.ts';
 import { digestOf } from '../../src/spec/digest.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import type { RandomImage } from '../../src/testing/random.ts';
 import { importImage } from '../registry/support.ts';
@@ -216,8 +217,4 @@ async function bytesOf(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const copies: Buffer[] = [];
   for await (const chunk of stream) copies.push(Buffer.from(chunk));
   return Buffer.concat(copies);
-}
-
-function fails(promise: Promise<unknown>, kind: ErrorKind): Promise<void> {
-  return assert.rejects(promise, (error) => is(error, kind));
 }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ContentStore } from '../../src/content/store.ts';
-import { is } from '../../src/errors.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { digestOf } from '../../src/spec/digest.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 import { put } from '../metadata/support.ts';
 import { servedStore } from './served.ts';
@@ -61,6 +61,6 @@ describe('a blob that is read in pieces, a call each', () => {
     const buffer = Buffer.alloc(32 * 1024);
     assert.equal(await reader.read(buffer, 0), buffer.byteLength);
     await served.daemon.content.delete(target.digest);
-    await assert.rejects(reader.read(buffer, buffer.byteLength), (error) => is(error, 'not-found'));
+    await fails(reader.read(buffer, buffer.byteLength), 'not-found');
   });
 });

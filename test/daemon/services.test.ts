@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type ErrorKind, is } from '../../src/errors.ts';
 import type { Services } from '../../src/services/services.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { Timestamp } from '../../src/spec/timestamp.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { servedStore } from './served.ts';
 
 const target = { mediaType: 'application/octet-stream', digest: digestOf('x'), size: 1, annotations: { a: 'b' } };
@@ -126,10 +126,3 @@ describe('what a served store says of itself', () => {
     assert.equal(await served.daemon.unpack(target), false);
   });
 });
-
-function fails(promise: Promise<unknown>, kind: ErrorKind): Promise<void> {
-  return assert.rejects(promise, (error) => {
-    assert.ok(is(error, kind), String(error));
-    return true;
-  });
-}

@@ -10,11 +10,12 @@ import {
   ProgressSchema,
   type RegistryResolverSchema,
 } from '../../src/daemon/gen/transfer_types_pb.ts';
-import { type ErrorKind, is } from '../../src/errors.ts';
+import { is } from '../../src/errors.ts';
 import { htpasswd } from '../../src/registry/auth/htpasswd.ts';
 import { passwordCredentials, staticCredentials } from '../../src/remotes/docker/credentials.ts';
 import type { Services } from '../../src/services/services.ts';
 import { formatPlatform, hostPlatform } from '../../src/spec/platform.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { startTestRegistry, type TestRegistryOptions } from '../../src/testing/embedded-registry.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { type RandomImage, randomImage } from '../../src/testing/random.ts';
@@ -105,7 +106,7 @@ describe('a client that lets a served store import', () => {
     withTransfers(async (one) => {
       const bytes = Buffer.concat(await Array.fromAsync(archive({ 'example.com/app:1': single })));
       const cut = stream(bytes.subarray(0, bytes.byteLength / 2));
-      await fails(one.client.import(cut, prefix()), 'invalid-argument', 'data-loss');
+      await fails(one.client.import(cut, prefix()), 'data-loss', /ends within/);
       bytes.writeUInt8(bytes.readUInt8(bytes.byteLength / 2) ^ 1, bytes.byteLength / 2);
       await assert.rejects(one.client.import(stream(bytes), prefix()));
       assert.deepEqual(await namesIn(one), {});
@@ -314,14 +315,4 @@ async function* stream(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 async function namesIn({ served }: ServedTransfers): Promise<Record<string, string>> {
   const images = await Array.fromAsync(served.daemon.images.list());
   return Object.fromEntries(images.map(({ name, target }) => [name, target.digest]));
-}
-
-function fails(promise: Promise<unknown>, ...kinds: ErrorKind[]): Promise<void> {
-  return assert.rejects(promise, (error) => {
-    assert.ok(
-      kinds.some((kind) => is(error, kind)),
-      String(error),
-    );
-    return true;
-  });
 }

@@ -8,9 +8,10 @@ import { connectContainerd } from '../../src/daemon/client/daemon.ts';
 import { Content, type WriteAction } from '../../src/daemon/gen/content_pb.ts';
 import { Channel } from '../../src/daemon/grpc/channel.ts';
 import { serveContainerd } from '../../src/daemon/server/serve.ts';
-import { because, DrayError, type ErrorKind, is } from '../../src/errors.ts';
+import { DrayError, type ErrorKind } from '../../src/errors.ts';
 import { describe as describeBytes } from '../../src/spec/descriptor.ts';
 import { digestOf } from '../../src/spec/digest.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 import { put, readAll, temporaryStore } from '../metadata/support.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -334,7 +335,7 @@ describe('a daemon that goes away', () => {
     const writer = await other.content.writer({ ref: 'mine' });
     await writer.write(Buffer.from('abc'));
     await writer.status();
-    await assert.rejects(served.daemon.content.writer({ ref: 'mine' }), (error) => because(error, 'locked'));
+    await fails(served.daemon.content.writer({ ref: 'mine' }), 'locked');
     await other[Symbol.asyncDispose]();
     await using again = await openWriter(served.daemon.content, { ref: 'mine', timeout: 10_000 });
     assert.equal((await again.status()).offset, 3);
@@ -344,16 +345,6 @@ describe('a daemon that goes away', () => {
 
 async function daemonInfo({ daemon }: Awaited<ReturnType<typeof servedStore>>): Promise<{ revision: string }> {
   return await daemon.version();
-}
-
-function fails(promise: Promise<unknown>, kind: ErrorKind, message: RegExp): Promise<void> {
-  return assert.rejects(promise, (error) => {
-    assert.ok(error instanceof DrayError, `not a DrayError: ${String(error)}`);
-    assert.equal(error.kind, kind, error.message);
-    assert.match(error.message, message);
-    assert.ok(is(error, kind));
-    return true;
-  });
 }
 
 interface Peer extends AsyncDisposable {

@@ -9,6 +9,7 @@ import { childLabels } from '../../src/images/labels.ts';
 import { type TransferEvent, transfer } from '../../src/images/transfer.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { document, type RandomBlob, randomBlob, randomImage } from '../../src/testing/random.ts';
 
 async function storeWith(blobs: readonly RandomBlob[]): Promise<MemoryStore> {
@@ -224,9 +225,7 @@ describe('transfer', () => {
   it('refuses a document over the limit before it is read', async () => {
     const image = randomImage({ seed: 'large' });
     const source: Fetcher = { fetch: () => assert.fail('read') };
-    await assert.rejects(transfer(source, recording(), [{ ...image.root, size: 50 * 1024 * 1024 }]), (error) =>
-      because(error, 'bad-document'),
-    );
+    await fails(transfer(source, recording(), [{ ...image.root, size: 50 * 1024 * 1024 }]), 'bad-document');
   });
 
   it('fails as a whole with the first cause, its side and its descriptor, and names nothing', async () => {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { storeFailure } from '../../src/content/local/failure.ts';
 import type { ContentStore } from '../../src/content/store.ts';
-import { is } from '../../src/errors.ts';
 import { BlobFiles } from '../../src/metadata/blob-files.ts';
 import type { Removed } from '../../src/metadata/collection.ts';
 import { openStore, type Store } from '../../src/metadata/open-store.ts';
@@ -13,6 +12,7 @@ import type { Services } from '../../src/services/services.ts';
 import { type Digest, digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { Timestamp } from '../../src/spec/timestamp.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { mountDisk, unlessDisks } from '../support/mounts.ts';
 import { start } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -64,7 +64,7 @@ describe('a collection', () => {
       { type: 'content', namespace: 'default', id: digest, size: 15 },
       { type: 'file', id: digest, size: 15 },
     ]);
-    await assert.rejects(content.info(digest), (error) => is(error, 'not-found'));
+    await fails(content.info(digest), 'not-found');
     assert.equal(existsSync(blobFile(fixture.root, digest)), false);
   });
 
@@ -162,13 +162,8 @@ describe('a collection', () => {
     await services.leases.delete('old');
     const lease = await services.leases.create({ id: 'gone', expiresAt: past });
     assert.equal(lease.expiresAt?.nanoseconds, past.nanoseconds);
-    await assert.rejects(
-      services.leases.addResource('gone', { type: 'content', id: digest }),
-      (error) => is(error, 'failed-precondition') && /expired/.test(error.message),
-    );
-    await assert.rejects(put(services.content, 'x', 'x', { lease: 'gone' }), (error) =>
-      is(error, 'failed-precondition'),
-    );
+    await fails(services.leases.addResource('gone', { type: 'content', id: digest }), 'failed-precondition', /expired/);
+    await fails(put(services.content, 'x', 'x', { lease: 'gone' }), 'failed-precondition');
     const told = await collect(store, services.content);
     assert.deepEqual(told.map((removed) => removed.type).sort(), ['content', 'file', 'lease']);
     assert.deepEqual(await Array.fromAsync(services.leases.list()), []);
@@ -268,7 +263,7 @@ describe('a collection', () => {
     const { digest } = await put(services.content, 'a', 'adopted');
     const writer = await other.content.writer({ ref: 'b', target: { digest, size: 7 } });
     await store.collect();
-    await assert.rejects(services.content.info(digest), (error) => is(error, 'not-found'));
+    await fails(services.content.info(digest), 'not-found');
     await writer.commit();
     assert.equal(`${await readAll(other.content, digest)}`, 'adopted');
     await using open = await other.content.writer({ ref: 'open' });
@@ -335,7 +330,7 @@ describe('a collection', () => {
       if (digest === held) throw storeFailure(busy, `remove ${digest}`);
       remove.call(this, digest);
     });
-    await assert.rejects(store.collect(), (error) => is(error, 'unavailable'));
+    await fails(store.collect(), 'unavailable');
     assert.deepEqual(
       digests.filter((digest) => existsSync(blobFile(fixture.root, digest))),
       [held],
@@ -427,6 +422,6 @@ describe('a collection', () => {
       exclusiveBlobs: 2,
       exclusiveBytes: 9,
     });
-    await assert.rejects(store.usage('default', 'three'), (error) => is(error, 'not-found'));
+    await fails(store.usage('default', 'three'), 'not-found');
   });
 });

@@ -10,6 +10,7 @@ import { openStore } from '../../src/metadata/open-store.ts';
 import { describe as describeBytes } from '../../src/spec/descriptor.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 import { run, start } from '../support/processes.ts';
 import { blobFile, put, readAll, temporaryStore } from './support.ts';
@@ -39,7 +40,7 @@ describe('content of a namespace', () => {
       const path = blobFile(fixture.root, target.digest);
       await chmod(path, 0o600);
       await damage(path);
-      await assert.rejects(content.reader(target), (error) => is(error, 'data-loss'));
+      await fails(content.reader(target), 'data-loss');
       const source = counted(bytes);
       assert.equal(await writeBlob(content, 'again', target, source.open), 'pushed');
       assert.equal(source.moved(), 5000);
@@ -47,7 +48,7 @@ describe('content of a namespace', () => {
       const after = await content.info(target.digest);
       assert.deepEqual({ ...after.labels }, { kept: 'yes' });
       assert.equal(after.createdAt.nanoseconds, before.createdAt.nanoseconds);
-      await assert.rejects(content.writer({ ref: 'x', target }), (error) => is(error, 'already-exists'));
+      await fails(content.writer({ ref: 'x', target }), 'already-exists');
     }
   });
 
@@ -61,7 +62,7 @@ describe('content of a namespace', () => {
       const target = describeBytes(mediaTypes.octetStream, bytes);
       assert.equal((await stat(blobFile(fixture.root, target.digest))).size, 200_000);
       const { content } = fixture.services;
-      await assert.rejects(content.info(target.digest), (error) => is(error, 'not-found'));
+      await fails(content.info(target.digest), 'not-found');
       const source = counted(bytes);
       assert.equal(await writeBlob(content, 'layer', target, source.open), 'pushed');
       assert.equal(source.moved(), 0);
@@ -130,10 +131,7 @@ describe('a store on disk', () => {
     await fixture.store.database.write((transaction) => {
       transaction.run('PRAGMA user_version = 999');
     });
-    await assert.rejects(
-      openStore({ root: fixture.root }),
-      (error) => is(error, 'failed-precondition') && /schema 999/.test(error.message),
-    );
+    await fails(openStore({ root: fixture.root }), 'failed-precondition', /schema 999/);
   });
 
   it('that is damaged says so and changes nothing', async () => {
@@ -142,7 +140,7 @@ describe('a store on disk', () => {
     const path = join(fixture.root, 'metadata.db');
     const rubbish = 'not a database, but long enough to be looked at '.repeat(50);
     await writeFile(path, rubbish);
-    await assert.rejects(openStore({ root: fixture.root }), (error) => is(error, 'data-loss'));
+    await fails(openStore({ root: fixture.root }), 'data-loss');
     assert.equal(`${Buffer.concat(await Array.fromAsync(createReadStream(path)))}`, rubbish);
   });
 
@@ -200,8 +198,8 @@ describe('a store on disk', () => {
     const { content, images } = fixture.services;
     await fixture.store[Symbol.asyncDispose]();
     await fixture.store[Symbol.asyncDispose]();
-    await assert.rejects(content.info(digestOf('x')), (error) => is(error, 'failed-precondition'));
-    await assert.rejects(images.delete('x'), (error) => is(error, 'failed-precondition'));
+    await fails(content.info(digestOf('x')), 'failed-precondition');
+    await fails(images.delete('x'), 'failed-precondition');
   });
 
   it('of two processes that open a fresh root at once, both get it', async () => {

@@ -4,12 +4,12 @@ import { chmod, mkdir, open, readdir, rm, stat, truncate, utimes, writeFile } fr
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
-import { is } from '../../src/errors.ts';
 import { doctor } from '../../src/metadata/doctor.ts';
 import type { Finding } from '../../src/metadata/finding.ts';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { start } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { blobFile, put, readAll, temporaryStore } from './support.ts';
@@ -55,8 +55,7 @@ describe('doctor', () => {
     assert.deepEqual((await findings(fixture.root, { verify: true })).sort(), [...all, ...missing].sort());
     await findings(fixture.root, { verify: true, repair: true });
     assert.deepEqual(await findings(fixture.root, { verify: true }), []);
-    for (const info of [lost, cut, rotten])
-      await assert.rejects(content.info(info.digest), (error) => is(error, 'not-found'));
+    for (const info of [lost, cut, rotten]) await fails(content.info(info.digest), 'not-found');
     await put(content, 'again', 'rotten');
     assert.equal(`${await readAll(content, rotten.digest)}`, 'rotten');
   });
@@ -183,7 +182,7 @@ describe('doctor', () => {
 
   it('does not make a store where there is none', async () => {
     await using directory = await temporaryDirectory();
-    await assert.rejects(findings(directory.join('none')), (error) => is(error, 'not-found'));
+    await fails(findings(directory.join('none')), 'not-found');
     assert.deepEqual(await readdir(directory.path), []);
   });
 });
@@ -235,10 +234,8 @@ describe('backup', () => {
     await using fixture = await temporaryStore();
     const path = join(fixture.root, '..', 'there');
     await writeFile(path, 'precious');
-    await assert.rejects(fixture.store.backup(path), (error) => is(error, 'already-exists'));
-    await assert.rejects(fixture.store.backup(join(fixture.root, 'no', 'such', 'directory')), (error) =>
-      is(error, 'not-found'),
-    );
+    await fails(fixture.store.backup(path), 'already-exists');
+    await fails(fixture.store.backup(join(fixture.root, 'no', 'such', 'directory')), 'not-found');
     assert.equal(`${await readBack(path)}`, 'precious');
   });
 });

@@ -7,6 +7,7 @@ import { openStore } from '../../src/metadata/open-store.ts';
 import type { StoreEvent } from '../../src/services/events.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { start } from '../support/processes.ts';
 import { put, temporaryStore } from './support.ts';
 
@@ -131,10 +132,7 @@ describe('events', () => {
     await images.create({ name: 'third', target });
     for (let n = 0; n < eventsKept; n += 500)
       await Promise.all(Array.from({ length: 500 }, () => images.update({ name: 'third', target })));
-    await assert.rejects(
-      take(slower, 1),
-      (error) => is(error, 'out-of-range') && /fell behind: 1 events/.test(error.message),
-    );
+    await fails(take(slower, 1), 'out-of-range', /fell behind: 1 events/);
     const row = fixture.store.database.get<{ n: bigint }>('SELECT count(*) AS n FROM event');
     assert.equal(Number(row?.n), eventsKept);
   });

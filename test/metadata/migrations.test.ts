@@ -3,11 +3,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
-import { is } from '../../src/errors.ts';
 import { openStore } from '../../src/metadata/open-store.ts';
 import { migrate } from '../../src/metadata/schema/migrate.ts';
 import { migrations } from '../../src/metadata/schema/migrations.ts';
 import { digestOf } from '../../src/spec/digest.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { run } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { put, temporaryStore } from './support.ts';
@@ -88,10 +88,7 @@ describe('the schema', () => {
     database.exec('CREATE TABLE theirs (x); PRAGMA user_version = 1;');
     database.close();
     const before = schemaOf(path);
-    await assert.rejects(
-      openStore({ root: directory.path }),
-      (error) => is(error, 'failed-precondition') && /not one of dray/.test(error.message),
-    );
+    await fails(openStore({ root: directory.path }), 'failed-precondition', /not one of dray/);
     assert.deepEqual(schemaOf(path), before);
   });
 

@@ -44,7 +44,7 @@ describe('a directory as skopeo writes one', () => {
     await using directory = await temporaryDirectory();
     const place = parsePlace(`dir:${directory.path}`);
     assert.ok(place instanceof DirectoryPlace);
-    await fails(place.source(), 'not-found', undefined, /no image at/);
+    await fails(place.source(), 'not-found', /no image at/);
     await fails(place.target(), 'not-implemented');
   });
 

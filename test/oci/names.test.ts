@@ -119,8 +119,8 @@ describe('importing under names', () => {
   });
 
   it('what is not there, or not one, is an error that says what there is', async () => {
-    await fails(importEntries(both, { name: 'x:1', object: 'v3' }), 'not-found', undefined, /"v3"/);
-    await fails(importEntries(both, { name: 'x:other' }), 'invalid-argument', undefined, /several images/);
+    await fails(importEntries(both, { name: 'x:1', object: 'v3' }), 'not-found', /"v3"/);
+    await fails(importEntries(both, { name: 'x:other' }), 'invalid-argument', /several images/);
   });
 
   it('the only image needs no name of its own', async () => {
@@ -160,7 +160,7 @@ describe('importing under names', () => {
   it('a name that stands for something else is not moved unless told, and then nothing is named', async () => {
     const { services } = await importEntries(layoutEntries(two.blobs, [named(two.root, 'lab/app:v1')]));
     const more = layoutEntries([...one.blobs], [named(one.root, 'aaa/first:1'), named(one.root, 'lab/app:v1')]);
-    await fails(importEntries(more, {}, services), 'already-exists', undefined, /stands for/);
+    await fails(importEntries(more, {}, services), 'already-exists', /stands for/);
     assert.deepEqual(await namesIn(services), { 'docker.io/lab/app:v1': two.root.digest });
     const { result } = await importEntries(more, { overwrite: true }, services);
     assert.deepEqual(

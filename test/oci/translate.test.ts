@@ -192,21 +192,11 @@ describe('translation of media types', () => {
     const encrypted = randomBlob(5, 'e', 'application/vnd.oci.image.layer.v1.tar+gzip+encrypted');
     for (const root of [of([], empty), of([encrypted.descriptor]), randomBlob(5, 'odd', 'x/y')]) {
       const content = await stored(config, empty, encrypted, root);
-      await fails(
-        convertMediaTypes(content, root.descriptor, 'docker'),
-        'not-implemented',
-        undefined,
-        /cannot be translated/,
-      );
+      await fails(convertMediaTypes(content, root.descriptor, 'docker'), 'not-implemented', /cannot be translated/);
     }
     const only = document(mediaTypes.ociIndex, { schemaVersion: 2, manifests: [of([], empty).descriptor] });
     const content = await stored(config, empty, of([], empty), only);
-    await fails(
-      convertMediaTypes(content, only.descriptor, 'docker'),
-      'not-implemented',
-      undefined,
-      /nothing of it is left/,
-    );
+    await fails(convertMediaTypes(content, only.descriptor, 'docker'), 'not-implemented', /nothing of it is left/);
   });
 
   it('takes over some platforms, and what is there, when asked', async () => {

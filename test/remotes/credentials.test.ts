@@ -26,6 +26,7 @@ import { helperCall } from '../../src/remotes/docker/helper-program.ts';
 import { homeDirectory } from '../../src/remotes/docker/home.ts';
 import { replaceFile } from '../../src/remotes/docker/replace-file.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { succeed } from '../support/processes.ts';
 import { quickClient } from '../support/registry-client.ts';
@@ -254,18 +255,14 @@ describe('storing credentials', () => {
     timeout: 60_000,
   }, async () => {
     const file = '/proc/none/below/config.json';
-    await assert.rejects(storeCredentials('a.io', passwordCredentials('u', 'p'), { file }), (error) =>
-      is(error, 'not-found'),
-    );
+    await fails(storeCredentials('a.io', passwordCredentials('u', 'p'), { file }), 'not-found');
   });
 
   it('leaves the file as it was when it cannot be made', async () => {
     await using directory = await temporaryDirectory();
     const file = directory.join('config.json');
     await writeFile(file, 'not json');
-    await assert.rejects(storeCredentials('a.io', passwordCredentials('u', 'p'), { file }), (error) =>
-      is(error, 'invalid-argument'),
-    );
+    await fails(storeCredentials('a.io', passwordCredentials('u', 'p'), { file }), 'invalid-argument');
     await assert.rejects(
       replaceFile(file, () => Promise.reject(new Error('no'))),
       /no/,
@@ -348,9 +345,7 @@ describe('credential helpers', { skip: process.platform === 'win32' }, () => {
     await withHelper(keeper, async (directory) => {
       const file = await written(directory, { credsStore: 'missing', credHelpers: { 'r.io': 'fake' } });
       assert.equal(await dockerConfigCredentials({ file }).get('r.io'), undefined);
-      await assert.rejects(dockerConfigCredentials({ file }).get('other.io'), (error) =>
-        is(error, 'failed-precondition'),
-      );
+      await fails(dockerConfigCredentials({ file }).get('other.io'), 'failed-precondition');
     });
   });
 
@@ -392,7 +387,7 @@ describe('credential helpers', { skip: process.platform === 'win32' }, () => {
   it('are no paths', async () => {
     await using directory = await temporaryDirectory();
     const file = await written(directory, { credsStore: '../../tmp/evil' });
-    await assert.rejects(dockerConfigCredentials({ file }).get('r.io'), (error) => is(error, 'failed-precondition'));
+    await fails(dockerConfigCredentials({ file }).get('r.io'), 'failed-precondition');
   });
 
   it('that do not answer in time are stopped, and an error that names them', async (context) => {
@@ -400,9 +395,10 @@ describe('credential helpers', { skip: process.platform === 'win32' }, () => {
       const timeout = AbortSignal.timeout.bind(AbortSignal);
       context.mock.method(AbortSignal, 'timeout', (limit: number) => timeout(limit === 30_000 ? 50 : limit));
       const file = await written(directory, { credsStore: 'fake' });
-      await assert.rejects(
+      await fails(
         dockerConfigCredentials({ file }).get('r.io'),
-        (error) => is(error, 'failed-precondition') && /docker-credential-fake.* no answer in 30 s/.test(error.message),
+        'failed-precondition',
+        /docker-credential-fake.* no answer in 30 s/,
       );
     });
   });
@@ -478,7 +474,7 @@ describe('credential sources', () => {
       { ...environment, DRAY_REGISTRY: 'r.io/team' },
       { ...environment, DRAY_USERNAME: '' },
     ]) {
-      await assert.rejects(environmentCredentials(wrong).get('r.io'), (error) => is(error, 'invalid-argument'));
+      await fails(environmentCredentials(wrong).get('r.io'), 'invalid-argument');
     }
   });
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fetcher } from '../../src/content/copy.ts';
 import { MemoryStore } from '../../src/content/memory/memory-store.ts';
-import { because, is } from '../../src/errors.ts';
 import { childrenHandler } from '../../src/images/children.ts';
 import { dispatch, handlers, walk } from '../../src/images/handlers.ts';
 import { transfer } from '../../src/images/transfer.ts';
 import { fetchHandler, pushHandler } from '../../src/remotes/handlers.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { document, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { openerOf, quickClient } from '../support/registry-client.ts';
@@ -44,7 +44,7 @@ describe('the fetch handler', () => {
     const store = new MemoryStore();
     const fetch = fetchHandler(store, await client.fetcher(`${registry.host}/team/app:1`));
     const signal = new AbortController().signal;
-    await assert.rejects(fetch(layer.descriptor, { signal }), (error) => is(error, 'unavailable'));
+    await fails(fetch(layer.descriptor, { signal }), 'unavailable');
     registry.clear();
     await fetch(layer.descriptor, { signal });
     assert.deepEqual(
@@ -77,9 +77,7 @@ describe('the fetch handler', () => {
     const fetch = fetchHandler(store, await client.fetcher(`${registry.host}/team/app:1`));
     const descriptor = image.blobs[0]?.descriptor;
     assert.ok(descriptor);
-    await assert.rejects(fetch(descriptor, { signal: new AbortController().signal }), (error) =>
-      because(error, 'digest-mismatch'),
-    );
+    await fails(fetch(descriptor, { signal: new AbortController().signal }), 'digest-mismatch');
     assert.equal(registry.requests.length, 2);
   });
 });

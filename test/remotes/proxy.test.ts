@@ -7,6 +7,7 @@ import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import { is } from '../../src/errors.ts';
 import { environmentProxies } from '../../src/remotes/docker/proxy.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { testAuthority } from '../support/certificates.ts';
@@ -144,10 +145,7 @@ describe('a client behind a proxy', () => {
     await using proxy = await testProxy({ 'registry.example.com:443': registry.host });
     const find = environmentProxies({ HTTPS_PROXY: proxy.url.href });
     await using stranger = quickClient({ proxy: find });
-    await assert.rejects(
-      stranger.resolve('registry.example.com/team/app:1'),
-      (error) => is(error, 'unavailable') && /--insecure/.test(error.context.hint ?? ''),
-    );
+    await fails(stranger.resolve('registry.example.com/team/app:1'), 'unavailable', /--insecure/);
     await using client = quickClient({ proxy: find, insecure: true });
     assert.deepEqual((await client.resolve('registry.example.com/team/app:1')).target, image.root);
     assert.equal(proxy.requests.at(-1), 'CONNECT registry.example.com:443');

@@ -9,6 +9,7 @@ import {
 } from '../../src/remotes/docker/credentials.ts';
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
 import { type Access, registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { openerOf, pushAll, quickClient } from '../support/registry-client.ts';
@@ -291,7 +292,7 @@ describe('tokens', () => {
       { kind: 'bearer', users },
       { registryToken: new Secret('raw'), source: 'config.json' },
       async (scene) => {
-        await assert.rejects(scene.client.resolve(`${scene.name}:1`), (error) => is(error, 'unauthenticated'));
+        await fails(scene.client.resolve(`${scene.name}:1`), 'unauthenticated');
         assert.equal(scene.registry.requests[0]?.headers['authorization'], 'Bearer raw');
         assert.equal(tokenQueries(scene).length, 0);
       },
@@ -332,9 +333,7 @@ describe('tokens', () => {
       const pusher = await scene.client.pusher(`${scene.name}:1`);
       const blob = randomBlob(10, 'stranger');
       for (let times = 0; times < 2; times += 1)
-        await assert.rejects(pusher.push(blob.descriptor, openerOf(blob.bytes)), (error) =>
-          is(error, 'unauthenticated'),
-        );
+        await fails(pusher.push(blob.descriptor, openerOf(blob.bytes)), 'unauthenticated');
       const told = scene.events.flatMap((event) => (event.type === 'fallback' ? [event.text] : []));
       assert.equal(told.filter((text) => /gets the credentials/.test(text)).length, 1, told.join());
     });
@@ -359,10 +358,7 @@ describe('tokens', () => {
     for (const body of ['<html>', '{}', '{"token":""}', '{"token":"a\\r\\nb: c"}', '[]']) {
       await scene({ kind: 'bearer', users }, bot, async (scene) => {
         scene.registry.script({ on: 'GET /token*', answer: { status: 200, body } });
-        await assert.rejects(
-          scene.client.resolve(`${scene.name}:1`),
-          (error) => is(error, 'unavailable') && /without a token/.test(error.message),
-        );
+        await fails(scene.client.resolve(`${scene.name}:1`), 'unavailable', /without a token/);
       });
     }
   });
@@ -381,7 +377,7 @@ describe('tokens', () => {
     await scene({ kind: 'bearer', users }, bot, async (scene) => {
       const mistaken = { 'www-authenticate': `Bearer realm="${scene.registry.origin}/nowhere"` };
       scene.registry.script({ on: 'HEAD *', times: 1, answer: { status: 401, headers: mistaken } });
-      await assert.rejects(scene.client.resolve(`${scene.name}:1`), (error) => is(error, 'not-found'));
+      await fails(scene.client.resolve(`${scene.name}:1`), 'not-found');
       assert.equal((await scene.client.resolve(`${scene.name}:1`)).target.digest, image.root.digest);
     });
   });
@@ -392,7 +388,7 @@ describe('tokens', () => {
         on: 'GET /token*',
         answer: { status: 200, body: '{"token":"known","access_token":null}' },
       });
-      await assert.rejects(scene.client.resolve(`${scene.name}:1`), (error) => is(error, 'unauthenticated'));
+      await fails(scene.client.resolve(`${scene.name}:1`), 'unauthenticated');
       assert.ok(scene.registry.requests.some(({ headers }) => headers['authorization'] === 'Bearer known'));
     });
   });
@@ -460,7 +456,7 @@ describe('passwords', () => {
     const source: CredentialSource = { get: async () => passwordCredentials('AWS', password) };
     await scene({ kind: 'basic', users: { AWS: 'new' } }, source, async (scene) => {
       const failing = scene.client.resolve(`${scene.name}:1`);
-      await assert.rejects(failing, (error) => is(error, 'unauthenticated'));
+      await fails(failing, 'unauthenticated');
       password = 'new';
       assert.equal((await scene.client.resolve(`${scene.name}:1`)).target.digest, image.root.digest);
     });
@@ -482,9 +478,7 @@ describe('credentials that do not work', () => {
     const access: Access = { kind: 'bearer', users, refusedScopes: ['team/forbidden'] };
     await scene(access, bot, async (scene) => {
       scene.registry.add('team/forbidden', image, '1');
-      await assert.rejects(scene.client.resolve(`${scene.registry.host}/team/forbidden:1`), (error) =>
-        is(error, 'permission-denied'),
-      );
+      await fails(scene.client.resolve(`${scene.registry.host}/team/forbidden:1`), 'permission-denied');
       assert.equal((await scene.client.resolve(`${scene.name}:1`)).target.digest, image.root.digest);
     });
     await scene({ kind: 'bearer', users }, bot, async (scene) => {
@@ -575,9 +569,7 @@ describe('logging in', () => {
         assert.equal(await client.verifyLogin(registry.host, bot), true);
       });
       await scene({ kind, users }, undefined, async ({ client, registry }) => {
-        await assert.rejects(client.verifyLogin(registry.host, passwordCredentials('bot', 'wrong')), (error) =>
-          is(error, 'unauthenticated'),
-        );
+        await fails(client.verifyLogin(registry.host, passwordCredentials('bot', 'wrong')), 'unauthenticated');
       });
     }
   });
@@ -591,7 +583,7 @@ describe('logging in', () => {
   it('says so when there is no registry', async () => {
     await using registry = await ScriptedRegistry.start({ prefix: '/elsewhere' });
     await using client = quickClient();
-    await assert.rejects(client.verifyLogin(registry.host, bot), (error) => is(error, 'not-found'));
+    await fails(client.verifyLogin(registry.host, bot), 'not-found');
   });
 });
 

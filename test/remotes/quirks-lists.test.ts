@@ -6,6 +6,7 @@ import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { referrersTag } from '../../src/spec/referrers.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { document, type RandomBlob, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { type Quirks, registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { about, emptyConfig } from '../support/referrers.ts';
@@ -110,9 +111,7 @@ describe('lists of tags', () => {
 
   it('of a repository that is not there are not there', async () => {
     await scene({}, async (registry, _name, client) => {
-      await assert.rejects(Array.fromAsync(client.tags(`${registry.host}/team/none`)), (error) =>
-        is(error, 'not-found'),
-      );
+      await fails(Array.fromAsync(client.tags(`${registry.host}/team/none`)), 'not-found');
     });
   });
 
@@ -136,7 +135,7 @@ describe('the list of repositories', () => {
   it('is an error where a registry does not tell', async () => {
     await scene({}, async (registry, _name, client) => {
       registry.script({ on: 'GET *', answer: registryFailure(405, 'UNSUPPORTED') });
-      await assert.rejects(Array.fromAsync(client.catalog(registry.host)), (error) => is(error, 'not-implemented'));
+      await fails(Array.fromAsync(client.catalog(registry.host)), 'not-implemented');
     });
   });
 });
@@ -239,9 +238,7 @@ describe('referrers', () => {
     });
     await scene({}, async (registry, name, client) => {
       registry.script({ on: '*/referrers/*', answer: registryFailure(404, 'NAME_UNKNOWN') });
-      await assert.rejects(Array.fromAsync(client.referrers(`${name}@${image.root.digest}`)), (error) =>
-        is(error, 'not-found'),
-      );
+      await fails(Array.fromAsync(client.referrers(`${name}@${image.root.digest}`)), 'not-found');
     });
   });
 
@@ -293,7 +290,7 @@ describe('referrers', () => {
         const listed = { ...signature.descriptor, artifactType: types[0] };
         const push = async (): Promise<string> =>
           await (await client.pusher(`${name}${version}`)).push(listed, openerOf(signature.bytes));
-        await assert.rejects(push(), (error) => is(error, 'permission-denied'));
+        await fails(push(), 'permission-denied');
         registry.clear();
         await push();
         assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), [types[0]]);
@@ -317,7 +314,7 @@ describe('referrers', () => {
     await scene({ referrers: 404 }, async (registry, _name, client) => {
       const tag = referrersTag(image.root.digest);
       registry.repository('team/app').tags.set(tag, image.root.digest);
-      await assert.rejects(attach(registry, client, signature), (error) => because(error, 'bad-document'));
+      await fails(attach(registry, client, signature), 'bad-document');
       assert.equal(registry.repository('team/app').tags.get(tag), image.root.digest);
     });
   });
@@ -387,7 +384,7 @@ describe('deleting', () => {
         tags.filter((tag) => tag !== 'v1'),
       );
       assert.ok(repository.find(image.root.digest));
-      await assert.rejects(client.deleteTag(`${name}:none`), (error) => is(error, 'not-found'));
+      await fails(client.deleteTag(`${name}:none`), 'not-found');
     });
   });
 
@@ -398,7 +395,7 @@ describe('deleting', () => {
         (error) => is(error, 'not-implemented') && error.context.status === 405,
       );
       assert.equal(registry.repository('team/app').tags.get('v1'), image.root.digest);
-      await assert.rejects(client.delete(`${name}@${image.root.digest}`), (error) => is(error, 'not-implemented'));
+      await fails(client.delete(`${name}@${image.root.digest}`), 'not-implemented');
     });
   });
 
@@ -407,15 +404,13 @@ describe('deleting', () => {
       registry.script({ on: 'DELETE *', times: 1, resetAnswer: true });
       await client.delete(`${name}@${image.root.digest}`);
       assert.equal(registry.repository('team/app').tags.size, 0);
-      await assert.rejects(client.delete(`${name}@${image.root.digest}`), (error) => is(error, 'not-found'));
+      await fails(client.delete(`${name}@${image.root.digest}`), 'not-found');
     });
   });
 
   it('a manifest needs its digest', async () => {
     await using client = quickClient({ offline: true });
-    await assert.rejects(client.deleteManifest('r.io/app:1'), (error) => is(error, 'invalid-argument'));
-    await assert.rejects(client.deleteTag(`r.io/app@${randomBlob(1, 'x').descriptor.digest}`), (error) =>
-      is(error, 'invalid-argument'),
-    );
+    await fails(client.deleteManifest('r.io/app:1'), 'invalid-argument');
+    await fails(client.deleteTag(`r.io/app@${randomBlob(1, 'x').descriptor.digest}`), 'invalid-argument');
   });
 });

@@ -11,6 +11,7 @@ import type { RegistryClient } from '../../src/remotes/docker/registry-client.ts
 import { Secret } from '../../src/remotes/docker/secret.ts';
 import type { Digest } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
+import { fails } from '../../src/testing/content-store/expectations.ts';
 import { document, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { type Access, type Rule, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { testAuthority } from '../support/certificates.ts';
@@ -124,7 +125,7 @@ describe('credentials', () => {
       await using client = quickClient({ credentials });
       const fetcher = await client.fetcher(`${registry.host}/team/app:1`);
       const foreign = { ...blob.descriptor, urls: [`${evil.origin}/v2/team/app/blobs/${blob.descriptor.digest}`] };
-      await assert.rejects(fetcher.fetch(foreign), (error) => is(error, 'unauthenticated'));
+      await fails(fetcher.fetch(foreign), 'unauthenticated');
       assert.equal(evil.requests.length, 1);
       assert.deepEqual(secretsSeenBy(evil), []);
     }
@@ -140,7 +141,7 @@ describe('credentials', () => {
       const fetcher = await client.fetcher(`${registry.host}/team/app:1`);
       if (kind === 'basic') {
         other.script({ on: 'GET /v2/*', answer: { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } } });
-        await assert.rejects(fetcher.fetch(blob.descriptor), (error) => is(error, 'unauthenticated'));
+        await fails(fetcher.fetch(blob.descriptor), 'unauthenticated');
         assert.deepEqual(secretsSeenBy(other), []);
       } else {
         assert.deepEqual(await bytesOf(await fetcher.fetch(blob.descriptor)), Buffer.from(blob.bytes));
@@ -167,7 +168,7 @@ describe('credentials', () => {
       await using client = quickClient({ credentials });
       const resolving = client.resolve(`${registry.host}/team/app:1`);
       if (isPublic) assert.deepEqual((await resolving).target, image.root);
-      else await assert.rejects(resolving, (error) => is(error, 'unauthenticated'));
+      else await fails(resolving, 'unauthenticated');
       assert.ok(other.requests.every(({ headers }) => !String(headers['authorization'] ?? '').startsWith('Basic')));
     }
   });
@@ -180,7 +181,7 @@ describe('credentials', () => {
       answer: { status: 307, headers: { location: `${other.origin}/v2/` } },
     });
     await using client = quickClient({ credentials });
-    await assert.rejects(client.resolve(`${registry.host}/team/app:1`), (error) => is(error, 'not-found'));
+    await fails(client.resolve(`${registry.host}/team/app:1`), 'not-found');
     assert.deepEqual(other.log(), ['GET /v2/ 401']);
   });
 
@@ -195,7 +196,7 @@ describe('credentials', () => {
       ]) {
         await using client = quickClient({ credentials: { get: async () => own } });
         const pusher = await client.pusher(`${registry.host}/team/app:1`);
-        await assert.rejects(pusher.push(blob.descriptor, openerOf(blob.bytes)), (error) => because(error, 'policy'));
+        await fails(pusher.push(blob.descriptor, openerOf(blob.bytes)), 'policy');
       }
     }
     assert.equal(other.requests.length, 0);
@@ -212,9 +213,7 @@ describe('credentials', () => {
     await using registry = await ScriptedRegistry.start({ access: basic });
     await using proxy = await testProxy({ 'registry.example.com.evil.net': registry.host });
     await using client = quickClient({ credentials: source, plainHttp: true, proxy: () => proxy.url });
-    await assert.rejects(client.resolve('registry.example.com.evil.net/team/app:1'), (error) =>
-      is(error, 'unauthenticated'),
-    );
+    await fails(client.resolve('registry.example.com.evil.net/team/app:1'), 'unauthenticated');
     assert.deepEqual([...new Set(asked)], ['registry.example.com.evil.net']);
   });
 });
@@ -480,10 +479,7 @@ describe('what is asked for by digest', () => {
     });
     registry.add('team/app', image, '1');
     await using client = quickClient();
-    await assert.rejects(
-      client.resolve(`${registry.host}/team/app@${image.root.digest}`),
-      (error) => is(error, 'data-loss') && because(error, 'digest-mismatch'),
-    );
+    await fails(client.resolve(`${registry.host}/team/app@${image.root.digest}`), 'data-loss', 'digest-mismatch');
   });
 
   it('is what a tag meant when it was resolved, whatever it means later', async () => {
@@ -515,7 +511,7 @@ describe('documents that can be read in two ways', () => {
       await using client = quickClient();
       const { descriptor, bytes } = document(sentAs, { schemaVersion: 2, ...body });
       const pusher = await client.pusher(`${registry.host}/team/app:1`);
-      await assert.rejects(pusher.push(descriptor, openerOf(bytes)), (error) => because(error, 'bad-document'));
+      await fails(pusher.push(descriptor, openerOf(bytes)), 'bad-document');
       assert.equal(registry.repository('team/app').manifests.size, 0);
     });
   }
@@ -529,7 +525,7 @@ describe('documents that can be read in two ways', () => {
     });
     registry.repository('team/app').addManifest(mediaTypes.ociManifest, bytes, '1');
     await using client = quickClient();
-    await assert.rejects(client.resolve(`${registry.host}/team/app:1`), (error) => because(error, 'bad-document'));
+    await fails(client.resolve(`${registry.host}/team/app:1`), 'bad-document');
   });
 });
 

@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
 import { DrayError, type ErrorKind, type ErrorReason } from '../../errors.ts';
 
-/** Expects an error of dray. */
-export async function fails(promise: Promise<unknown>, kind: ErrorKind, reason?: ErrorReason): Promise<void> {
-  await assert.rejects(promise, (error: unknown) => {
-    assert.ok(error instanceof DrayError, `not a DrayError: ${String(error)}`);
-    assert.equal(error.kind, kind, error.message);
-    if (reason !== undefined) assert.equal(error.reason, reason, error.message);
-    return true;
-  });
+/** Expects an error of dray that has all of these: its kind, its reason, words of its message or hint. Returns it. */
+export async function fails(
+  promise: Promise<unknown>,
+  ...expected: readonly (ErrorKind | ErrorReason | RegExp)[]
+): Promise<DrayError> {
+  const error: unknown = await promise.then(
+    () => assert.fail('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof DrayError, `not a DrayError: ${String(error)}`);
+  const { kind, reason, message, context } = error;
+  const said = [message, context.hint ?? ''];
+  for (const one of expected) {
+    const isSo = one instanceof RegExp ? said.some((text) => one.test(text)) : one === kind || one === reason;
+    assert.ok(isSo, `not ${one}, but ${kind}, ${reason}: ${said.join('\n')}`);
+  }
+  return error;
 }
 
 /** Expects a time between `before` and now, give or take a millisecond. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { serveContainerd } from '../../../src/daemon/server/serve.ts';
 import { is } from '../../../src/errors.ts';
+import { fails } from '../../../src/testing/content-store/expectations.ts';
 import { filledRegistry } from '../../daemon/registry.ts';
 import { socketIn } from '../../daemon/served.ts';
 import { staticProgram, tarImage } from '../../daemon/tar-image.ts';
@@ -81,9 +82,10 @@ describe('a containerd that keeps its content in a store', { skip }, () => {
     await using directory = await temporaryDirectory();
     await using fixture = await temporaryStore();
     await put(fixture.services.content, 'mine', 'not the daemon’s');
-    await assert.rejects(
+    await fails(
       serveContainerd(fixture.store, socketIn(directory.path), { pluginNamespace: 'default' }),
-      (error) => is(error, 'failed-precondition') && /holds blob/.test(error.message),
+      'failed-precondition',
+      /holds blob/,
     );
     const other = await serveContainerd(fixture.store, socketIn(directory.path), { pluginNamespace: 'daemon' });
     await other[Symbol.asyncDispose]();

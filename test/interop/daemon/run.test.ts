@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Client } from '../../../src/client/client.ts';
-import { is } from '../../../src/errors.ts';
+import { fails } from '../../../src/testing/content-store/expectations.ts';
 import { document, type RandomImage } from '../../../src/testing/random.ts';
 import { filledRegistry, registryOptions } from '../../daemon/registry.ts';
 import { staticProgram, tarImage } from '../../daemon/tar-image.ts';
@@ -50,10 +50,7 @@ describe('an image that was pulled into a containerd', { skip }, () => {
     await using registry = await filledRegistry({ 'liar:1': withWrongDiffId() });
     await using containerd = await startContainerd();
     await using client = await Client.connect({ address: containerd.address, registry: registryOptions });
-    await assert.rejects(
-      client.pull(`${registry.host}/liar:1`, { snapshotter: 'native' }),
-      (error) => is(error, 'data-loss') && error.reason === 'digest-mismatch',
-    );
+    await fails(client.pull(`${registry.host}/liar:1`, { snapshotter: 'native' }), 'data-loss', 'digest-mismatch');
     assert.doesNotMatch(await containerd.ctr('snapshots', '--snapshotter', 'native', 'ls'), /extract/);
   });
 
@@ -61,10 +58,7 @@ describe('an image that was pulled into a containerd', { skip }, () => {
     await using registry = await filledRegistry({ 'app:1': tarImage({ seed: 'app' }) });
     await using containerd = await startContainerd();
     await using client = await Client.connect({ address: containerd.address, registry: registryOptions });
-    await assert.rejects(
-      client.pull(`${registry.host}/app:1`, { snapshotter: 'stargz' }),
-      (error) => is(error, 'not-found') && /stargz/.test(error.message) && /native/.test(error.context.hint ?? ''),
-    );
+    await fails(client.pull(`${registry.host}/app:1`, { snapshotter: 'stargz' }), 'not-found', /stargz/, /native/);
     const names = await Array.fromAsync(client.services.images.list());
     assert.deepEqual(
       names.map(({ name }) => name),

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { OpenBlob } from '../../../src/content/copy.ts';
-import { because, is } from '../../../src/errors.ts';
+import { is } from '../../../src/errors.ts';
 import { noCredentials, passwordCredentials, staticCredentials } from '../../../src/remotes/docker/credentials.ts';
 import type { RegistryEvent } from '../../../src/remotes/docker/events.ts';
 import { RegistryClient, type RegistryClientOptions } from '../../../src/remotes/docker/registry-client.ts';
+import { fails } from '../../../src/testing/content-store/expectations.ts';
 import { randomBlob, randomImage } from '../../../src/testing/random.ts';
 import { type DockerRegistry, dockerRegistry } from '../../support/docker-registry.ts';
 import { succeed } from '../../support/processes.ts';
@@ -166,13 +167,8 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
     const wrong = randomBlob(100_000, 'wrong');
     await using own = client();
     const pusher = await own.pusher(`${registry.host}/team/wrong:1`);
-    await assert.rejects(
-      pusher.push(descriptor, openerOf(wrong.bytes)),
-      (error) => is(error, 'failed-precondition') && because(error, 'digest-mismatch'),
-    );
-    await assert.rejects(pusher.push(descriptor, openerOf(wrong.bytes.subarray(1))), (error) =>
-      because(error, 'size-mismatch'),
-    );
+    await fails(pusher.push(descriptor, openerOf(wrong.bytes)), 'failed-precondition', 'digest-mismatch');
+    await fails(pusher.push(descriptor, openerOf(wrong.bytes.subarray(1))), 'size-mismatch');
   });
 
   it('says what is not there, and what registry and request were asked', async () => {
@@ -186,7 +182,7 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
         error.context.codes?.[0] === 'MANIFEST_UNKNOWN',
     );
     const fetcher = await own.fetcher(`${registry.host}/team/nothing:1`);
-    await assert.rejects(fetcher.fetch(randomBlob(10, 'nothing').descriptor), (error) => is(error, 'not-found'));
+    await fails(fetcher.fetch(randomBlob(10, 'nothing').descriptor), 'not-found');
   });
 
   it('ends with the signal of whoever asked', async () => {
@@ -201,7 +197,7 @@ describe('with docker-registry', { skip: unlessInstalled('docker-registry', 'sko
     await using own = client();
     await pushAll(await own.pusher(`${name}:1@${image.root.digest}`), image);
     await own.delete(`${name}@${image.root.digest}`);
-    await assert.rejects(own.resolve(`${name}:1`), (error) => is(error, 'not-found'));
+    await fails(own.resolve(`${name}:1`), 'not-found');
   });
 });
 
