@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { DrayError } from '../errors.ts';
 import { listenAt } from '../listen.ts';
 import { hostsFor } from './guard.ts';
@@ -47,8 +47,8 @@ const keepAliveMilliseconds = 65_000;
 export async function listen(handler: Handler, options: ListenerOptions): Promise<Listener> {
   const server = createHttpServer(options);
   const hosts = options.socketPath === undefined ? hostsFor(options.host, options.hosts) : undefined;
-  server.on('request', (request, response) => handler.handle(request, response, hosts));
-  server.on('checkContinue', (request, response) => handler.handle(request, response, hosts));
+  const answer = inTime((request, response) => handler.handle(request, response, hosts));
+  server.on('request', answer).on('checkContinue', answer);
   server.maxConnections = options.connections;
   const { host, port, socketPath } = options;
   await listenAt(server, socketPath === undefined ? { host, port } : { path: socketPath });
@@ -58,6 +58,25 @@ export async function listen(handler: Handler, options: ListenerOptions): Promis
     address,
     stop: () => stop(server),
     [Symbol.asyncDispose]: () => close(server),
+  };
+}
+
+/** The most requests that a connection may have sent ahead of their answers. No client of registries sends any. */
+const mostAhead = 16;
+
+// Each of them is kept until those before it are answered, and there is room for two thousand in what is read at once.
+function inTime(answer: RequestListener): RequestListener {
+  const ahead = new WeakMap<Socket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    const count = (ahead.get(socket) ?? 0) + 1;
+    ahead.set(socket, count);
+    if (count > mostAhead) {
+      socket.destroy();
+      return;
+    }
+    response.once('close', () => ahead.set(socket, (ahead.get(socket) ?? 0) - 1));
+    answer(request, response);
   };
 }
 

@@ -555,6 +555,24 @@ it('every answer to a failure is an error document', async () => {
   }
 });
 
+it('requests that are sent ahead are answered in turn, and very many of them end the connection', async () => {
+  await using registry = await serve();
+  const request = (path: string): string => `GET /v2/${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  const few = Array.from({ length: 10 }, (_, n) => request(`r${n}/tags/list`)).join('');
+  const text = await raw(registry.url, few, /repository r9 /);
+  assert.deepEqual(
+    [...text.matchAll(/repository (r\d) does not exist/g)].map(([, name]) => name),
+    Array.from({ length: 10 }, (_, n) => `r${n}`),
+  );
+  const { hostname, port } = new URL(registry.url);
+  const greedy = connect(Number(port), hostname);
+  greedy.on('error', () => {}).resume();
+  greedy.write(request('').repeat(1500));
+  await once(greedy, 'close');
+  assert.equal((await registry.send('GET', '/v2/')).status, 200);
+  assert.ok(registry.records.length < 100, `${registry.records.length} requests were begun`);
+});
+
 const open: Socket[] = [];
 it('more connections than allowed are turned away, and others go on', async () => {
   await using registry = await serve({ connections: 3 });
