@@ -393,6 +393,17 @@ describe('mirrors', () => {
     });
   });
 
+  it('are given up soon, and what nobody stands behind is not: the last server, and a push', async () => {
+    await mirrored('', async ({ mirror, upstream, client }) => {
+      for (const server of [mirror, upstream]) server.script({ on: 'HEAD *', times: 3, answer: { status: 503 } });
+      await using own = client();
+      await own.resolve(name);
+      assert.deepEqual([mirror.requests.length, upstream.requests.length], [2, 4]);
+      mirror.script({ on: 'PUT */manifests/*', times: 3, answer: { status: 503 } });
+      assert.equal((await pushAll(await own.pusher(name), image)).length, image.blobs.length);
+    });
+  });
+
   it('are all named when none of them helps', async () => {
     await mirrored('', async ({ mirror, upstream, client }) => {
       mirror.script({ on: '*', answer: { status: 503 } });

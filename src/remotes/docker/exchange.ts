@@ -94,7 +94,7 @@ class Exchange<T> {
   #afterFailure(error: unknown): Again {
     if (!isTransient(error)) throw connectionError(error, this.#context());
     if (this.#host.tryOtherRoot()) return { again: 0, cause: 'the host speaks another protocol' };
-    const most = isUnreachable(error) ? Math.min(3, this.#host.attempts) : this.#host.attempts;
+    const most = isUnreachable(error) ? Math.min(3, this.#most) : this.#most;
     const failure = connectionError(error, this.#context());
     if (this.#request.repeat === 'once' || this.#attempts >= most) throw failure;
     return { again: backOff(this.#host.context.retry, this.#attempts + 1), cause: failure.message };
@@ -109,9 +109,13 @@ class Exchange<T> {
     const throttled = response.status === 429 || asked !== undefined;
     if (throttled) this.#host.slowDown(Math.min(pause, retry.longestWait));
     if (asked !== undefined && asked > retry.longestWait) throw await this.#tooLong(response, asked);
-    if (this.#request.repeat === 'once' || this.#attempts >= this.#host.attempts) return undefined;
+    if (this.#request.repeat === 'once' || this.#attempts >= this.#most) return undefined;
     await response.body.discard();
     return { again: throttled ? 0 : pause, cause: `status ${response.status}` };
+  }
+
+  get #most(): number {
+    return this.#host.attemptsOf(this.#request.method);
   }
 
   async #tooLong(response: WireResponse, pause: number): Promise<DrayError> {

@@ -111,10 +111,11 @@ export class HostState {
     return this.config.registry;
   }
 
-  /** How often a request is sent; a mirror has others behind it. */
-  get attempts(): number {
+  /** How often a request is sent. What is read from a mirror others have as well. */
+  attemptsOf(method: HostRequest['method']): number {
     const { attempts } = this.context.retry;
-    return this.config.namespace === undefined ? attempts : Math.min(mirrorAttempts, attempts);
+    const isElsewhere = this.config.isMirror === true && (method === 'GET' || method === 'HEAD');
+    return isElsewhere ? Math.min(mirrorAttempts, attempts) : attempts;
   }
 
   /** The root of its API. */

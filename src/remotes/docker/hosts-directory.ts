@@ -72,7 +72,7 @@ async function readDirectory(
   const upstream = await (server.url === undefined
     ? upstreamOf(server, directory, registry, defaults)
     : hostOf(server, directory, registry, defaults));
-  return [...mirrors, upstream];
+  return [...mirrors.map((mirror) => ({ ...mirror, isMirror: true })), upstream];
 }
 
 async function upstreamOf(

@@ -20,8 +20,10 @@ export interface HostConfig {
   readonly connection: Connection;
   /** Sent to this server and to nobody else. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The registry that a mirror is asked about, for the `ns` parameter. */
+  /** The registry that another server is asked about, for the `ns` parameter. */
   readonly namespace?: string | undefined;
+  /** Another host is asked after it. */
+  readonly isMirror?: boolean | undefined;
 }
 
 /** What is the same for all hosts of a client. */
