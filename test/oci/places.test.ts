@@ -257,7 +257,6 @@ describe('what is in the place of a lock', () => {
       await fails(
         withLock(directory.path, async () => 'got it'),
         'failed-precondition',
-        undefined,
         /is not the lock of a layout/,
       );
       await rm(lock, { recursive: true });
