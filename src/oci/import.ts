@@ -17,7 +17,7 @@ import { parseWanted, pickImage } from './pick.ts';
 import { type RecompressOptions, recompressor } from './recompress.ts';
 import { labelReferrer, settle } from './settle.ts';
 import { storeDocument } from './store-document.ts';
-import { subjectOf } from './subjects.ts';
+import { listedReferrers, subjectOf } from './subjects.ts';
 import { type TakeInEvent, takeIn } from './take-in.ts';
 
 /** The services of a namespace that an import needs. */
@@ -129,6 +129,7 @@ async function withoutSchema1(contents: ArchiveContents, { convertSchema1 }: Imp
   return { ...contents, images };
 }
 
+/** The images with what they refer to, and with the referrers that only a list of referrers has. */
 async function withSubjects(
   content: ContentStore,
   contents: ArchiveContents,
@@ -139,6 +140,10 @@ async function withSubjects(
   for (const image of contents.images) {
     const isNamed = (image.imageName ?? image.refName ?? image.subject) !== undefined;
     images.push(isNamed ? image : { ...image, subject: await find(image.target) });
+  }
+  for (const target of await listedReferrers(content, contents.images, options)) {
+    const subject = await find(target);
+    if (subject !== undefined) images.push({ target, subject });
   }
   return { ...contents, images };
 }

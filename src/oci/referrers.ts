@@ -12,8 +12,12 @@ import type { ArchiveImage } from './archive-image.ts';
 /** Lists what refers to an object. */
 export type ListReferrers = (subject: Descriptor, options?: AbortableOptions) => AsyncIterable<Descriptor>;
 
-/** Names under which registries and layouts without lists of referrers keep such a list. */
 const listName = /^[a-z0-9+._-]+-[A-Za-z0-9=_-]{64}$/;
+
+/** Whether this is a list of what refers to an object, which registries and layouts without such lists keep as an index with a name. */
+export function isReferrersList({ target, refName }: ArchiveImage): boolean {
+  return isIndex(target.mediaType) && listName.test(refName ?? '');
+}
 
 /**
  * What refers to an object of a layout or an archive: documents that it lists, by itself or in an index under the tag of the
@@ -35,14 +39,13 @@ async function gather(
 ): Promise<ReadonlyMap<Digest, readonly Descriptor[]>> {
   const found = new Map<Digest, Descriptor[]>();
   const seen = new Set<Digest>();
-  const queue = images.map(({ target, refName }) => ({ target, isList: listName.test(refName ?? '') }));
+  const queue = images.map((image) => ({ target: image.target, isList: isReferrersList(image) }));
   for (const { target, isList } of queue) {
     if (seen.has(target.digest)) continue;
     seen.add(target.digest);
     const bytes = await documentOf(target, fetcher, options);
     if (bytes === undefined) continue;
-    if (isList && isIndex(target.mediaType))
-      queue.push(...parseIndex(bytes).manifests.map((child) => ({ target: child, isList: false })));
+    if (isList) queue.push(...parseIndex(bytes).manifests.map((child) => ({ target: child, isList: false })));
     const { subject, descriptor } = referrerOf(target, bytes) ?? {};
     if (subject !== undefined && descriptor !== undefined)
       found.set(subject.digest, [...(found.get(subject.digest) ?? []), descriptor]);

@@ -105,6 +105,23 @@ describe('what refers to an image of a layout or an archive', () => {
     }
   });
 
+  it('stays with its subject too when only an index under the tag that stands for the list has it', async () => {
+    const list = listOf(signature.descriptor, bill.descriptor, image.root, ofAnother.descriptor);
+    const roots = [named(image.root, 'v1'), named(list.descriptor, referrersTag(image.root.digest))];
+    const blobs = [...everything, list].filter((blob) => blob !== ofAnother);
+    for (const options of [{ prefix: 'docker.io/lab/app' }, { name: 'docker.io/lab/app:v1' }]) {
+      const { services, result } = await importEntries(layoutEntries(blobs, roots), options);
+      assert.deepEqual(result.unnamed, []);
+      const { labels } = await services.content.info(signature.descriptor.digest);
+      assert.ok(Object.values(labels).includes(emptyConfig.descriptor.digest));
+      const kept = await Array.fromAsync(referrersIn(services.content, image.root));
+      assert.deepEqual(
+        kept.map(({ digest }) => digest).sort(),
+        [signature.descriptor.digest, bill.descriptor.digest].sort(),
+      );
+    }
+  });
+
   it('is an image like others where its subject is missing', async () => {
     const blobs = everything.filter((blob) => !image.blobs.includes(blob));
     const { services } = await importEntries(layoutEntries(blobs, [signature.descriptor]), { name: 'sig:1' });
