@@ -275,6 +275,22 @@ describe('faults of containerd that the local store does not have', () => {
     }
   });
 
+  it('an ingest that cannot be read just now is not begun anew', { skip: process.platform !== 'linux' }, async () => {
+    await using fixture = await opened();
+    {
+      await using writer = await fixture.store.writer({ ref: 'kept' });
+      await writer.write(Buffer.from('kept'));
+    }
+    const ref = join(fixture.root, 'ingest', keyOf('kept'), 'ref');
+    await rm(ref);
+    // Reading it fails as on a bad disk.
+    await symlink('/proc/self/mem', ref);
+    await fails(fixture.store.writer({ ref: 'kept' }), 'unavailable', /the disk failed/);
+    await rm(ref);
+    await writeFile(ref, 'kept');
+    assert.equal((await fixture.store.status('kept')).offset, 4);
+  });
+
   it('an ingest under the directory of another ref is not resumed', async () => {
     await using fixture = await opened();
     {
@@ -379,6 +395,7 @@ describe('local store, reading', () => {
     await symlink(join(fixture.root, 'elsewhere'), path);
     await fails(fixture.store.reader({ digest }), 'failed-precondition');
     assert.equal(await fixture.store.has({ digest, size: 10 }), false);
+    await fails(fixture.store.info(digest), 'not-found');
     await put(fixture.store, Buffer.from('not a link'));
     await using reader = await fixture.store.reader({ digest });
     assert.equal(reader.size, 10);

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, open, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { codeOf } from '../../errors.ts';
+import { codeOf, ifThere } from '../../errors.ts';
 import type { Algorithm } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
 import { continues } from '../outcomes.ts';
@@ -16,7 +16,7 @@ import { rename } from './rename.ts';
 export async function readStatus(paths: IngestPaths): Promise<Status | undefined> {
   const [ref, data, total, startedAt, updatedAt] = await Promise.all([
     readIfThere(paths.ref),
-    stat(paths.data, { bigint: true }).catch(() => undefined),
+    ifThere(stat(paths.data, { bigint: true })),
     readIfThere(paths.total),
     readTime(paths.startedAt),
     readTime(paths.updatedAt),
@@ -168,10 +168,12 @@ async function readTime(path: string): Promise<Timestamp | undefined> {
   }
 }
 
+const noFile: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP']);
+
+// What cannot be read just now, with too many files open for example, is no reason to begin anew.
 async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    return undefined;
-  }
+  return await readFile(path, 'utf8').catch((error: unknown) => {
+    if (noFile.has(codeOf(error))) return undefined;
+    throw error;
+  });
 }

@@ -1,6 +1,5 @@
-import type { BigIntStats } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
-import { codeOf, DrayError } from '../../errors.ts';
+import { codeOf, DrayError, ifThere } from '../../errors.ts';
 import { parseFilters } from '../../filters/filter.ts';
 import { algorithms, type Digest, isDigest } from '../../spec/digest.ts';
 import { Timestamp } from '../../spec/timestamp.ts';
@@ -92,14 +91,17 @@ export class LocalStore implements ContentStore, AsyncDisposable {
   }
 
   async info(digest: Digest): Promise<Info> {
-    const path = this.#paths.blob(digest);
-    const found = await lstat(path, { bigint: true }).catch((error: unknown) => {
-      throw codeOf(error) === 'ENOENT' ? missing(digest) : storeFailure(error, `look at ${digest}`);
-    });
-    return this.#infoOf(digest, found);
+    const info = await this.#find(digest);
+    if (info === undefined) throw missing(digest);
+    return info;
   }
 
-  #infoOf(digest: Digest, found: BigIntStats): Info {
+  // A link or a directory in the place of a blob is none.
+  async #find(digest: Digest): Promise<Info | undefined> {
+    const found = await ifThere(lstat(this.#paths.blob(digest), { bigint: true })).catch((error: unknown) => {
+      throw storeFailure(error, `look at ${digest}`);
+    });
+    if (found === undefined || !found.isFile()) return undefined;
     const record = this.#state.labels(digest);
     const createdAt = new Timestamp(found.mtimeNs);
     const changed = record !== undefined && record.updatedAt.nanoseconds > createdAt.nanoseconds;
@@ -124,10 +126,8 @@ export class LocalStore implements ContentStore, AsyncDisposable {
       for (const name of await namesIn(this.#paths.algorithm(algorithm))) {
         const digest: Digest = `${algorithm}:${name}`;
         if (!isDigest(digest)) continue;
-        const found = await lstat(this.#paths.blob(digest), { bigint: true }).catch(() => undefined);
-        if (found === undefined || !found.isFile()) continue;
-        const info = this.#infoOf(digest, found);
-        if (filter(infoFields(info))) yield info;
+        const info = await this.#find(digest);
+        if (info !== undefined && filter(infoFields(info))) yield info;
       }
     }
   }
