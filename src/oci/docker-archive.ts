@@ -6,10 +6,10 @@ import { DrayError } from '../errors.ts';
 import { type Descriptor, describe } from '../spec/descriptor.ts';
 import { createHasher, type Digest } from '../spec/digest.ts';
 import { type ImageConfig, parseImageConfig, readJson } from '../spec/documents.ts';
+import { ambiguityIn } from '../spec/json-text.ts';
 import { mediaTypes } from '../spec/media-types.ts';
 import { normalizePlatform, type Platform } from '../spec/platform.ts';
 import { formatReference } from '../spec/reference.ts';
-import { repeatedKey } from '../spec/repeated-key.ts';
 import { inEnglish, nullable, objectInAnyCase } from '../spec/schemas.ts';
 import type { ArchiveContents, MadeDocument } from './archive-contents.ts';
 import { badArchive, incomplete, shown, tooMuch } from './archive-error.ts';
@@ -64,8 +64,8 @@ export function parseJson(bytes: Uint8Array, what: string): unknown {
   } catch (error) {
     throw badArchive(`${what} is not JSON`, { cause: error });
   }
-  const key = repeatedKey(new TextDecoder().decode(bytes));
-  if (key !== undefined) throw badArchive(`${what} has the key ${shown(key)} twice`);
+  const problem = ambiguityIn(new TextDecoder().decode(bytes));
+  if (problem !== undefined) throw badArchive(`${what}: ${problem}`);
   return value;
 }
 

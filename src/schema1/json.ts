@@ -3,7 +3,7 @@
  * has to write what that tool wrote.
  */
 
-import { endOfString } from '../spec/repeated-key.ts';
+import { endOfString } from '../spec/json-text.ts';
 
 /** What {@link encodeJson} takes. Members that are undefined are left out; a map keeps its order, whatever its keys are. */
 export type Json =

@@ -2,8 +2,8 @@ import * as z from 'zod/mini';
 import { DrayError } from '../errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import { type Digest, digestPattern, mayBeDigest } from './digest.ts';
+import { ambiguityIn } from './json-text.ts';
 import { isArtifact, isIndex, isManifest, mediaTypes } from './media-types.ts';
-import { repeatedKey } from './repeated-key.ts';
 import { foldedKey, inEnglish, nullAs, nullable, objectOf, transformed } from './schemas.ts';
 
 /**
@@ -167,7 +167,7 @@ export function parseArtifact(bytes: Uint8Array): Artifact {
 /** Reads an image config. @throws DrayError `invalid-argument` with reason `bad-document` when it is malformed. */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const config = parseDocument(configSchema, bytes, 'image config');
-  checkKeysOnce(bytes, 'image config');
+  checkText(bytes, 'image config');
   return config;
 }
 
@@ -264,7 +264,7 @@ export function parseDocument<T extends z.ZodMiniType>(
   const document = parseObject(bytes, what);
   if (check !== undefined) {
     check(document);
-    checkKeysOnce(bytes, what);
+    checkText(bytes, what);
   }
   const result = schema.safeParse(document, inEnglish);
   if (result.success) return result.data;
@@ -274,12 +274,13 @@ export function parseDocument<T extends z.ZodMiniType>(
 }
 
 /**
- * Refuses a text in JSON of which an object has a key twice: some readers take the last and some join what the two have.
+ * Refuses a text in JSON that readers differ in: of a key that an object has twice some take the last, and some join what the
+ * two have.
  * @throws DrayError `invalid-argument` with reason `bad-document`.
  */
-function checkKeysOnce(bytes: Uint8Array, what: string): void {
-  const key = repeatedKey(new TextDecoder().decode(bytes));
-  if (key !== undefined) throw badDocument(what, `it has the key ${JSON.stringify(key.slice(0, 100))} twice`);
+function checkText(bytes: Uint8Array, what: string): void {
+  const problem = ambiguityIn(new TextDecoder().decode(bytes));
+  if (problem !== undefined) throw badDocument(what, problem);
 }
 
 /**

@@ -13,8 +13,8 @@ import {
   parseLayout,
   parseManifest,
 } from '../../src/spec/documents.ts';
+import { ambiguityIn } from '../../src/spec/json-text.ts';
 import { compressionOf, isLayer, isNonDistributable, mediaTypes } from '../../src/spec/media-types.ts';
-import { repeatedKey } from '../../src/spec/repeated-key.ts';
 
 const bytes = (value: unknown): Uint8Array => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 const object = (mediaType: string, name: string): object => ({ mediaType, digest: digestOf(name), size: name.length });
@@ -144,12 +144,32 @@ describe('documents', () => {
     fc.assert(
       fc.property(fc.json(), fc.string(), (json, key) => {
         const value = JSON.parse(json);
-        assert.equal(repeatedKey(JSON.stringify(value, undefined, 1)), undefined);
+        assert.equal(ambiguityIn(JSON.stringify(value, undefined, 1)), undefined);
         const name = JSON.stringify(key);
-        assert.equal(repeatedKey(`[${JSON.stringify(value)},{${name} : ${json},"\\u0000!":[{}],${name}:1}]`), key);
+        assert.equal(
+          ambiguityIn(`[${JSON.stringify(value)},{${name} : ${json},"\\u0000!":[{}],${name}:1}]`),
+          `it has the key ${JSON.stringify(key.slice(0, 100))} twice`,
+        );
       }),
     );
-    assert.equal(repeatedKey(`{"a":"${'x'.repeat(4_000_000)}","b":"${'\\n'.repeat(4_100_000)}"}`), undefined);
+    assert.equal(ambiguityIn(`{"a":"${'x'.repeat(4_000_000)}","b":"${'\\n'.repeat(4_100_000)}"}`), undefined);
+  });
+
+  it('nesting that not every reader follows is refused, wherever it is', () => {
+    const nested = (depth: number): unknown => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
+    assert.equal(parseManifest(bytes({ ...manifest, other: nested(990) })).layers.length, 1);
+    for (const depth of [1001, 100_000]) {
+      const text = Buffer.from(
+        JSON.stringify({ ...manifest, other: 0 }).replace(
+          '"other":0',
+          `"other":${'['.repeat(depth)}${']'.repeat(depth)}`,
+        ),
+      );
+      refused(() => parseManifest(text), /nested deeper than 1000/);
+      const index = `{"schemaVersion":2,"manifests":[],"x":${'{"y":'.repeat(depth)}0${'}'.repeat(depth)}}`;
+      refused(() => parseIndex(Buffer.from(index)), /nested deeper than 1000/);
+      refused(() => parseImageConfig(Buffer.from(index)), /nested deeper than 1000/);
+    }
   });
 
   it('the docker type in the document under the OCI type in the descriptor is no confusion', () => {

@@ -1,12 +1,16 @@
+/** How deep the objects and lists of a text may be in each other. Programs in Go stop at 10,000, and others run out of stack before. */
+const nestingLimit = 1000;
+
 /**
- * The first key that an object of a JSON text has twice, in whatever escapes it is written; undefined when none has one.
- * Readers differ in what such an object means. The text has to be JSON.
+ * What two readers of a JSON text could differ in, in words: an object with a key twice, in whatever escapes it is written, or
+ * nesting that not all of them follow; undefined when there is nothing. The text has to be JSON.
  */
-export function repeatedKey(text: string): string | undefined {
+export function ambiguityIn(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
   const marks = /[{}[\]"]/g;
   for (let found = marks.exec(text); found !== null; found = marks.exec(text)) {
     const [mark] = found;
+    if (open.length > nestingLimit) return `it is nested deeper than ${nestingLimit}`;
     if (mark === '{') open.push(new Set());
     else if (mark === '[') open.push(undefined);
     else if (mark !== '"') open.pop();
@@ -15,7 +19,7 @@ export function repeatedKey(text: string): string | undefined {
       const keys = open.at(-1);
       if (keys === undefined || !isKey(text, marks.lastIndex)) continue;
       const key = JSON.parse(text.slice(found.index, marks.lastIndex)) as string;
-      if (keys.has(key)) return key;
+      if (keys.has(key)) return `it has the key ${JSON.stringify(key.slice(0, 100))} twice`;
       keys.add(key);
     }
   }
