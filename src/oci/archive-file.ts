@@ -152,7 +152,7 @@ export async function saveArchive(
   try {
     if (target.found !== undefined && isPipeOrDevice(target.found))
       await writePipe(path, target.found, stream, options);
-    else await replaceFile(target, stream, options);
+    else await saveFile(target, stream, options);
   } catch (error) {
     throw fileFailure(error, 'target', path);
   }
@@ -161,7 +161,7 @@ export async function saveArchive(
 /** The mode of a file that is new, less what the umask takes. */
 const newMode = 0o666;
 
-async function replaceFile(
+async function saveFile(
   { path, found }: ArchiveTarget,
   stream: AsyncIterable<Uint8Array>,
   { durability: level = 'full', signal }: SaveOptions,

@@ -3,6 +3,7 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:
 import { delimiter, isAbsolute, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import { rewrite } from '../../src/content/local/rewrite.ts';
 import { is } from '../../src/errors.ts';
 import {
   containersAuthCredentials,
@@ -24,7 +25,6 @@ import {
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
 import { helperCall } from '../../src/remotes/docker/helper-program.ts';
 import { homeDirectory } from '../../src/remotes/docker/home.ts';
-import { replaceFile } from '../../src/remotes/docker/replace-file.ts';
 import { Secret } from '../../src/remotes/docker/secret.ts';
 import { fails } from '../../src/testing/content-store/expectations.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
@@ -244,7 +244,7 @@ describe('storing credentials', () => {
     await using directory = await temporaryDirectory();
     const file = directory.join('config.json');
     await writeFile(`${file}.next`, 'canary');
-    await replaceFile(file, async () => 'whole', 50);
+    await rewrite(file, async () => 'whole', 50);
     assert.equal(await readFile(file, 'utf8'), 'whole');
     assert.deepEqual(await readdir(directory.path), ['config.json']);
   });
@@ -264,7 +264,7 @@ describe('storing credentials', () => {
     await writeFile(file, 'not json');
     await fails(storeCredentials('a.io', passwordCredentials('u', 'p'), { file }), 'invalid-argument');
     await assert.rejects(
-      replaceFile(file, () => Promise.reject(new Error('no'))),
+      rewrite(file, () => Promise.reject(new Error('no'))),
       /no/,
     );
     assert.equal(await readFile(file, 'utf8'), 'not json');

@@ -6,7 +6,8 @@ import { type RenameOptions, rename } from './rename.ts';
 
 /**
  * Brings a file under its name in one step, in place of what has it: `make` makes it under another name beside that. A failure
- * leaves what was there before and nothing else. With a durability the name is flushed.
+ * leaves what was there before and nothing else. With a durability the name is flushed. Of several at once the last one counts; for
+ * what is read first there is {@link rewrite}.
  * @throws what `make` and the file system throw.
  */
 export async function replace(

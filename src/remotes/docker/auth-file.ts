@@ -1,13 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { rewrite } from '../../content/local/rewrite.ts';
 import { DrayError, withContext } from '../../errors.ts';
 import { parseRegistry } from '../../spec/reference.ts';
 import { nullable, tryJson } from '../../spec/schemas.ts';
 import { askHelper, eraseFromHelper, storeInHelper } from './credential-helper.ts';
 import { type CredentialSource, type Credentials, canonicalRegistry, serverName, sourceWith } from './credentials.ts';
 import { type Environment, homeDirectory } from './home.ts';
-import { replaceFile } from './replace-file.ts';
 import { secretOf } from './secret.ts';
 import { unlessAbsent } from './unless-absent.ts';
 
@@ -253,7 +253,7 @@ function readText(path: string): Promise<string | undefined> {
 
 async function change(path: string, auths: (old: NonNullable<AuthFile['auths']>) => AuthFile['auths']): Promise<void> {
   try {
-    await replaceFile(path, async () => {
+    await rewrite(path, async () => {
       const config = (await read(path)) ?? {};
       return `${JSON.stringify({ ...config, auths: auths(config.auths ?? {}) }, undefined, '\t')}\n`;
     });

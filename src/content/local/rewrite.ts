@@ -1,20 +1,19 @@
 import { type FileHandle, open, realpath, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Durability } from '../../content/local/durable.ts';
-import { rename } from '../../content/local/rename.ts';
 import { codeOf, ifThere } from '../../errors.ts';
+import { Durability } from './durable.ts';
+import { rename } from './rename.ts';
 
 /** How long a new file may stay as it is before whoever makes it counts as dead, in milliseconds; making it takes a few. */
 const defaultPatience = 5000;
 
 /**
- * Replaces a file by what `make` gives, which may read it first: of several who replace it at once, in whatever process, each
- * sees what the others wrote. It is replaced as a whole, also when the power goes, is for its owner alone, and a link to it stays
- * a link.
+ * Replaces a file as {@link replace} does, but by what `make` gives after it has read it: of several who do so at once, in whatever
+ * process, each sees what the others wrote. It is flushed, is for its owner alone, and a link to it stays a link.
  * @throws what `make` and the file system throw; the file is as it was then.
  */
-export async function replaceFile(
+export async function rewrite(
   path: string,
   make: () => Promise<string>,
   patience: number = defaultPatience,
