@@ -10,10 +10,21 @@ import { childrenOf } from '../spec/documents.ts';
 const cacheLimit = 20_000;
 const recentLimit = 128;
 
-/** An object, as its parent describes it, and the root that it was found below. */
+/** An object, as its parent describes it, and the root that it was found below, of which repository. */
 interface Found {
   readonly target: Descriptor;
   readonly root: Digest;
+  readonly repository: string;
+}
+
+/** The objects that something else than the registry gave names in a repository. */
+export interface Roots {
+  /** The full name of the repository. */
+  readonly repository: string;
+  /** The one with a digest. */
+  get(digest: Digest): Promise<Descriptor | undefined>;
+  /** There may be many thousands. */
+  all(): Promise<readonly Descriptor[]>;
 }
 
 /**
@@ -32,22 +43,18 @@ export class Graphs {
   }
 
   /** The object with this digest at or below one of the roots, as its parent describes it. */
-  async find(
-    roots: readonly Descriptor[],
-    digest: Digest,
-    options: AbortableOptions = {},
-  ): Promise<Descriptor | undefined> {
+  async find(roots: Roots, digest: Digest, options: AbortableOptions = {}): Promise<Descriptor | undefined> {
     const found =
-      itself(roots, digest) ??
       (await this.#nearby(roots, digest, options)) ??
+      (await itself(roots, digest)) ??
       (await this.#anywhere(roots, digest, options));
     if (found !== undefined) this.#note(found);
     return found?.target;
   }
 
   /** Says that a client got a root by its name. */
-  noteRoot(target: Descriptor): void {
-    this.#note({ target, root: target.digest });
+  noteRoot(repository: string, target: Descriptor): void {
+    this.#note({ target, root: target.digest, repository });
   }
 
   #note(found: Found): void {
@@ -59,20 +66,19 @@ export class Graphs {
     if (this.#recent.size > recentLimit && oldest !== undefined) this.#recent.delete(oldest);
   }
 
-  async #nearby(roots: readonly Descriptor[], digest: Digest, options: AbortableOptions): Promise<Found | undefined> {
-    const named = new Set(roots.map((root) => root.digest));
-    for (const { target, root } of [...this.#recent.values()].reverse()) {
-      if (!named.has(root)) continue;
+  async #nearby(roots: Roots, digest: Digest, options: AbortableOptions): Promise<Found | undefined> {
+    for (const { target, root, repository } of [...this.#recent.values()].reverse()) {
+      if (repository !== roots.repository) continue;
       const child = (await this.#childrenOf(target, options)).find((one) => one.digest === digest);
-      if (child !== undefined) return { target: child, root };
+      if (child !== undefined && (await roots.get(root)) !== undefined) return { target: child, root, repository };
     }
     return undefined;
   }
 
-  async #anywhere(roots: readonly Descriptor[], digest: Digest, options: AbortableOptions): Promise<Found | undefined> {
-    for (const root of roots) {
+  async #anywhere(roots: Roots, digest: Digest, options: AbortableOptions): Promise<Found | undefined> {
+    for (const root of await roots.all()) {
       const target = await this.#below(root, digest, options);
-      if (target !== undefined) return { target, root: root.digest };
+      if (target !== undefined) return { target, root: root.digest, repository: roots.repository };
     }
     return undefined;
   }
@@ -118,7 +124,7 @@ export class Graphs {
   }
 }
 
-function itself(roots: readonly Descriptor[], digest: Digest): Found | undefined {
-  const target = roots.find((root) => root.digest === digest);
-  return target && { target, root: digest };
+async function itself(roots: Roots, digest: Digest): Promise<Found | undefined> {
+  const target = await roots.get(digest);
+  return target && { target, root: digest, repository: roots.repository };
 }

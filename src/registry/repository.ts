@@ -5,7 +5,7 @@ import type { Services } from '../services/services.ts';
 import { bare, type Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isManifestLike } from '../spec/media-types.ts';
-import type { Graphs } from './graphs.ts';
+import type { Graphs, Roots } from './graphs.ts';
 import type { Holds } from './holds.ts';
 import type { RepositoryName } from './names.ts';
 
@@ -51,25 +51,22 @@ export class Repository {
   /** A blob of the repository; its type is not known unless an image says it. */
   async blob(digest: Digest): Promise<{ digest: Digest; size: number } | undefined> {
     const info = await this.info(digest);
-    if (info?.labels[this.#blobKey] !== undefined) return { digest, size: info.size };
-    const found = await this.described(digest);
-    return found === undefined || info === undefined ? undefined : { digest, size: info.size };
+    if (info === undefined) return undefined;
+    const isMember = info.labels[this.#blobKey] !== undefined || (await this.described(digest)) !== undefined;
+    return isMember ? { digest, size: info.size } : undefined;
   }
 
   /** A manifest of the repository. */
   async manifest(digest: Digest): Promise<Descriptor | undefined> {
     const info = await this.info(digest);
-    const mediaType = info?.labels[this.#manifestKey];
-    if (info !== undefined && mediaType !== undefined) return { mediaType, digest, size: info.size };
-    const found = await this.described(digest);
-    if (info === undefined || found === undefined || !isManifestLike(found.mediaType)) return undefined;
-    return { ...bare(found), size: info.size };
+    if (info === undefined) return undefined;
+    const mediaType = info.labels[this.#manifestKey] ?? (await this.described(digest))?.mediaType;
+    return mediaType !== undefined && isManifestLike(mediaType) ? { mediaType, digest, size: info.size } : undefined;
   }
 
-  /** What an object that is not (yet) in the store is called by an image of the repository that was pulled into it. */
+  /** What an object, which need not be in the store, is called by an image of the repository that was pulled into it. */
   async described(digest: Digest): Promise<Descriptor | undefined> {
-    this.#others ??= this.#imagesFromElsewhere();
-    return await this.#graphs.find(await this.#others, digest);
+    return await this.#graphs.find(this.#fromElsewhere, digest);
   }
 
   /** The manifest that has a tag, when it is there. */
@@ -78,7 +75,7 @@ export class Repository {
     if (image === undefined) return undefined;
     const info = await this.info(image.target.digest);
     if (info === undefined) return undefined;
-    this.#graphs.noteRoot(image.target);
+    this.#graphs.noteRoot(this.name.full, image.target);
     return { ...bare(image.target), size: info.size };
   }
 
@@ -167,10 +164,24 @@ export class Repository {
     return (await ifFound(change)) !== undefined;
   }
 
-  async #imagesFromElsewhere(): Promise<Descriptor[]> {
+  get #fromElsewhere(): Roots {
+    return {
+      repository: this.name.full,
+      get: async (digest) => {
+        for await (const { target } of this.#imagesFromElsewhere({ digest })) return bare(target);
+        return undefined;
+      },
+      all: () => {
+        this.#others ??= Array.fromAsync(this.#imagesFromElsewhere(), ({ target }) => bare(target));
+        return this.#others;
+      },
+    };
+  }
+
+  #imagesFromElsewhere({ digest }: { readonly digest?: Digest } = {}): AsyncIterable<Image> {
     const others = `labels."${imageLabel}"!=${JSON.stringify(this.name.full)}`;
-    const images = this.#services.images.list(`${this.#named('[:@]')},${others}`);
-    return await Array.fromAsync(images, ({ target }) => bare(target));
+    const wanted = digest === undefined ? '' : `,target.digest==${JSON.stringify(digest)}`;
+    return this.#services.images.list(`${this.#named('[:@]')},${others}${wanted}`);
   }
 
   #named(separator: string): string {
