@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { because, is } from '../../src/errors.ts';
 import {
@@ -558,6 +561,52 @@ describe('credentials of one repository', () => {
         tokenQueries(scene).map((query) => query.get('account')),
         ['bot', 'other'],
       );
+    });
+  });
+});
+
+/** A host with a registry for each team behind it, which takes tokens of the team's own server; gives that host and what was asked. */
+async function teams(test: (host: string, asked: readonly string[]) => Promise<void>): Promise<void> {
+  const asked: string[] = [];
+  const server = createServer(({ method, url = '', headers }, answer) => {
+    const { pathname, searchParams: query } = new URL(url, 'http://host');
+    const [, kind = '', team = ''] = pathname.split('/');
+    asked.push(`${method} ${kind} ${team} ${query.get('account') ?? ''}`.trimEnd());
+    if (kind === 'token') {
+      const isOwn = query.get('scope')?.startsWith(`repository:${team}/`) === true;
+      answer.writeHead(isOwn ? 200 : 403).end(JSON.stringify({ token: team }));
+    } else if (headers.authorization === `Bearer ${team}`) {
+      const { digest, mediaType, size } = image.root;
+      answer
+        .writeHead(200, { 'docker-content-digest': digest, 'content-type': mediaType, 'content-length': size })
+        .end();
+    } else answer.writeHead(401, { 'www-authenticate': `Bearer realm="/token/${team}",service="${team}"` }).end();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  try {
+    await test(`127.0.0.1:${(server.address() as AddressInfo).port}`, asked);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+describe('a host with several registries behind it', () => {
+  it('is asked by each repository for its own token server', async () => {
+    await teams(async (host, asked) => {
+      await using client = quickClient({ credentials: { get: async () => bot } });
+      for (const team of ['red', 'blue', 'red', 'blue']) await client.resolve(`${host}/${team}/app:1`);
+      assert.deepEqual(asked.slice(-4), ['GET token blue bot', 'HEAD v2 blue', 'HEAD v2 red', 'HEAD v2 blue']);
+    });
+  });
+
+  it('gets the password of one at the token server of no other', async () => {
+    await teams(async (host, asked) => {
+      const get: CredentialSource['get'] = async (_, repository = '') => passwordCredentials(repository, 'secret');
+      await using client = quickClient({ credentials: { get } });
+      for (const team of ['red', 'blue']) await client.resolve(`${host}/${team}/app:1`);
+      const tokens = asked.filter((line) => line.includes('token'));
+      assert.deepEqual(tokens, ['GET token red red/app', 'GET token blue blue/app']);
     });
   });
 });

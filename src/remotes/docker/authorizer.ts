@@ -62,7 +62,10 @@ const credentialsLifetime = 5 * 60_000;
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  #realm: Realm | undefined;
+  /** The token server that was named last, and to whom: it is taken to be that of other repositories as well. */
+  #latest: { readonly realm: Realm; readonly identity: string } | undefined;
+  /** The token servers that were named for single repositories. */
+  readonly #realms = new Map<string, Realm>();
   #basic = false;
   #basicOffered = false;
   readonly #credentials = new Map<string, CachedCredentials>();
@@ -78,7 +81,7 @@ export class Authorizer {
 
   /** Whether the server has said what it wants. */
   get isChallenged(): boolean {
-    return this.#basic || this.#realm !== undefined;
+    return this.#basic || this.#latest !== undefined || this.#realms.size > 0;
   }
 
   /** What to send along, as far as is known: nothing before the first challenge. */
@@ -87,8 +90,17 @@ export class Authorizer {
     if (credentials?.registryToken !== undefined) {
       return { header: `Bearer ${credentials.registryToken.reveal()}`, credentials };
     }
-    if (this.#realm !== undefined) return await this.#bearer(this.#realm, need, credentials);
-    return this.#basic ? basicOf(credentials) : undefined;
+    const own = this.#realms.get(need.repository ?? '');
+    const latest = this.#latest?.identity === identityOf(credentials) ? this.#latest.realm : undefined;
+    const realm = own ?? latest;
+    if (realm === undefined) return this.#basic ? basicOf(credentials) : undefined;
+    try {
+      return await this.#bearer(realm, need, credentials);
+    } catch (error) {
+      // One host may have several behind it: which is that of this repository, it is asked itself.
+      if (own !== undefined || !isTurnedDown(error)) throw error;
+      return undefined;
+    }
   }
 
   /** The credentials for what is needed. A source that fails leaves a reader anonymous and stops a writer. */
@@ -147,7 +159,9 @@ export class Authorizer {
     startedAt: number,
   ): Promise<Need | undefined> {
     const url = await this.#options.realmUrl(parameters.get('realm') ?? '', base);
-    this.#realm = { url, service: parameters.get('service') };
+    const realm = { url, service: parameters.get('service') };
+    this.#latest = { realm, identity: identityOf(await this.credentials(need)) };
+    this.#realms.set(need.repository ?? '', realm);
     const asked = splitScopes(parameters.get('scope'));
     // What is missing goes first: some token servers read only the first scope.
     const scopes = coversScopes(need.scopes, asked) ? need.scopes : mergeScopes(asked, need.scopes);
@@ -161,8 +175,7 @@ export class Authorizer {
   }
 
   async #learnBasic(sent: Authorization | undefined, need: Need): Promise<Need | undefined> {
-    this.#basic = true;
-    this.#realm = undefined;
+    this.#turnToBasic(need);
     if (sent === undefined) return basicOf(await this.credentials(need)) === undefined ? undefined : need;
     // Helpers give passwords that expire.
     this.#credentials.delete(need.repository ?? '');
@@ -188,18 +201,23 @@ export class Authorizer {
       return { header: `Bearer ${token.secret.reveal()}`, credentials: token.credentials, token };
     } catch (error) {
       // What gives no tokens may have been named by mistake: the next request asks the registry again.
-      if (!isTurnedDown(error) && need.signal?.aborted !== true) this.#realm = undefined;
+      if (!isTurnedDown(error) && need.signal?.aborted !== true) this.#forgetRealm(need);
       const password = isTurnedDown(error) ? this.#offered(credentials) : undefined;
       if (password === undefined) throw error;
       this.#rejected.set(identity, performance.now());
-      return this.#turnToBasic(password);
+      this.#turnToBasic(need);
+      return password;
     }
   }
 
-  #turnToBasic(authorization: Authorization): Authorization {
-    this.#realm = undefined;
+  #turnToBasic(need: Need): void {
+    this.#forgetRealm(need);
     this.#basic = true;
-    return authorization;
+  }
+
+  #forgetRealm({ repository = '' }: Need): void {
+    this.#latest = undefined;
+    this.#realms.delete(repository);
   }
 
   /** What to send to a server that takes passwords itself. */
