@@ -61,6 +61,21 @@ describe('resolving', () => {
     });
   }
 
+  it('takes what a HEAD calls by no name of a manifest for what it says itself', async () => {
+    for (const type of ['application/x-json', 'text/html', 'APPLICATION/vnd.oci.image.INDEX.v1+json']) {
+      await withImage({}, async (registry, name, client) => {
+        registry.script({ on: 'HEAD *', headers: { 'content-type': type } });
+        assert.deepEqual((await client.resolve(`${name}:1`)).target, image.root);
+      });
+    }
+    const nameless = document('application/x-json', { schemaVersion: 2, manifests: [] });
+    await withImage({}, async (registry, name, client) => {
+      registry.repository('team/app').addManifest(nameless.descriptor.mediaType, nameless.bytes);
+      registry.repository('team/app').tags.set('2', nameless.descriptor.digest);
+      assert.equal((await client.resolve(`${name}:2`)).target.mediaType, mediaTypes.ociIndex);
+    });
+  });
+
   it('asks HEAD and GET with all the types there are, in one line', async () => {
     await withImage({ strictAccept: true, digestHeader: 'never' }, async (registry, name, client) => {
       assert.deepEqual((await client.resolve(`${name}:1`)).target, image.root);

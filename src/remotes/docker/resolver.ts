@@ -3,7 +3,7 @@ import { DrayError } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm, type Digest, digestOf, isDigest } from '../../spec/digest.ts';
 import { detectMediaType, documentLimit } from '../../spec/documents.ts';
-import { isSchema1, manifestAccept } from '../../spec/media-types.ts';
+import { isManifestLike, isSchema1, manifestAccept } from '../../spec/media-types.ts';
 import { digestedBytes } from '../../spec/schema1.ts';
 import { errorFrom } from './answer-errors.ts';
 import { exchange, receive } from './exchange.ts';
@@ -101,7 +101,9 @@ function descriptorOf(headers: ResponseHeaders, expected: Digest | undefined): D
   const mediaType = mediaTypeOf(headers);
   const said = digestIn(headers);
   const size = Number(headers.get('content-length'));
-  if (mediaType === undefined || !Number.isSafeInteger(size) || size <= 0) return undefined;
+  // What is no manifest by its type may be one by what it says itself.
+  if (mediaType === undefined || !isManifestLike(mediaType) || !Number.isSafeInteger(size) || size <= 0)
+    return undefined;
   if (expected !== undefined) {
     if (said !== undefined && algorithmOf(said) === algorithmOf(expected)) checkDigest(expected, said);
     return { mediaType, digest: expected, size };
@@ -123,18 +125,18 @@ function manifestOf(response: WireResponse, bytes: Buffer, expected: Digest | un
 const sayNothing = new Set(['text/plain', 'application/json', 'application/octet-stream', 'binary/octet-stream', '']);
 
 function mediaTypeOf(headers: ResponseHeaders): string | undefined {
-  const type = headers.get('content-type')?.split(';')[0]?.trim() ?? '';
-  return sayNothing.has(type.toLowerCase()) ? undefined : type;
+  const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
+  return sayNothing.has(type) ? undefined : type;
 }
 
 // image-spec, media type conflicts: where no digest vouches for the type, the two have to agree.
 function agreedMediaType(said: string | undefined, bytes: Buffer): string {
   if (said !== undefined && /html|xml/i.test(said)) throw notARegistry(said);
   const own = detectMediaType(bytes);
-  if (said === undefined || said.toLowerCase() === own.toLowerCase()) return own;
+  if (said === undefined || said === own.toLowerCase()) return own;
   if (isSchema1(own) && isSchema1(said)) return own;
   const declares = JSON.parse(bytes.toString()) as { mediaType?: unknown };
-  if (declares.mediaType === undefined || declares.mediaType === '') return said;
+  if (declares.mediaType === undefined || declares.mediaType === '') return isManifestLike(said) ? said : own;
   throw new DrayError('invalid-argument', `a manifest sent as ${said} says that it is ${own}`, {
     reason: 'bad-document',
     hint: 'one of the two is wrong, so neither can be trusted: push it again',
