@@ -104,6 +104,11 @@ export function answerOf(error: unknown): Answer {
   }
   if (error.reason === 'disk-full')
     return { status: 507, code: 'UNAVAILABLE', message: 'the registry is out of space' };
-  const [code, usual] = byKind[error.kind];
+  const [code, usual] = byKind[isOfMachine(error) ? 'internal' : error.kind];
   return { status: usual, code, message: usual >= 500 ? 'the registry failed' : error.kind.replaceAll('-', ' ') };
+}
+
+// Who may do what is refused by the registry itself: anything else is about files of the store, which no credentials open.
+function isOfMachine({ kind, context: { registry } }: DrayError): boolean {
+  return kind === 'permission-denied' && registry === undefined;
 }

@@ -147,3 +147,14 @@ it('a full disk is said to be one, and the upload goes on when there is room', a
   const { status } = await registry.send('PUT', `${location}?digest=${blob.descriptor.digest}`, { body: blob.bytes });
   assert.equal(status, 201);
 });
+
+it('a file of the store that may not be touched is the failure of the registry, not of who asks', async () => {
+  const services = memoryServices();
+  services.content.writer = async () => {
+    throw new DrayError('permission-denied', 'EACCES: /secret/path');
+  };
+  await using registry = await serve({ services });
+  const { status, body } = await registry.send('POST', '/v2/app/blobs/uploads/');
+  assert.equal(status, 500);
+  assert.doesNotMatch(body.toString(), /secret|DENIED/);
+});
