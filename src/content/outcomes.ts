@@ -33,9 +33,11 @@ export function checkRef(ref: string): void {
   if (!ref.isWellFormed()) throw new DrayError('invalid-argument', `ref ${JSON.stringify(ref)} is no Unicode text`);
 }
 
-/** How many bytes an ingest is opened for; a size of 0 is not known. */
+/** How many bytes an ingest is opened for; a size of 0 is not known. @throws DrayError `invalid-argument` for an impossible one. */
 export function totalOf({ target, size }: Pick<WriterOptions, 'target' | 'size'>): number | undefined {
-  return target?.size || size || undefined;
+  const total = target?.size || size || undefined;
+  if (total === undefined || (Number.isSafeInteger(total) && total > 0)) return total;
+  throw new DrayError('invalid-argument', `impossible number of bytes ${total}`);
 }
 
 /** Whether an ingest is gone on with by who writes so many bytes: unless it was begun for another number of them. */

@@ -146,7 +146,7 @@ export interface Ingester {
   /**
    * Opens an ingest, a new one or the one of that ref. The caller owns the writer.
    * @throws DrayError `unavailable`, reason `locked`, at once, while another writer has it; `already-exists` when the target
-   * is a blob already; `invalid-argument` for a ref that is empty or no Unicode text and for a malformed digest; `not-found` for the lease,
+   * is a blob already; `invalid-argument` for a ref that is empty or no Unicode text, a malformed digest and an impossible size; `not-found` for the lease,
    * `failed-precondition` when that has expired.
    */
   writer(options: WriterOptions): Promise<Writer>;

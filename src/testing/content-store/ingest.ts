@@ -112,11 +112,12 @@ export function ingestCases(check: Check): void {
     await fails(store.writer({ ref: 'stolen' }), 'unavailable', 'locked');
   });
 
-  check('a ref that is empty or no text, and a malformed digest, are refused', async (store) => {
+  check('a ref that is empty or no text, a malformed digest and an impossible size are refused', async (store) => {
     await fails(store.writer({ ref: '' }), 'invalid-argument');
     await fails(store.writer({ ref: 'half a \ud83d' }), 'invalid-argument');
     for (const digest of malformedDigests)
       await fails(store.writer({ ref: 'bad', target: { digest } }), 'invalid-argument');
+    for (const size of [-1, 1.5, 2 ** 53]) await fails(store.writer({ ref: 'bad', size }), 'invalid-argument');
     assert.deepEqual(await refs(store), []);
   });
 
