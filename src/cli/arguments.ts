@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { DrayError } from '../errors.ts';
 import { nearest } from './nearest.ts';
+import { parseDuration } from './units.ts';
 
 /** One flag of a command. */
 export interface OptionSpec {
@@ -12,6 +13,8 @@ export interface OptionSpec {
   readonly description: string;
   readonly choices?: readonly string[] | undefined;
   readonly integer?: { readonly minimum: number; readonly maximum: number } | undefined;
+  /** The value is a time, as {@link parseDuration} reads it. */
+  readonly duration?: boolean | undefined;
   /** Not taken from the environment. */
   readonly private?: boolean | undefined;
 }
@@ -93,6 +96,12 @@ export class Arguments {
     return value === undefined ? undefined : Number(value);
   }
 
+  /** In milliseconds. */
+  duration(name: string): number | undefined {
+    const value = this.string(name);
+    return value === undefined ? undefined : parseDuration(value);
+  }
+
   /** The word at an index; empty when there are fewer. */
   at(index: number): string {
     return this.positionals[index] ?? '';
@@ -154,6 +163,8 @@ function set(grammar: Grammar, values: Map<string, Value>, raw: string, name: st
     if (!(number >= minimum && number <= maximum))
       throw usage(grammar, `${raw} is a number from ${minimum} to ${maximum}, not ${JSON.stringify(value)}`);
   }
+  if (spec?.duration === true && parseDuration(value) === undefined)
+    throw usage(grammar, `${raw} is a time such as 90s, 5m or 1h30m, not ${JSON.stringify(value)}`);
   if (spec?.multiple !== true) values.set(name, value);
   else values.set(name, [...((values.get(name) as readonly string[] | undefined) ?? []), value]);
 }

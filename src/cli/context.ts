@@ -14,7 +14,6 @@ import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress/progress.ts';
 import { registryNotices } from './registry-notices.ts';
-import { parseDuration } from './units.ts';
 
 /** In milliseconds, 24 days: a longer timer goes off at once. */
 const longestTimer = 2 ** 31 - 1;
@@ -41,13 +40,13 @@ export class Context implements AsyncDisposable {
     this.arguments = args;
     this.output = output;
     this.environment = environment;
-    const timeout = args.string('timeout');
-    this.signal = timeout === undefined ? signal : AbortSignal.any([signal, this.#deadline(parseDuration(timeout))]);
+    const timeout = args.duration('timeout');
+    this.signal = timeout === undefined ? signal : AbortSignal.any([signal, this.#deadline(timeout)]);
   }
 
   #deadline(milliseconds: number): AbortSignal {
     const controller = new AbortController();
-    const reason = new DrayError('deadline-exceeded', `not done within ${milliseconds / 1000} seconds`, {
+    const reason = new DrayError('deadline-exceeded', `not done within ${this.arguments.string('timeout')}`, {
       hint: 'give it more with --timeout',
     });
     const timer = setTimeout(() => controller.abort(reason), Math.min(milliseconds, longestTimer));

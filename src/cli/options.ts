@@ -18,7 +18,7 @@ export const commonOptions: OptionSpecs = {
     choices: ['full', 'none'],
     description: 'none: nothing is flushed to disk, for throw-away stores',
   },
-  timeout: { type: 'string', value: 'TIME', description: 'give up after this long: 90s, 5m, 1h' },
+  timeout: { type: 'string', value: 'TIME', duration: true, description: 'give up after this long: 90s, 5m, 1h' },
 };
 
 /** Lists may be streamed. */

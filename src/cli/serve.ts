@@ -5,7 +5,6 @@ import type { RegistryOptions } from '../registry/registry.ts';
 import { parseRegistry } from '../spec/reference.ts';
 import type { Arguments } from './arguments.ts';
 import type { Context } from './context.ts';
-import { parseDuration } from './units.ts';
 import { ownVersion } from './version.ts';
 
 /**
@@ -71,7 +70,7 @@ async function serveRegistry(context: Context): Promise<AsyncDisposable> {
     upstream:
       upstream === undefined
         ? undefined
-        : { resolver: await client.registry(), host: parseRegistry(upstream), freshness: freshnessOf(args) },
+        : { resolver: await client.registry(), host: parseRegistry(upstream), freshness: args.duration('freshness') },
     onRequest: (record) => output.note(formatRequest(record)),
     onError: (error) => output.say(errorLine(error)),
   });
@@ -124,11 +123,6 @@ async function authenticationOf(args: Arguments): Promise<RegistryOptions['authe
     );
   }
   return (await import('../registry/auth/tokens.ts')).tokens({ realm, service, issuer, keys: await readFile(keys) });
-}
-
-function freshnessOf(args: Arguments): number | undefined {
-  const freshness = args.string('freshness');
-  return freshness === undefined ? undefined : parseDuration(freshness);
 }
 
 /** `HOST:PORT`, `[::1]:PORT` or `:PORT`. @throws DrayError `invalid-argument`. */

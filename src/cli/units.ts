@@ -1,5 +1,3 @@
-import { DrayError } from '../errors.ts';
-
 const sizes = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** Bytes for people: `512 B`, `9.4 MiB`. */
@@ -28,21 +26,10 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 /** A date so far away can still be written. */
 const longest = 100 * 365 * 86_400_000;
 
-/**
- * A time as people write it, `90s`, `1h30m`, `24h`, in milliseconds.
- * @throws DrayError `invalid-argument`.
- */
-export function parseDuration(text: string): number {
+/** A time as people write it, `90s`, `1h30m`, `24h`, in milliseconds; undefined for what is none, or over a hundred years. */
+export function parseDuration(text: string): number | undefined {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
-  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) {
-    throw new DrayError('invalid-argument', `invalid time ${JSON.stringify(text)}`, {
-      hint: 'write it as 90s, 5m or 1h30m',
-    });
-  }
+  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) return undefined;
   const milliseconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
-  if (milliseconds > longest)
-    throw new DrayError('invalid-argument', `${JSON.stringify(text)} is more than a hundred years`, {
-      hint: 'write it as 90s, 5m or 1h30m',
-    });
-  return milliseconds;
+  return milliseconds > longest ? undefined : milliseconds;
 }

@@ -1,6 +1,5 @@
 import type { Command } from '../command.ts';
 import { parseLabels } from '../labels.ts';
-import { parseDuration } from '../units.ts';
 
 export const command: Command = {
   usage: '[KEY=VALUE...] [flags]',
@@ -10,6 +9,7 @@ export const command: Command = {
     expires: {
       type: 'string',
       value: 'TIME',
+      duration: true,
       private: true,
       description: 'hold nothing any more after this long (default: never)',
     },
@@ -19,9 +19,8 @@ export const command: Command = {
     const { arguments: args, output } = context;
     const services = await context.services();
     const { Timestamp } = await import('../../spec/timestamp.ts');
-    const expires = args.string('expires');
-    const expiresAt =
-      expires === undefined ? undefined : Timestamp.fromDate(new Date(Date.now() + parseDuration(expires)));
+    const expires = args.duration('expires');
+    const expiresAt = expires === undefined ? undefined : Timestamp.fromDate(new Date(Date.now() + expires));
     const lease = await services.leases.create({
       id: args.string('id'),
       labels: parseLabels(args.positionals),

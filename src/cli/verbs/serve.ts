@@ -55,6 +55,7 @@ export const command: Command = {
     freshness: {
       type: 'string',
       value: 'TIME',
+      duration: true,
       description: 'how long the answer of the upstream to a tag is used again',
     },
     metrics: { type: 'string', value: 'PATH', description: 'path of the metrics in the format of Prometheus' },
