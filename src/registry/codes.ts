@@ -1,4 +1,4 @@
-import { DrayError, type ErrorKind } from '../errors.ts';
+import { DrayError, type ErrorKind, is } from '../errors.ts';
 
 /** The error codes of the distribution specification (Error Codes), and those that registries add to them. */
 export type ErrorCode =
@@ -104,11 +104,11 @@ export function answerOf(error: unknown): Answer {
   }
   if (error.reason === 'disk-full')
     return { status: 507, code: 'UNAVAILABLE', message: 'the registry is out of space' };
-  const [code, usual] = byKind[isOfMachine(error) ? 'internal' : error.kind];
+  const [code, usual] = byKind[isForbiddenHere(error) ? 'internal' : error.kind];
   return { status: usual, code, message: usual >= 500 ? 'the registry failed' : error.kind.replaceAll('-', ' ') };
 }
 
-// Who may do what is refused by the registry itself: anything else is about files of the store, which no credentials open.
-function isOfMachine({ kind, context: { registry } }: DrayError): boolean {
-  return kind === 'permission-denied' && registry === undefined;
+/** Whether a file of the store may not be touched: who may do what is refused by the registry itself, or by its upstream. */
+export function isForbiddenHere(error: unknown): boolean {
+  return is(error, 'permission-denied') && !isRefusal(error) && error.context.registry === undefined;
 }

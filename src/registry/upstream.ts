@@ -12,7 +12,7 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { childrenOf } from '../spec/documents.ts';
 import { isManifestLike } from '../spec/media-types.ts';
-import { isRefusal, refusal } from './codes.ts';
+import { isForbiddenHere, isRefusal, refusal } from './codes.ts';
 import { Fill } from './fill.ts';
 import type { Holds } from './holds.ts';
 import type { RepositoryName } from './names.ts';
@@ -212,7 +212,7 @@ function isAway(error: unknown): boolean {
 
 /** What a client is told when the upstream cannot give what it asked for. */
 export function upstreamFailed(error: unknown, host: string): unknown {
-  if (isRefusal(error)) return error;
+  if (isRefusal(error) || isForbiddenHere(error)) return error;
   if (is(error, 'not-found')) return refusal('BLOB_UNKNOWN', `${host} does not have it`, { cause: error });
   if (is(error, 'unauthenticated') || is(error, 'permission-denied')) {
     return refusal('DENIED', `${host} refuses it to this registry`, { cause: error });
