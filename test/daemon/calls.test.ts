@@ -155,6 +155,23 @@ describe('a client that writes', () => {
     }));
 });
 
+describe('a containerd that keeps its content here', () => {
+  it('says no namespace, deletes and aborts what is gone, and has what it commits kept', async () => {
+    await using served = await servedStore({}, { pluginNamespace: 'node1' });
+    await using channel = new Channel({ path: served.address });
+    const data = Buffer.from('abc');
+    await writing(channel, [{ action: WriteAction.COMMIT, ref: 'default/1/layer', data }], {});
+    const digest = digestOf(data);
+    assert.equal((await served.store.collect()).content, 0);
+    // A failure would end its collection.
+    for (let times = 0; times < 2; times += 1) {
+      await channel.unary(Content.method.delete, { digest });
+      await channel.unary(Content.method.abort, { ref: 'default/1/layer' });
+    }
+    await fails(channel.unary(Content.method.info, { digest }), 'not-found');
+  });
+});
+
 describe('a client', () => {
   it('is in the first of the namespaces that it names, and gets an id for a lease without one', () =>
     calling(async (channel, { daemon }) => {
