@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { codeOf, type DrayError, type ErrorKind, type ErrorReason, toDrayError } from '../errors.ts';
-import { type Output, visible } from './output.ts';
+import type { Output } from './output.ts';
+import { visible } from './visible.ts';
 
 const byReason: Readonly<Record<ErrorReason, number>> = {
   'digest-mismatch': 6,

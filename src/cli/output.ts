@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { codeOf, withContext } from '../errors.ts';
+import { type Column, tableOf } from './table.ts';
+import { visibleLines } from './visible.ts';
 
 /** A stream to a person or a program, with what is known of it when it is a terminal. */
 export interface Terminal extends Writable {
@@ -133,7 +135,7 @@ export class Output {
 
   /**
    * A list: a table with a head, with `--quiet` the first column alone, with `--json` an array, with `--ndjson` a line each. The
-   * items are written as they come, except that a table waits for all to know its widths.
+   * items are written as they come, except that a table waits for a thousand, or all, to know its widths.
    */
   async list<T>(items: AsyncIterable<T>, columns: readonly Column<T>[], toJson: (item: T) => unknown): Promise<void> {
     if (this.ndjson) {
@@ -148,9 +150,7 @@ export class Output {
     } else if (this.quiet) {
       for await (const item of items) await this.line(columns[0]?.value(item) ?? '');
     } else {
-      const rows = [columns.map((column) => column.head)];
-      for await (const item of items) rows.push(columns.map((column) => visible(column.value(item))));
-      await this.#table(rows, columns);
+      for await (const line of tableOf(items, columns)) await this.line(line);
     }
   }
 
@@ -168,30 +168,4 @@ export class Output {
       yield item;
     }
   }
-
-  async #table<T>(rows: readonly (readonly string[])[], columns: readonly Column<T>[]): Promise<void> {
-    const widths = columns.map((_, index) => rows.reduce((most, row) => Math.max(most, row[index]?.length ?? 0), 0));
-    for (const row of rows) {
-      const cells = row.map((cell, index) =>
-        columns[index]?.right ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0),
-      );
-      await this.line(cells.join('  ').trimEnd());
-    }
-  }
-}
-
-/** Text of others for a terminal: what would move its cursor, or turn the direction of writing, is written as `\u001b`, as in JSON. */
-export function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-function visibleLines(text: string): string {
-  return text.split('\n').map(visible).join('\n');
-}
-
-/** A column of a list. */
-export interface Column<T> {
-  readonly head: string;
-  readonly right?: boolean | undefined;
-  value(item: T): string;
 }

@@ -8,6 +8,7 @@ import { Output, type OutputMode } from '../../src/cli/output.ts';
 import { importProgress } from '../../src/cli/progress/import.ts';
 import { PlainProgress } from '../../src/cli/progress/plain.ts';
 import { openProgress } from '../../src/cli/progress/progress.ts';
+import { tableOf } from '../../src/cli/table.ts';
 import { command as imagesLs } from '../../src/cli/verbs/images-ls.ts';
 import { is } from '../../src/errors.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
@@ -88,6 +89,24 @@ describe('what is written to stdout', () => {
     assert.equal(await list(silent(), { ndjson: true }), 100);
     assert.ok((await list(failing('EPIPE'), { ndjson: true })) < 3);
     assert.equal(await list(silent(), { quiet: true }), 0);
+  });
+
+  it('of a list begins before its end is known, a thousand lines at a time that stand below each other', async () => {
+    let looked = 0;
+    const items = async function* () {
+      for (; looked < 5000; looked += 1) yield `item ${'x'.repeat(looked / 1000)}`;
+    };
+    const columns = [
+      { head: 'NAME', value: (item: string) => item },
+      { head: 'LENGTH', right: true, value: (item: string) => String(item.length) },
+    ];
+    const lines = tableOf(items(), columns);
+    assert.equal((await lines.next()).value, 'NAME   LENGTH');
+    assert.equal(looked, 998);
+    const rest = await Array.fromAsync(lines);
+    assert.equal(rest.length, 5000);
+    assert.equal(rest.at(0), 'item        5');
+    assert.equal(rest.at(-1), 'item xxxx       9');
   });
 
   it('faster than it is read, leaves nothing behind with each wait', async () => {

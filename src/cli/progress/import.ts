@@ -1,6 +1,7 @@
 import type { ImportEvent } from '../../client/archives.ts';
-import { type Output, visible } from '../output.ts';
+import type { Output } from '../output.ts';
 import { formatDuration, formatSize } from '../units.ts';
+import { visible } from '../visible.ts';
 
 const frame = 100;
 
