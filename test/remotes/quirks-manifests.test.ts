@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { because, DrayError, is } from '../../src/errors.ts';
 import type { RegistryEvent } from '../../src/remotes/docker/events.ts';
-import { digestOf } from '../../src/spec/digest.ts';
+import { type Algorithm, digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { fails } from '../../src/testing/content-store/expectations.ts';
 import { document, randomBlob, randomImage } from '../../src/testing/random.ts';
@@ -370,6 +370,19 @@ describe('pushing manifests', () => {
     const pusher = await client.pusher(`${registry.host}/team/app:1@${image.root.digest}`);
     await pushAll(pusher, image);
     assert.equal(registry.repository('team/app').tags.get('1'), image.root.digest);
+  });
+
+  it('tells when a registry says that it has something else than it was sent', async () => {
+    await withImage({}, async (registry, name, client, events) => {
+      const others = ['sha512', 'sha256'].map((algorithm) => digestOf('rewritten', algorithm as Algorithm));
+      for (const digest of others)
+        registry.script({ on: 'PUT *', times: 1, headers: { 'docker-content-digest': digest } });
+      await client.tag(`${name}:1`, ['2']);
+      await client.tag(`${name}:1`, ['3']);
+      const told = events.flatMap((event) => (event.type === 'fallback' ? [event.text] : []));
+      assert.equal(told.length, 1);
+      assert.ok(told[0]?.includes(others[1] ?? '') && told[0].includes(image.root.digest), told[0]);
+    });
   });
 
   it('sends a manifest whose subject is missing, and says what a registry has against it', async () => {

@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm, type Digest } from '../../spec/digest.ts';
 import { exchange } from './exchange.ts';
+import { digestIn } from './resolver.ts';
 import type { ResponseHeaders } from './transport.ts';
 import { type UploadTarget, writeRequest } from './upload-session.ts';
 
@@ -74,5 +75,8 @@ async function putOnce(
     commits: true,
   });
   await response.body.discard();
+  const said = digestIn(response.headers);
+  if (said !== undefined && said !== descriptor.digest && algorithmOf(said) === algorithmOf(descriptor.digest))
+    target.host.tell(`it says that it has ${said}, and was sent ${descriptor.digest}`);
   return response.headers;
 }

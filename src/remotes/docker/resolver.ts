@@ -149,7 +149,8 @@ function notARegistry(type: string): DrayError {
   });
 }
 
-function digestIn(headers: ResponseHeaders): Digest | undefined {
+/** The digest that an answer says its manifest has; undefined for one that cannot be computed here. */
+export function digestIn(headers: ResponseHeaders): Digest | undefined {
   const said = headers.get('docker-content-digest')?.trim() ?? '';
   return isDigest(said) ? said : undefined;
 }
