@@ -25,9 +25,10 @@ export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 /** How many words a command takes besides its flags. */
 export interface Positionals {
   readonly minimum: number;
-  readonly maximum: number;
+  /** Any number if not said. */
+  readonly maximum?: number | undefined;
   /** What is missing when there are too few: `a reference`. */
-  readonly what: string;
+  readonly what?: string | undefined;
 }
 
 /** What the parser has to know of a command. */
@@ -71,7 +72,7 @@ export class Arguments {
       if (token.kind === 'option') take(grammar, values, token.rawName, token.name, token.value);
     for (const name of Object.keys(grammar.options))
       if (!values.has(name)) takeFromEnvironment(grammar, values, name, environment);
-    const { minimum, maximum, what } = grammar.positionals;
+    const { minimum, maximum = Number.POSITIVE_INFINITY, what } = grammar.positionals;
     if (positionals.length < minimum) throw usage(grammar, `${what} is missing`);
     if (positionals.length > maximum) throw usage(grammar, `unexpected ${JSON.stringify(positionals[maximum])}`);
     return new Arguments(positionals, values);

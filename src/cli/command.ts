@@ -7,7 +7,8 @@ export interface Command {
   readonly usage: string;
   /** Worked examples, the plainest first. */
   readonly examples: readonly string[];
-  readonly options: OptionSpecs;
+  /** Flags besides those of every command. */
+  readonly options?: OptionSpecs | undefined;
   readonly positionals: Positionals;
   /** Does it; returns the exit code when that is not 0. */
   run(context: Context): Promise<number | undefined>;

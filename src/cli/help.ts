@@ -11,7 +11,7 @@ export function helpOf(name: string, command: Command): string {
     ...command.examples.map((example) => `  ${example}`),
     '',
     `usage: dray ${name} ${command.usage}`,
-    ...section('flags:', command.options),
+    ...section('flags:', command.options ?? {}),
     ...section('flags of every command:', commonOptions),
     '',
   ].join('\n');

@@ -83,7 +83,7 @@ describe('what is written to stdout', () => {
       const output = new Output(stdout, silent(), {});
       output.configure(mode);
       const context = { arguments: { positionals: [], flag: () => false }, output, services: async () => services };
-      assert.equal(await imagesLs.run(context as unknown as Context), 0);
+      assert.equal(await imagesLs.run(context as unknown as Context), undefined);
       return looks.callCount();
     };
     assert.equal(await list(silent(), { ndjson: true }), 100);

@@ -45,7 +45,7 @@ describe('the pages about the command', () => {
         ...registryOptions,
         ...transferOptions,
       };
-      const own = Object.keys(command.options).filter((name) => !Object.hasOwn(shared, name));
+      const own = Object.keys(command.options ?? {}).filter((name) => !Object.hasOwn(shared, name));
       const missing = own.filter((name) => !new RegExp(`--${name}[ \`]`).test(rowsFor(verb)));
       assert.deepEqual(missing, [], `flags of ${verb} that docs/command.md does not have`);
     });

@@ -10,6 +10,5 @@ export const command: Command = {
     const registry = await context.registry();
     const { output, signal } = context;
     await output.names(registry.catalog(context.arguments.at(0), { signal }));
-    return 0;
   },
 };

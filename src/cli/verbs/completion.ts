@@ -11,7 +11,6 @@ type Commands = Readonly<
 export const completionOf = (commands: Commands): Command => ({
   usage: 'bash|zsh|fish',
   examples: ['source <(dray completion bash)', 'dray completion fish > ~/.config/fish/completions/dray.fish'],
-  options: {},
   positionals: { minimum: 1, maximum: 1, what: 'a shell' },
   async run({ arguments: args, output }) {
     const verbs = await Promise.all(
@@ -26,6 +25,5 @@ export const completionOf = (commands: Commands): Command => ({
         hint: 'there is one for bash, zsh and fish',
       });
     await output.write(script);
-    return 0;
   },
 });

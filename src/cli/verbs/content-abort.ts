@@ -4,8 +4,7 @@ import { each } from '../each.ts';
 export const command: Command = {
   usage: 'REF... [flags]',
   examples: ['dray content abort upload-1'],
-  options: {},
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a ref' },
+  positionals: { minimum: 1, what: 'a ref' },
   async run(context) {
     const services = await context.services();
     return each(context, context.arguments.positionals, async (ref) => {

@@ -28,6 +28,5 @@ export const command: Command = {
       signal: context.signal,
     });
     await context.output.result({ digest }, digest);
-    return 0;
   },
 };

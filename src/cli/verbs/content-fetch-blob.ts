@@ -6,7 +6,7 @@ export const command: Command = {
   usage: 'REF DIGEST... [flags]',
   examples: ['dray content fetch-blob alpine sha256:…'],
   options: registryOptions,
-  positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'a reference or a digest' },
+  positionals: { minimum: 2, what: 'a reference or a digest' },
   async run(context) {
     const client = await context.client();
     const { parseDigest } = await import('../../spec/digest.ts');

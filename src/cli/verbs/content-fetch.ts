@@ -7,7 +7,7 @@ export const command: Command = {
   usage: 'REF... [flags]',
   examples: ['dray content fetch alpine:3.20 --all-platforms'],
   options: { ...schema1Options, ...platformOptions('this machine'), ...transferOptions, ...registryOptions },
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
+  positionals: { minimum: 1, what: 'a reference' },
   async run(context) {
     const { platforms, signal } = context;
     const client = await context.client();

@@ -3,7 +3,6 @@ import type { Command } from '../command.ts';
 export const command: Command = {
   usage: 'DIGEST [flags]',
   examples: ['dray content get sha256:… > layer.tar.gz', 'dray content get sha256:… | jq .'],
-  options: {},
   positionals: { minimum: 1, maximum: 1, what: 'a digest' },
   async run(context) {
     const services = await context.services();
@@ -14,6 +13,5 @@ export const command: Command = {
       await context.output.writeThrough(chunk);
       if (context.output.gone) break;
     }
-    return 0;
   },
 };

@@ -5,7 +5,6 @@ import { formatSize } from '../units.ts';
 export const command: Command = {
   usage: 'DIGEST [flags]',
   examples: ['dray content info sha256:…', 'dray content info sha256:… --json'],
-  options: {},
   positionals: { minimum: 1, maximum: 1, what: 'a digest' },
   async run(context) {
     const services = await context.services();
@@ -19,6 +18,5 @@ export const command: Command = {
       `labels   ${formatLabels(info.labels)}`,
     ];
     await context.output.result(info, lines.join('\n'));
-    return 0;
   },
 };

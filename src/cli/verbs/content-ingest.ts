@@ -47,6 +47,5 @@ export const command: Command = {
       signal: context.signal,
     });
     await context.output.result(info, info.digest);
-    return 0;
   },
 };

@@ -4,8 +4,7 @@ import { formatLabels, labelPaths, parseLabels } from '../labels.ts';
 export const command: Command = {
   usage: 'DIGEST KEY=VALUE... [flags]',
   examples: ['dray content label sha256:… team=search', 'dray content label sha256:… team='],
-  options: {},
-  positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'a digest or a label' },
+  positionals: { minimum: 2, what: 'a digest or a label' },
   async run(context) {
     const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');
@@ -13,6 +12,5 @@ export const command: Command = {
     const labels = parseLabels(words);
     const info = await services.content.update({ digest: parseDigest(digest), labels }, ...labelPaths(labels));
     await context.output.result(info.labels, formatLabels(info.labels));
-    return 0;
   },
 };

@@ -7,7 +7,7 @@ export const command: Command = {
   usage: '[FILTER...] [flags]',
   examples: ['dray content ls', `dray content ls 'labels."containerd.io/gc.root"'`, 'dray content ls -q'],
   options: listOptions,
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const services = await context.services();
     await context.output.list(
@@ -20,6 +20,5 @@ export const command: Command = {
       ],
       (info) => info,
     );
-    return 0;
   },
 };

@@ -12,6 +12,5 @@ export const command: Command = {
     const [reference = '', digest = '', mediaType = ''] = context.arguments.positionals;
     const pushed = await client.pushObject(reference, parseDigest(digest), mediaType, { signal: context.signal });
     await context.output.result(pushed, pushed.digest);
-    return 0;
   },
 };

@@ -4,8 +4,7 @@ import { each } from '../each.ts';
 export const command: Command = {
   usage: 'DIGEST... [flags]',
   examples: ['dray content rm sha256:…'],
-  options: {},
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a digest' },
+  positionals: { minimum: 1, what: 'a digest' },
   async run(context) {
     const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');

@@ -6,7 +6,7 @@ export const command: Command = {
   usage: '[FILTER...] [flags]',
   examples: ['dray content status', "dray content status 'ref~=^layer-'"],
   options: listOptions,
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const services = await context.services();
     await context.output.list(
@@ -29,6 +29,5 @@ export const command: Command = {
       ],
       (status) => status,
     );
-    return 0;
   },
 };

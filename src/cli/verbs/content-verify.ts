@@ -5,8 +5,7 @@ const damaged = 6;
 export const command: Command = {
   usage: '[DIGEST...] [flags]',
   examples: ['dray content verify', 'dray content verify sha256:…'],
-  options: {},
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const services = await context.services();
     const [{ verifyContent }, { parseDigest }] = await Promise.all([

@@ -30,6 +30,5 @@ export const command: Command = {
     for (const loss of made.losses) output.note(`lost: ${loss.what} of ${loss.digest}`);
     const { nameWithDigest } = await import('../../client/store-place.ts');
     await output.result(made, nameWithDigest(made.name, made.target));
-    return 0;
   },
 };

@@ -6,7 +6,7 @@ export const command: Command = {
   usage: 'REF... [flags]',
   examples: ['dray delete registry.example.com/app:1', 'dray delete registry.example.com/app@sha256:…'],
   options: registryOptions,
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
+  positionals: { minimum: 1, what: 'a reference' },
   async run(context) {
     const registry = await context.registry();
     return each(context, context.arguments.positionals, async (reference) => {

@@ -11,6 +11,5 @@ export const command: Command = {
     const client = await context.clientFor(place);
     const { descriptor } = await client.resolve(place, { platforms: context.platforms, signal: context.signal });
     await context.output.result(descriptor, descriptor.digest);
-    return 0;
   },
 };

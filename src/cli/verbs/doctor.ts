@@ -10,7 +10,7 @@ export const command: Command = {
     verify: { type: 'boolean', private: true, description: 'read every blob and compare it with its digest' },
     backup: { type: 'string', value: 'FILE', private: true, description: 'first copy the database to a new file' },
   },
-  positionals: { minimum: 0, maximum: 0, what: '' },
+  positionals: { minimum: 0, maximum: 0 },
   async run(context) {
     const { arguments: args, output, signal } = context;
     const { directory: root } = context;

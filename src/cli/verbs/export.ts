@@ -30,11 +30,10 @@ export const command: Command = {
     },
     ...platformOptions('all'),
   },
-  positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'a reference or a file' },
+  positionals: { minimum: 2, what: 'a reference or a file' },
   async run(context) {
     const { exportTo } = await import('../export.ts');
     const names = context.arguments.positionals.slice(0, -1);
     await exportTo(context, names, context.arguments.positionals.at(-1) ?? '');
-    return 0;
   },
 };

@@ -8,7 +8,7 @@ export const command: Command = {
     'dry-run': { type: 'boolean', private: true, description: 'tell what would go, and why, and remove nothing' },
     why: { type: 'string', value: 'DIGEST', private: true, description: 'tell what keeps a blob' },
   },
-  positionals: { minimum: 0, maximum: 0, what: '' },
+  positionals: { minimum: 0, maximum: 0 },
   async run(context) {
     const { arguments: args, output, signal } = context;
     const store = await context.store();
@@ -30,7 +30,6 @@ export const command: Command = {
     });
     const text = `${summary.content} content, ${summary.files} files, ${summary.ingests} ingests, ${summary.leases} leases; ${formatSize(summary.bytes)} ${dryRun ? 'would be free' : 'free'}`;
     await output.result({ ...summary, dryRun, removed }, text);
-    return 0;
   },
 };
 

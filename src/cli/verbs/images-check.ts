@@ -10,7 +10,7 @@ export const command: Command = {
   usage: '[REF...] [flags]',
   examples: ['dray images check', 'dray images check alpine:3.20 --platform linux/arm64'],
   options: platformOptions('this machine'),
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const services = await context.services();
     const [{ check }, { selectPlatforms }, { findImage }] = await Promise.all([

@@ -6,7 +6,7 @@ export const command: Command = {
   usage: '[FILTER...] [flags]',
   examples: ['dray images ls', "dray images ls 'name~=/redis/'", 'dray images ls -q'],
   options: { ...listOptions, digests: { type: 'boolean', description: 'whole digests' } },
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const services = await context.services();
     const { output } = context;
@@ -14,7 +14,7 @@ export const command: Command = {
     // For a name nothing has to be read.
     if (output.quiet && !output.json) {
       await output.names(namesOf(images));
-      return 0;
+      return;
     }
     const [{ presentSize }, { shortDigest }] = await Promise.all([
       import('../../images/inspect.ts'),
@@ -43,7 +43,6 @@ export const command: Command = {
         size: bytes,
       }),
     );
-    return 0;
   },
 };
 

@@ -5,7 +5,7 @@ export const command: Command = {
   usage: 'REF... [flags]',
   examples: ['dray images rm alpine:3.20', 'dray images rm app:1 app:2 --sync'],
   options: { sync: { type: 'boolean', description: 'return when the content that nobody else needs is gone' } },
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
+  positionals: { minimum: 1, what: 'a reference' },
   async run(context) {
     const services = await context.services();
     const { findImage } = await import('../../client/store-place.ts');

@@ -4,7 +4,6 @@ import { formatSize } from '../units.ts';
 export const command: Command = {
   usage: 'REF [flags]',
   examples: ['dray images usage app:1', 'dray images usage app:1 --json'],
-  options: {},
   positionals: { minimum: 1, maximum: 1, what: 'a reference' },
   async run(context) {
     const client = await context.client();
@@ -17,6 +16,5 @@ export const command: Command = {
       `of its own  ${formatSize(usage.exclusiveBytes)} in ${usage.exclusiveBlobs} blobs, which would go with it`,
     ];
     await context.output.result({ name, ...usage }, lines.join('\n'));
-    return 0;
   },
 };

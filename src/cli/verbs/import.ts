@@ -74,6 +74,5 @@ export const command: Command = {
     for (const image of unnamed) output.note(`${image.digest} ${advice}`);
     if (output.json) await output.line(JSON.stringify({ images, unnamed }, undefined, 2));
     else for (const image of images) await output.line(output.quiet ? image.target.digest : image.name);
-    return 0;
   },
 };

@@ -4,8 +4,7 @@ import { each } from '../each.ts';
 export const command: Command = {
   usage: 'ID DIGEST... [flags]',
   examples: ['dray lease add nightly sha256:…'],
-  options: {},
-  positionals: { minimum: 2, maximum: Number.POSITIVE_INFINITY, what: 'an id or a digest' },
+  positionals: { minimum: 2, what: 'an id or a digest' },
   async run(context) {
     const services = await context.services();
     const { parseDigest } = await import('../../spec/digest.ts');

@@ -14,7 +14,7 @@ export const command: Command = {
       description: 'hold nothing any more after this long (default: never)',
     },
   },
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const { arguments: args, output } = context;
     const services = await context.services();
@@ -27,6 +27,5 @@ export const command: Command = {
       expiresAt,
     });
     await output.result(lease, lease.id);
-    return 0;
   },
 };

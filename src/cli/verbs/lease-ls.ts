@@ -6,7 +6,7 @@ export const command: Command = {
   usage: '[FILTER...] [flags]',
   examples: ['dray lease ls', 'dray lease ls labels.job==nightly'],
   options: listOptions,
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const services = await context.services();
     await context.output.list(
@@ -19,6 +19,5 @@ export const command: Command = {
       ],
       (lease) => lease,
     );
-    return 0;
   },
 };

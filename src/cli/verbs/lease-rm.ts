@@ -5,7 +5,7 @@ export const command: Command = {
   usage: 'ID... [flags]',
   examples: ['dray lease rm nightly', 'dray lease rm nightly --sync'],
   options: { sync: { type: 'boolean', description: 'return when the content that nobody else needs is gone' } },
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'an id' },
+  positionals: { minimum: 1, what: 'an id' },
   async run(context) {
     const services = await context.services();
     const synchronous = context.arguments.flag('sync');

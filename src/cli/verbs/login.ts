@@ -39,6 +39,5 @@ export const command: Command = {
     if (!checked) output.note(`warning: ${registry} lets everybody in and has not looked at the credentials`);
     await storeCredentials(registry, credentials, { file: args.string('auth-file') });
     await output.result({ registry, username, checked }, registry);
-    return 0;
   },
 };

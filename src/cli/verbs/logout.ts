@@ -18,6 +18,5 @@ export const command: Command = {
     const erased = await eraseCredentials(registry, { file: args.string('auth-file') });
     if (!erased) throw new DrayError('not-found', `no credentials for ${registry} are kept`);
     await output.result({ registry }, registry);
-    return 0;
   },
 };

@@ -16,6 +16,5 @@ export const command: Command = {
     const client = await context.clientFor(place);
     const { bytes } = await client.manifest(place, { platforms: context.platforms, signal: context.signal });
     await context.output.write(bytes);
-    return 0;
   },
 };

@@ -4,13 +4,11 @@ import { parseLabels } from '../labels.ts';
 export const command: Command = {
   usage: 'NAME [KEY=VALUE...] [flags]',
   examples: ['dray ns create team-a', 'dray ns create team-a owner=search'],
-  options: {},
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a name' },
+  positionals: { minimum: 1, what: 'a name' },
   async run(context) {
     const services = await context.services();
     const [name = '', ...words] = context.arguments.positionals;
     const made = await services.namespaces.create({ name, labels: parseLabels(words) });
     await context.output.result(made, made.name);
-    return 0;
   },
 };

@@ -6,7 +6,7 @@ export const command: Command = {
   usage: '[FILTER...] [flags]',
   examples: ['dray ns ls', 'dray ns ls -q'],
   options: listOptions,
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const services = await context.services();
     await context.output.list(
@@ -17,6 +17,5 @@ export const command: Command = {
       ],
       (namespace) => namespace,
     );
-    return 0;
   },
 };

@@ -4,8 +4,7 @@ import { each } from '../each.ts';
 export const command: Command = {
   usage: 'NAME... [flags]',
   examples: ['dray ns rm team-a'],
-  options: {},
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a name' },
+  positionals: { minimum: 1, what: 'a name' },
   async run(context) {
     const services = await context.services();
     return each(context, context.arguments.positionals, async (name) => {

@@ -8,7 +8,7 @@ export const command: Command = {
     "dray plugins --containerd /run/containerd/containerd.sock 'type==io.containerd.snapshotter.v1'",
   ],
   options: listOptions,
-  positionals: { minimum: 0, maximum: Number.POSITIVE_INFINITY, what: '' },
+  positionals: { minimum: 0 },
   async run(context) {
     const daemon = await context.daemon();
     await context.output.list(
@@ -21,6 +21,5 @@ export const command: Command = {
       ],
       (plugin) => plugin,
     );
-    return 0;
   },
 };

@@ -32,7 +32,7 @@ export const command: Command = {
       description: 'a label for the image in the store',
     },
   },
-  positionals: { minimum: 1, maximum: Number.POSITIVE_INFINITY, what: 'a reference' },
+  positionals: { minimum: 1, what: 'a reference' },
   async run(context) {
     const { platforms, signal } = context;
     const client = await context.client();

@@ -28,6 +28,5 @@ export const command: Command = {
       ],
       (referrer) => referrer,
     );
-    return 0;
   },
 };

@@ -67,10 +67,9 @@ export const command: Command = {
     },
     ...registryOptions,
   },
-  positionals: { minimum: 0, maximum: 0, what: '' },
+  positionals: { minimum: 0, maximum: 0 },
   async run(context) {
     const { serveStore } = await import('../serve.ts');
     await serveStore(context);
-    return 0;
   },
 };

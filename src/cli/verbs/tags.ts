@@ -11,6 +11,5 @@ export const command: Command = {
     const place = context.arguments.at(0);
     const client = await context.clientFor(place);
     await output.names(client.tags(place, { signal }));
-    return 0;
   },
 };

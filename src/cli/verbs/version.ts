@@ -4,15 +4,14 @@ import { ownVersion } from '../version.ts';
 export const command: Command = {
   usage: '',
   examples: ['dray version', 'dray version --json', 'dray version --containerd /run/containerd/containerd.sock'],
-  options: {},
-  positionals: { minimum: 0, maximum: 0, what: '' },
+  positionals: { minimum: 0, maximum: 0 },
   async run(context) {
     const { output, signal } = context;
     const version = await ownVersion();
     const ours = { version, node: process.versions.node, platform: process.platform, architecture: process.arch };
     if (context.arguments.string('containerd') === undefined) {
       await output.result(ours, `dray ${version}`);
-      return 0;
+      return;
     }
     const daemon = await context.daemon();
     const containerd = { address: daemon.address, ...(await daemon.version({ signal })) };
@@ -20,6 +19,5 @@ export const command: Command = {
       { ...ours, containerd },
       `dray ${version}\ncontainerd ${containerd.version} ${containerd.revision}`,
     );
-    return 0;
   },
 };
