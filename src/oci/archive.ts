@@ -1,4 +1,5 @@
-import { mkdtemp } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { streamOf } from '../content/bytes.ts';
@@ -109,8 +110,10 @@ async function gatheringDirectory(path: string): Promise<string> {
   try {
     if (isPipeOrDevice(target.found)) return await mkdtemp(join(tmpdir(), 'dray-archive-'));
     await new Durability('none').makeDirectory(dirname(target.path), 0o777);
+    const directory = `${target.path}.${randomUUID()}.tmp`;
     // For its owner alone, as the archive that is there may be.
-    return await mkdtemp(`${target.path}.tmp-`);
+    await mkdir(directory, { mode: 0o700 });
+    return directory;
   } catch (error) {
     throw fileFailure(error, 'target', path);
   }
