@@ -36,6 +36,22 @@ describe('blobs that the registry has in other repositories', () => {
     ]);
   });
 
+  it('are remembered as long as a label has room for them, and pulled all the same', async () => {
+    await using registry = await ScriptedRegistry.start();
+    for (const name of ['a/one', 'b/two', `c/${'x'.repeat(180)}`]) registry.add(name, image, '1');
+    await using client = Client.over(memoryServices(), { registry: { credentials: { get: async () => undefined } } });
+    const key = `containerd.io/distribution.source.${registry.host.replace(/:\d+$/, '')}`;
+    const origins = async (): Promise<string | undefined> =>
+      (await client.services.content.info(layer.digest)).labels[key];
+    await client.pull(`${registry.host}/b/two:1`);
+    await client.pull(`${registry.host}/a/one:1`);
+    assert.equal(await origins(), 'a/one,b/two');
+    const full = `a/${'y'.repeat(4096 - Buffer.byteLength(key) - 2)}`;
+    await client.services.content.update({ digest: layer.digest, labels: { [key]: full } }, `labels.${key}`);
+    await client.pull(`${registry.host}/c/${'x'.repeat(180)}:1`);
+    assert.equal(await origins(), full);
+  });
+
   it('are mounted in one request each when a copy stays within one registry', async () => {
     await using registry = await ScriptedRegistry.start();
     registry.add('team/app', image, '1');
