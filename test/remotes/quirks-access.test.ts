@@ -174,6 +174,32 @@ describe('tokens', () => {
     });
   });
 
+  it('live for a minute at least, whatever is said of them', async (context) => {
+    for (const expiresIn of [0, 1, -5, '3600']) {
+      await scene({ kind: 'bearer', users, expiresIn }, bot, async (scene) => {
+        const now = performance.now.bind(performance);
+        let later = 0;
+        const clock = context.mock.method(performance, 'now', () => now() + later);
+        await scene.client.resolve(`${scene.name}:1`);
+        for (later of [40_000, 60_000]) await scene.client.resolve(`${scene.name}:1`);
+        clock.mock.restore();
+        const asked = scene.steps().map((step) => step.split(' ')[1]);
+        assert.deepEqual(asked.slice(2), ['manifests', 'manifests', 'token', 'manifests']);
+      });
+    }
+  });
+
+  it('are asked for with what is missing first, since some servers read no more', async () => {
+    const challenge = ['Bearer realm="{realm}",service="scripted",scope="repository:elsewhere/app:pull"'];
+    await scene({ kind: 'bearer', users, challenge }, bot, async (scene) => {
+      await scene.client.resolve(`${scene.name}:1`);
+      assert.deepEqual(tokenQueries(scene)[0]?.getAll('scope'), [
+        'repository:elsewhere/app:pull',
+        'repository:team/app:pull',
+      ]);
+    });
+  });
+
   it('for clearing a session away are asked for with the right to delete, as docker-registry wants it', async () => {
     const access: Access = { kind: 'bearer', users };
     await using registry = await ScriptedRegistry.start({ access, quirks: { cancelAction: 'delete' } });
@@ -263,6 +289,16 @@ describe('tokens', () => {
       await scene.client.resolve(`${scene.name}:1`);
       assert.deepEqual(scene.steps()[1], 'POST token 200');
       assert.equal(scene.registry.requests[1]?.headers['authorization'], undefined);
+    });
+  });
+
+  it('of an identity are for several repositories at once as well', async () => {
+    const mine = { identityToken: new Secret('mine'), source: 'config.json' };
+    await scene({ kind: 'bearer', identityTokens: { bot: 'mine' } }, mine, async (scene) => {
+      const blob = randomBlob(100_000, 'mount');
+      scene.registry.repository('team/other').addBlob(blob.bytes);
+      const pusher = await scene.client.pusher(`${scene.name}:1`, { mountFrom: async () => ['team/other'] });
+      assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'mounted');
     });
   });
 

@@ -530,35 +530,51 @@ describe('documents that can be read in two ways', () => {
 });
 
 describe('what is too much', () => {
-  const cases: readonly (readonly [string, Rule, (client: RegistryClient, name: string) => Promise<unknown>])[] = [
+  type Case = readonly [string, Rule, (client: RegistryClient, name: string) => Promise<unknown>, RegExp];
+  const megabytes = (count: number): Buffer => Buffer.alloc(count * 1024 * 1024, 'x');
+  const challenge = { status: 401, headers: { 'www-authenticate': 'Bearer realm="/v2/token"' } };
+  const cases: readonly Case[] = [
     [
       'a manifest',
-      { on: 'GET *', answer: { status: 200, body: Buffer.alloc(10 * 1024 * 1024, ' ') } },
+      { on: 'GET *', answer: { status: 200, body: megabytes(10) } },
       (client, name) => client.manifest(`${name}:1`),
+      /over the limit/,
     ],
     [
       'a page',
-      { on: 'GET *', answer: { status: 200, body: Buffer.alloc(17 * 1024 * 1024, ' ') } },
+      { on: 'GET *', answer: { status: 200, body: megabytes(17) } },
       (client, name) => Array.fromAsync(client.tags(name)),
+      /over the limit/,
     ],
     [
-      'an error',
-      { on: '*', answer: { status: 400, body: Buffer.alloc(5 * 1024 * 1024, 'x') } },
+      'a token',
+      { on: 'GET *token*', answer: { status: 200, body: megabytes(2) } },
       (client, name) => client.manifest(`${name}:1`),
+      /over the limit/,
+    ],
+    [
+      'an error, of which the first words are enough',
+      { on: '*', answer: { status: 400, body: megabytes(5) }, stallAfter: 1024 * 1024 },
+      (client, name) => client.manifest(`${name}:1`),
+      /answered 400 x{100}/,
     ],
     [
       'a header',
       { on: '*', raw: `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n` },
       (client, name) => client.manifest(`${name}:1`),
+      /Headers Overflow/,
     ],
   ];
-  for (const [what, rule, act] of cases) {
+  for (const [what, rule, act, message] of cases) {
     it(`is not read: ${what}`, async () => {
       await using registry = await ScriptedRegistry.start();
       registry.add('team/app', image, '1');
-      registry.script(rule);
-      await using client = quickClient();
-      await assert.rejects(act(client, `${registry.host}/team/app`), (error) => inspect(error).length < 20_000);
+      registry.script(rule, { on: '*', answer: challenge });
+      await using client = quickClient({ timeouts: { stall: 500 } });
+      await assert.rejects(
+        act(client, `${registry.host}/team/app`),
+        (error) => message.test((error as Error).message) && inspect(error).length < 20_000,
+      );
     });
   }
 

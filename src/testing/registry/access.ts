@@ -15,7 +15,7 @@ export interface Access {
   /** The realm, in place of the registry's own `/token`. */
   readonly realm?: string | undefined;
   /** How long tokens say that they live, in seconds; 0: they do not say. */
-  readonly expiresIn?: number | undefined;
+  readonly expiresIn?: number | string | undefined;
   /** How often a token is taken before it has expired. */
   readonly uses?: number | undefined;
   /** The name of the field with the token. */
@@ -83,6 +83,9 @@ export class Gatekeeper {
     const { post, get, refusedScopes = [], firstScopeOnly = false } = this.#access;
     const form = new URLSearchParams(request.body);
     if (request.method === 'POST' && post !== undefined) return { status: post, body: { details: 'no POST here' } };
+    // Required by distribution's oauth2 specification.
+    if (request.method === 'POST' && !this.#isForm(request, form))
+      return { status: 400, body: { error: 'invalid_request' } };
     const withPassword = request.headers.authorization !== undefined;
     if (request.method === 'GET' && withPassword && get !== undefined) return { status: get, body: {} };
     const user = request.method === 'POST' ? this.#userOfForm(form) : this.#userOf(request.headers);
@@ -96,6 +99,12 @@ export class Gatekeeper {
     }
     const granted = scopes.filter((scope) => user !== undefined || this.#isPublic(scope));
     return { status: 200, body: this.#token(firstScopeOnly ? granted.slice(0, 1) : granted) };
+  }
+
+  #isForm({ headers }: TokenRequest, form: URLSearchParams): boolean {
+    const isTyped = headers['content-type'] === 'application/x-www-form-urlencoded';
+    const isNamed = this.#access.challenge !== undefined || form.get('service') === 'scripted';
+    return isTyped && isNamed && (form.get('client_id') ?? '') !== '';
   }
 
   #token(scopes: readonly string[]): Record<string, unknown> {
