@@ -348,7 +348,8 @@ describe('tokens', () => {
       const scopes = tokenQueries(scene).map((query) => query.getAll('scope'));
       assert.ok(scopes.some((all) => all.length === 2 && all.includes('repository:private/other:pull')));
     });
-    await scene({ kind: 'bearer', users }, bot, async (scene) => {
+    const challenge = ['Bearer realm="{realm}",service="scripted"'];
+    await scene({ kind: 'bearer', users, challenge }, bot, async (scene) => {
       const blob = randomBlob(100_000, 'mount');
       scene.registry.repository('team/other').addBlob(blob.bytes);
       const pusher = await scene.client.pusher(`${scene.name}:1`, { mountFrom: async () => ['team/other'] });

@@ -77,6 +77,24 @@ describe('pushing a blob', () => {
     });
   });
 
+  it('says of every body what it is and how long, which some in front of a registry insist on', async () => {
+    await scene({ bodyLimit: 20 * unit, uploadStatus: 404 }, async (scene) => {
+      await scene.push(small);
+      await scene.push(large);
+      const bodies = scene.registry.requests.filter(({ received }) => received > 0);
+      assert.ok(bodies.length > 3);
+      for (const { headers } of bodies) {
+        assert.equal(headers['content-type'], 'application/octet-stream');
+        assert.ok(Number(headers['content-length']) > 0);
+        assert.equal(headers['transfer-encoding'], undefined);
+      }
+      const starts = scene.registry.requests.filter(({ method, received }) => method === 'POST' && received === 0);
+      assert.ok(starts.length > 0 && starts.every(({ headers }) => headers['content-length'] === '0'));
+      const heads = scene.registry.requests.filter(({ method }) => method === 'HEAD');
+      assert.ok(heads.length > 0 && heads.every(({ headers }) => headers['accept-encoding'] === 'identity'));
+    });
+  });
+
   it('does not believe that a blob of another size is there', async () => {
     await scene({ headBlobLies: true }, async (scene) => {
       assert.equal(await scene.push(), 'pushed');

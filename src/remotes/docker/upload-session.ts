@@ -11,9 +11,6 @@ const accepted = [200, 201, 202, 204];
 /** The longest wait for a session to be given up, in milliseconds: nothing depends on it. */
 const cancelTimeout = 5000;
 
-/** The most bytes that a registry may ask for in one chunk. */
-const chunkCeiling = 1024 * 1024 * 1024;
-
 /** How to reach the uploads of a repository. */
 export interface UploadTarget {
   readonly host: HostState;
@@ -159,7 +156,7 @@ function bodyOf({ start, end, read }: Piece, ranged: boolean): Partial<HostReque
 function learnChunks({ learned }: HostState, { headers }: WireResponse): void {
   const least = Number(headers.get('oci-chunk-min-length'));
   const most = Number(headers.get('oci-chunk-max-length'));
-  if (Number.isSafeInteger(least) && least > 0) learned.smallestChunk = Math.min(least, chunkCeiling);
+  if (Number.isSafeInteger(least) && least > 0) learned.smallestChunk = least;
   if (Number.isSafeInteger(most) && most > 0) learned.largestChunk = most;
 }
 
