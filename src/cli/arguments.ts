@@ -171,7 +171,7 @@ function set(grammar: Grammar, values: Map<string, Value>, raw: string, name: st
 }
 
 /** The environment's twin of a flag: `--hosts-dir` is `DRAY_HOSTS_DIR`. */
-export function environmentName(option: string): string {
+function environmentName(option: string): string {
   return `DRAY_${option.toUpperCase().replaceAll('-', '_')}`;
 }
 

@@ -116,12 +116,12 @@ export function findCommand(argv: readonly string[]): Found {
   if (first === undefined || first === 'help' || first === '--help' || first === '-h')
     return { kind: 'help', text: overview() };
   if (first === '--version') return found('version', []);
-  const one = aliasOf(first, commands);
+  const one = aliasOf(first);
   if (one !== undefined) return found(one, argv.slice(1));
   const group = groups().includes(first) ? first : (aliases[first] ?? first);
   if (groups().includes(group)) {
     if (second === undefined || second === '--help' || second === '-h') return { kind: 'help', text: overview(group) };
-    const two = aliasOf(second, commands, group);
+    const two = aliasOf(second, group);
     if (two !== undefined) return found(two, others);
     throw unknown(`${group} ${second}`);
   }
@@ -134,9 +134,9 @@ function found(name: string, rest: readonly string[]): Found {
   return { kind: 'command', name, rest, load: async () => (await entry.load()).command };
 }
 
-function aliasOf(word: string, table: Readonly<Record<string, Entry>>, group?: string): string | undefined {
+function aliasOf(word: string, group?: string): string | undefined {
   const full = (verb: string): string => (group === undefined ? verb : `${group} ${verb}`);
-  return [word, aliases[word] ?? word].map(full).find((name) => Object.hasOwn(table, name));
+  return [word, aliases[word] ?? word].map(full).find((name) => Object.hasOwn(commands, name));
 }
 
 function groups(): string[] {
@@ -166,7 +166,7 @@ function meant(name: string): string | undefined {
 }
 
 /** The list of commands, of one group or all. */
-export function overview(group?: string): string {
+function overview(group?: string): string {
   const shown = Object.entries(commands).filter(([name]) => group === undefined || name.startsWith(`${group} `));
   const width = Math.max(...shown.map(([name]) => name.length));
   const lines = shown.map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);

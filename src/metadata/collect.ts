@@ -6,7 +6,7 @@ import { sweepEntries } from './sweep-entries.ts';
 import { sweepFiles } from './sweep-files.ts';
 
 /** How long an ingest may lie untouched before a collection takes it for abandoned, in milliseconds: a day. */
-export const ingestLifetime: number = 24 * 60 * 60 * 1000;
+const ingestLifetime: number = 24 * 60 * 60 * 1000;
 
 /**
  * Removes what nothing needs: expired leases and images, content that no image, lease, ingest or root label keeps (in the

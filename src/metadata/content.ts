@@ -20,7 +20,7 @@ import { Timestamp } from '../spec/timestamp.ts';
 import { type BlobRow, blobColumns, findBlob, infoOf, putBlob, removeBlob } from './blobs.ts';
 import type { Rows } from './database.ts';
 import { publish } from './events.ts';
-import { findIngest, ownerOf, putIngest, removeIngest, sharedRef } from './ingests.ts';
+import { findIngest, forgetIngest, ownerOf, putIngest, sharedRef } from './ingests.ts';
 import { checkLease, hold } from './leases.ts';
 import { ensureNamespace, shareableLabel } from './namespaces.ts';
 import { pages } from './pages.ts';
@@ -79,7 +79,7 @@ export class NamespacedContent implements ContentStore {
       return new NamespacedWriter(context, ingest, adopted);
     } catch (error) {
       await this.#giveUp(ingest);
-      if (token !== undefined) await this.#forget(ref, token);
+      if (token !== undefined) await forgetIngest(database, this.#namespace, ref, token);
       throw error;
     }
   }
@@ -152,15 +152,10 @@ export class NamespacedContent implements ContentStore {
 
   async abort(ref: string, { signal }: AbortableOptions = {}): Promise<void> {
     signal?.throwIfAborted();
-    const record = findIngest(this.#parts.database, this.#namespace, ref);
-    await this.#shared(ref, (shared) => this.#parts.local.abort(shared));
-    if (record !== undefined) await this.#forget(ref, record.token);
-  }
-
-  async #forget(ref: string, token: string): Promise<void> {
-    await this.#parts.database.write((transaction) => removeIngest(transaction, this.#namespace, ref, token), {
-      durable: false,
-    });
+    const { database, local } = this.#parts;
+    const record = findIngest(database, this.#namespace, ref);
+    await this.#shared(ref, (shared) => local.abort(shared));
+    if (record !== undefined) await forgetIngest(database, this.#namespace, ref, record.token);
   }
 
   async #shared<T>(ref: string, run: (shared: string) => Promise<T>): Promise<T> {

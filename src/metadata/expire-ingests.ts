@@ -1,8 +1,8 @@
 import { ifFound } from '../errors.ts';
 import type { Timestamp } from '../spec/timestamp.ts';
 import type { CollectOptions, Removed } from './collection.ts';
-import type { Database, Rows, Transaction } from './database.ts';
-import { findIngest, ownerOf, recordGrace, removeIngest, sharedRef } from './ingests.ts';
+import type { Rows } from './database.ts';
+import { findIngest, forgetIngest, ownerOf, recordGrace, sharedRef } from './ingests.ts';
 import type { OpenParts } from './parts.ts';
 
 /** Removes ingests that nobody has open, that were not written to since `before` and that no lease holds. */
@@ -34,8 +34,7 @@ async function expire(
 ): Promise<boolean> {
   const record = findIngest(database, namespace, ref);
   if (!(await local.ingests.expire(sharedRef(namespace, ref), before))) return false;
-  if (record !== undefined)
-    await forget(database, (transaction) => removeIngest(transaction, namespace, ref, record.token));
+  if (record !== undefined) await forgetIngest(database, namespace, ref, record.token);
   return true;
 }
 
@@ -55,12 +54,8 @@ async function forgetRecords({ database, local }: OpenParts, now: Timestamp, bef
   for (const { namespace, ref, token } of old) {
     if (isHeld(database, namespace, ref, now)) continue;
     if ((await ifFound(local.status(sharedRef(namespace, ref)))) !== undefined) continue;
-    await forget(database, (transaction) => removeIngest(transaction, namespace, ref, token));
+    await forgetIngest(database, namespace, ref, token);
   }
-}
-
-function forget(database: Database, remove: (transaction: Transaction) => void): Promise<void> {
-  return database.write(remove, { durable: false });
 }
 
 function isHeld(rows: Rows, namespace: string, ref: string, now: Timestamp): boolean {

@@ -1,7 +1,7 @@
 import type { Digest } from '../spec/digest.ts';
 import { isNamespace } from '../spec/namespace-name.ts';
 import { Timestamp } from '../spec/timestamp.ts';
-import type { Rows, Transaction } from './database.ts';
+import type { Database, Rows, Transaction } from './database.ts';
 
 /**
  * What the database knows of an ingest: the digest that is going to be a blob. It keeps that blob's file from being collected
@@ -45,6 +45,11 @@ export function putIngest(
 ): void {
   const now = Timestamp.now().nanoseconds;
   transaction.run('INSERT OR REPLACE INTO ingest VALUES (?, ?, ?, ?, ?)', namespace, ref, digest, token, now);
+}
+
+/** As {@link removeIngest}, by itself: a note that means nothing after a crash. */
+export function forgetIngest(database: Database, namespace: string, ref: string, token: string): Promise<void> {
+  return database.write((transaction) => removeIngest(transaction, namespace, ref, token), { durable: false });
 }
 
 /** Removes the record that has this token. */

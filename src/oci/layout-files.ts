@@ -27,11 +27,11 @@ export async function openPlainFile(path: string): Promise<FileHandle | undefine
  * A document of a layout; undefined when there is none.
  * @throws DrayError `invalid-argument`, reason `bad-document`, over the limit; as {@link openPlainFile} does.
  */
-export async function readDocumentFile(path: string, limit?: number): Promise<Uint8Array | undefined> {
+export async function readDocumentFile(path: string): Promise<Uint8Array | undefined> {
   const handle = await openPlainFile(path);
   if (handle === undefined) return undefined;
   try {
-    return await collect(readFileRange(handle), limit);
+    return await collect(readFileRange(handle));
   } finally {
     await handle.close();
   }

@@ -45,11 +45,6 @@ export class Handler {
     this.#active.add(answer);
   }
 
-  /** Requests that are under way. */
-  get active(): number {
-    return this.#active.size;
-  }
-
   /** Resolves when no request is under way. */
   async idle(): Promise<void> {
     while (this.#active.size > 0) await Promise.allSettled(this.#active);

@@ -42,27 +42,25 @@ export class Metrics {
   /** All of it; `uploads` is how many are open at the moment. */
   format({ uploads }: { readonly uploads: number }): string {
     return [
-      ...this.#family('dray_registry_requests_total', 'counter', 'Requests by method, route and status.', () =>
-        [...this.#requests].map(([labels, count]) => `dray_registry_requests_total{${labels}} ${count}`),
-      ),
-      ...this.#family('dray_registry_request_seconds', 'histogram', 'Time to the end of the answer.', () =>
-        [...this.#durations].flatMap(([labels, histogram]) => formatHistogram(labels, histogram)),
-      ),
-      ...this.#single('dray_registry_received_bytes_total', 'counter', 'Bytes of request bodies.', this.#received),
-      ...this.#single('dray_registry_sent_bytes_total', 'counter', 'Bytes of response bodies.', this.#sent),
-      ...this.#single('dray_registry_active_requests', 'gauge', 'Requests under way.', this.#active),
-      ...this.#single('dray_registry_open_uploads', 'gauge', 'Uploads that are open.', uploads),
+      ...family('dray_registry_requests_total', 'counter', 'Requests by method, route and status.'),
+      ...[...this.#requests].map(([labels, count]) => `dray_registry_requests_total{${labels}} ${count}`),
+      ...family('dray_registry_request_seconds', 'histogram', 'Time to the end of the answer.'),
+      ...[...this.#durations].flatMap(([labels, histogram]) => formatHistogram(labels, histogram)),
+      ...single('dray_registry_received_bytes_total', 'counter', 'Bytes of request bodies.', this.#received),
+      ...single('dray_registry_sent_bytes_total', 'counter', 'Bytes of response bodies.', this.#sent),
+      ...single('dray_registry_active_requests', 'gauge', 'Requests under way.', this.#active),
+      ...single('dray_registry_open_uploads', 'gauge', 'Uploads that are open.', uploads),
       '',
     ].join('\n');
   }
+}
 
-  #single(name: string, type: string, help: string, value: number): string[] {
-    return this.#family(name, type, help, () => [`${name} ${value}`]);
-  }
+function single(name: string, type: string, help: string, value: number): string[] {
+  return [...family(name, type, help), `${name} ${value}`];
+}
 
-  #family(name: string, type: string, help: string, lines: () => string[]): string[] {
-    return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines()];
-  }
+function family(name: string, type: string, help: string): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
 }
 
 const knownMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);

@@ -14,7 +14,7 @@ export interface CommandOptions {
 }
 
 // Nothing of the machine's own settings may reach a test.
-function environmentOf(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+function environmentOf(extra: Readonly<Record<string, string>> | undefined): NodeJS.ProcessEnv {
   const { PATH = '', HOME = '/nonexistent', SystemRoot = '', TEMP = '' } = process.env;
   return {
     PATH,

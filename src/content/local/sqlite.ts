@@ -85,7 +85,7 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** SQLite's own code of an error, with what extends it; undefined for other errors. */
-export function sqliteCode(error: unknown): number | undefined {
+function sqliteCode(error: unknown): number | undefined {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
   return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode : undefined;
 }

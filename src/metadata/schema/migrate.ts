@@ -34,7 +34,8 @@ export function checkSchema(database: DatabaseSync, newest: number = migrations.
  * For a database that cannot be changed.
  * @throws DrayError as {@link migrate} does; `failed-precondition` when its schema is older than the newest.
  */
-export function checkNewest(database: DatabaseSync, newest: number = migrations.length): void {
+export function checkNewest(database: DatabaseSync): void {
+  const newest = migrations.length;
   const version = checkSchema(database, newest);
   if (version === newest) return;
   const message = `the store has schema ${version}, and cannot be brought to ${newest} here`;

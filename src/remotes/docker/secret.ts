@@ -16,10 +16,6 @@ export class Secret {
     return this.#value;
   }
 
-  equals(other: Secret | undefined): boolean {
-    return other !== undefined && other.#value === this.#value;
-  }
-
   toString(): string {
     return redacted;
   }

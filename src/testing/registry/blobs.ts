@@ -24,7 +24,7 @@ export function serveBlob(
 }
 
 /** The bytes of a blob, or of the range that is asked for. */
-export function blobReply(wire: Wire, blob: StoredBlob, digest: string, quirks: Quirks): Reply {
+function blobReply(wire: Wire, blob: StoredBlob, digest: string, quirks: Quirks): Reply {
   const headers = {
     'content-type': 'application/octet-stream',
     ...digestHeader(wire, digest, quirks),

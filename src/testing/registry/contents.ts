@@ -95,7 +95,7 @@ export function documentOf(bytes: Uint8Array): LooseDocument {
 }
 
 /** A blob of bytes at hand. */
-export function bytesBlob(bytes: Uint8Array): StoredBlob {
+function bytesBlob(bytes: Uint8Array): StoredBlob {
   return {
     size: bytes.byteLength,
     *read(start, end) {
