@@ -26,6 +26,10 @@ export async function exportTo(context: Context, names: readonly string[], targe
   if (sharing !== undefined)
     throw new DrayError('invalid-argument', '--link needs a directory', { hint: 'end its path with /' });
   const toStdout = target === '-' || target === '/dev/stdout';
+  if (toStdout && output.isTerminal)
+    throw new DrayError('invalid-argument', 'the archive would go to the terminal', {
+      hint: 'name a file, or send it to a program: dray export REF - | docker load',
+    });
   const started = performance.now();
   let bytes = 0;
   const counted = async function* () {

@@ -66,6 +66,11 @@ export class Output {
     return this.#mode.debug === true;
   }
 
+  /** Whether a person sees what is written to stdout. */
+  get isTerminal(): boolean {
+    return this.#stdout.isTTY === true;
+  }
+
   /** The columns of a terminal at stderr on which a line can be drawn over; undefined where it stays as it was written. */
   get drawingWidth(): number | undefined {
     if (this.stderr.isTTY !== true || this.#environment['TERM'] === 'dumb') return undefined;
@@ -96,7 +101,7 @@ export class Output {
   /** Writes to stdout as fast as it is read: bytes as they are, and text so that it moves no cursor of a terminal. */
   async write(chunk: string | Uint8Array): Promise<void> {
     if (this.#gone) return;
-    const isText = typeof chunk === 'string' && this.#stdout.isTTY === true;
+    const isText = typeof chunk === 'string' && this.isTerminal;
     // It ends with an error as well, which is told at the end.
     if (!this.#stdout.write(isText ? visibleLines(chunk) : chunk)) await once(this.#stdout, 'drain').catch(() => {});
   }

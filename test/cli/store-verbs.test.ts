@@ -13,6 +13,7 @@ import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { dray, drayDone, program } from '../support/command.ts';
 import { run, start } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { unlessInstalled } from '../support/tools.ts';
 
 const absent = digestOf('absent');
 const halfIngest = join(import.meta.dirname, 'half-ingest.ts');
@@ -168,6 +169,15 @@ describe('the command, on a store', () => {
     const result = await run('bash', ['-c', shell]);
     assert.equal(result.stdout.trim(), 'yyyyyyyyyy|0');
     assert.equal(result.stderr, '');
+  });
+
+  const skip = process.platform === 'linux' ? unlessInstalled('script') : 'script takes other flags here';
+  it('writes no archive to a terminal', { skip }, async () => {
+    await using directory = await temporaryDirectory();
+    const command = `'${process.execPath}' '${program}' export app:1 - --root '${directory.path}'`;
+    const result = await run('script', ['--quiet', '--return', '--command', command, '/dev/null']);
+    assert.equal(result.code, 2);
+    assert.match(result.stdout, /would go to the terminal/);
   });
 
   it('gives up when its time is over, and says so', async (t) => {
