@@ -3,12 +3,12 @@ import { type FileHandle, open, readdir, readlink, stat } from 'node:fs/promises
 import { join, sep } from 'node:path';
 import { type Packing, packingBytes, packingOf, unpacked } from '../content/compression.ts';
 import { interruptible } from '../content/interruptible.ts';
+import { openUnlinked } from '../content/local/open-unlinked.ts';
 import { readFileRange } from '../content/local/read-file.ts';
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
 import { fileFailure } from './archive-error.ts';
 import { FileSource, StreamSource } from './byte-source.ts';
-import { openAtOnce } from './layout-files.ts';
 import { readPipe } from './pipe.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
 
@@ -130,7 +130,7 @@ async function linkIn(root: string, name: string): Promise<string> {
 
 async function* fileEntry(path: string, name: string): Entries {
   // The directory may change under us, and a link must not lead anywhere.
-  const handle = await openAtOnce(path);
+  const handle = await openUnlinked(path);
   try {
     const { size } = await handle.stat();
     yield { ...entry(name, 'file', size, ''), body: () => readFileRange(handle, { length: size }) };

@@ -5,17 +5,12 @@ import { readFileRange } from '../content/local/read-file.ts';
 import { codeOf, ifThere } from '../errors.ts';
 import { badArchive } from './archive-error.ts';
 
-/** Opens what is to be a file: a link is not followed, and a pipe is not waited for. @throws as {@link openUnlinked} does. */
-export async function openAtOnce(path: string): Promise<FileHandle> {
-  return await openUnlinked(path, { flags: constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) });
-}
-
 /**
  * Opens a file of a layout; undefined when there is none. A link is not followed. The caller closes it.
  * @throws DrayError `invalid-argument`, reason `bad-archive`, when it is not a file.
  */
 export async function openPlainFile(path: string): Promise<FileHandle | undefined> {
-  const handle = await ifThere(openAtOnce(path)).catch((error: unknown) => {
+  const handle = await ifThere(openUnlinked(path)).catch((error: unknown) => {
     throw codeOf(error) === 'ELOOP' ? badArchive('what should be a file is a link', { path }) : error;
   });
   if (handle === undefined || (await handle.stat()).isFile()) return handle;

@@ -3,6 +3,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { openUnlinked } from '../../src/content/local/open-unlinked.ts';
 import { codeOf } from '../../src/errors.ts';
+import { succeed } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 describe('opening a file itself', () => {
@@ -20,4 +21,15 @@ describe('opening a file itself', () => {
       await assert.rejects(openUnlinked(directory.join('link'), options), (error) => codeOf(error) === 'ELOOP');
       await assert.rejects(openUnlinked(directory.join('none'), options), (error) => codeOf(error) === 'ENOENT');
     });
+
+  it('waits for no pipe', {
+    skip: process.platform === 'win32' && 'there are no such pipes',
+    timeout: 60_000,
+  }, async () => {
+    await using directory = await temporaryDirectory();
+    await succeed('mkfifo', [directory.join('pipe')]);
+    const handle = await openUnlinked(directory.join('pipe'));
+    assert.equal((await handle.stat()).isFile(), false);
+    await handle.close();
+  });
 });

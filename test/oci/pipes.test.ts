@@ -5,12 +5,14 @@ import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { fetcherOf, pusherOf } from '../../src/content/copy.ts';
 import type { ContentStore } from '../../src/content/store.ts';
+import { is } from '../../src/errors.ts';
 import { transfer } from '../../src/images/transfer.ts';
 import { ArchivePlace } from '../../src/oci/archive.ts';
 import { saveArchive } from '../../src/oci/archive-file.ts';
 import { exportArchive } from '../../src/oci/export.ts';
 import { importArchive } from '../../src/oci/import.ts';
 import { LayoutPlace } from '../../src/oci/layout.ts';
+import { encodedOf } from '../../src/spec/digest.ts';
 import { memoryServices } from '../../src/testing/memory-services.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { run, succeed } from '../support/processes.ts';
@@ -126,6 +128,18 @@ describe('archives through pipes', { skip }, () => {
     await mkdir(directory.join('blobs'));
     await succeed('mkfifo', [directory.join('index.json')]);
     await fails(new LayoutPlace(directory.path).source(), 'invalid-argument', 'bad-archive', /is none/);
+  });
+
+  it('a pipe in the place of a blob of a layout neither', { timeout: 60_000 }, async () => {
+    await using directory = await temporaryDirectory();
+    const { root } = randomImage({ seed: 'pipe' });
+    await mkdir(directory.join('blobs', 'sha256'), { recursive: true });
+    await writeFile(directory.join('index.json'), JSON.stringify({ schemaVersion: 2, manifests: [root] }));
+    await succeed('mkfifo', [directory.join('blobs', 'sha256', encodedOf(root.digest))]);
+    await using source = await new LayoutPlace(directory.path).source();
+    const reading = source.fetcher.fetch(root).then((stream) => Array.fromAsync(stream));
+    await assert.rejects(reading, (error) => is(error, 'failed-precondition') && /is not a file/.test(error.message));
+    await fails(importArchive(memoryServices(), directory.path), 'not-found', 'bad-archive', /is not in it/);
   });
 });
 
