@@ -125,7 +125,7 @@ class Search {
     for (const [label, parent] of Object.entries(own)) {
       const type = isLabel(label, gc.backContent) ? 'content' : isLabel(label, gc.backImage) ? 'image' : undefined;
       if (type === undefined) continue;
-      this.#enqueue({ type, id: parent, followed: false, chain: [this.#holder(type, parent, label), ...chain] });
+      this.#enqueue({ type, id: parent, followed: true, chain: [this.#holder(type, parent, label), ...chain] });
     }
   }
 

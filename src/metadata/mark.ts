@@ -100,7 +100,7 @@ const references: readonly string[] = [
       CROSS JOIN json_each(t.labels) l
       WHERE ${hasReferences} AND ${named(content, image)} IS NOT NULL`,
   ),
-  `${add} SELECT b.namespace, b.type, b.id, 0 FROM (SELECT * FROM ${fresh}) m
+  `${add} SELECT b.namespace, b.type, b.id, 0 FROM (SELECT * FROM ${fresh} AND m.flat = 0) m
     CROSS JOIN temp.back_reference b ON b.namespace = m.namespace AND b.parent_type = m.type AND b.parent = m.id`,
 ];
 
