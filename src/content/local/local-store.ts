@@ -57,7 +57,11 @@ export class LocalStore implements ContentStore, AsyncDisposable {
     try {
       const found = await handle.stat();
       if (!found.isFile())
-        throw new DrayError('failed-precondition', `${target.digest} is not a file`, { path, side: 'store' });
+        throw new DrayError('failed-precondition', `${target.digest} is not a file`, {
+          path,
+          side: 'store',
+          hint: 'something else is where the blob has to be: remove it and get the blob again',
+        });
       checkStoredSize(target, found.size);
       return new LocalReader({ handle, digest: target.digest, size: found.size, path, hashing: this.#hashing });
     } catch (error) {
