@@ -439,6 +439,51 @@ describe('tags', () => {
     });
   });
 
+  it('are believed to be set as far as a registry says so, in whatever form', async () => {
+    for (const [said, left] of [
+      ['2, 3 ,4', []],
+      ['3', ['2', '4']],
+    ] as const) {
+      await withImage({ multiTag: true }, async (registry, name, client) => {
+        const manifest = await client.manifest(`${name}:1`);
+        registry.clear();
+        registry.script({ on: 'PUT *tag=*', headers: { 'oci-tag': said } });
+        await client.tag(manifest, ['2', '3', '4']);
+        const singles = registry.requests.slice(1).map(({ url }) => url.split('/').at(-1));
+        assert.deepEqual(singles, left);
+      });
+    }
+  });
+
+  it('are set one by one where several are too much', async () => {
+    for (const status of [400, 414, 431]) {
+      await withImage({}, async (registry, name, client) => {
+        registry.script({ on: 'PUT *tag=*', answer: { status } });
+        await client.tag(`${name}:1`, ['2', '3']);
+        assert.deepEqual([...registry.repository('team/app').tags.keys()], ['1', '2', '3']);
+      });
+    }
+  });
+
+  it('are set beside a digest that is not sha256, since a tag alone would mean another one', async () => {
+    await withImage({ multiTag: true }, async (registry, name, client) => {
+      const long = digestOf(image.blobs.at(-1)?.bytes ?? '', 'sha512');
+      const manifest = { ...(await client.manifest(`${name}:1`)), descriptor: { ...image.root, digest: long } };
+      registry.clear();
+      await client.tag(manifest, ['2']);
+      assert.deepEqual(registry.log(), [`PUT /v2/team/app/manifests/${long}?tag=2 201`]);
+    });
+  });
+
+  it('are set whatever a registry calls it', async () => {
+    for (const status of [200, 202, 204]) {
+      await withImage({}, async (registry, name, client) => {
+        registry.script({ on: 'PUT *', answer: { status } });
+        await client.tag(`${name}:1`, ['2']);
+      });
+    }
+  });
+
   it('more than ten are set in requests of ten', async () => {
     await withImage({ multiTag: true }, async (registry, name, client) => {
       const manifest = await client.manifest(`${name}:1`);

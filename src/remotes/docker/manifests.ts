@@ -1,3 +1,4 @@
+import { DrayError } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { algorithmOf, canonicalAlgorithm, type Digest } from '../../spec/digest.ts';
 import { exchange } from './exchange.ts';
@@ -37,6 +38,9 @@ export async function putManifest(
   return answers.some(knowsSubject);
 }
 
+/** Answers to a query that is too long, or that nobody expected. */
+const tooMuch = [400, 414, 431];
+
 /** Puts a manifest under many tags at once; returns those that the registry has left out. */
 async function putTags(
   { host: { learned } }: UploadTarget,
@@ -47,8 +51,13 @@ async function putTags(
   const left: string[] = [];
   for (let at = 0; at < tags.length; at += tagsAtOnce) {
     const some = tags.slice(at, at + tagsAtOnce);
-    const headers = await put(`${digest}?${some.map((tag) => `tag=${encodeURIComponent(tag)}`).join('&')}`);
-    const accepted = new Set(headers.all('oci-tag').flatMap((line) => line.split(',').map((tag) => tag.trim())));
+    const version = `${digest}?${some.map((tag) => `tag=${encodeURIComponent(tag)}`).join('&')}`;
+    const headers = await put(version).catch((error: unknown) => {
+      if (error instanceof DrayError && tooMuch.includes(error.context.status ?? 0)) return undefined;
+      throw error;
+    });
+    const lines = headers?.all('oci-tag') ?? [];
+    const accepted = new Set(lines.flatMap((line) => line.split(',').map((tag) => tag.trim())));
     learned.multiTag = accepted.size > 0;
     left.push(...some.filter((tag) => !accepted.has(tag)));
     if (accepted.size === 0) return [...left, ...tags.slice(at + tagsAtOnce)];
