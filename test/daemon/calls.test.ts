@@ -183,10 +183,19 @@ describe('a client', () => {
       assert.notEqual(lease?.id ?? '', '');
     }));
 
-  it('may ask for a namespace before it is made', () =>
-    calling(async (channel) => {
+  it('may ask for a namespace before it is made, and makes it by labelling it', () =>
+    calling(async (channel, { daemon }) => {
       const { namespace } = await channel.unary(Namespaces.method.get, { name: 'new' }, { metadata });
       assert.deepEqual({ ...namespace?.labels }, {});
+      const label = (path: string) =>
+        channel.unary(Namespaces.method.update, {
+          namespace: { name: 'new', labels: { a: '1', b: '2' } },
+          updateMask: { paths: [path] },
+        });
+      await fails(label('name'), 'invalid-argument');
+      await fails(daemon.namespaces.get('new'), 'not-found');
+      await label('labels.a');
+      assert.deepEqual({ ...(await daemon.namespaces.get('new')).labels }, { a: '1' });
     }));
 
   it('changes what its field mask names, and need not say the rest', () =>

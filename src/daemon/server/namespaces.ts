@@ -1,3 +1,4 @@
+import { updateLabels } from '../../content/labels.ts';
 import { ifFound } from '../../errors.ts';
 import type { Namespace } from '../../services/namespace-store.ts';
 import { Namespaces } from '../gen/namespaces_pb.ts';
@@ -22,9 +23,11 @@ export function namespacesService({ store: { namespaces } }: Tenants): Routes {
     },
     async update({ namespace, updateMask }, call) {
       const { name = '', labels = {} } = namespace ?? {};
+      const paths = updateMask?.paths ?? [];
       // With containerd, who labels a namespace that is not there makes it.
-      if ((await ifFound(namespaces.get(name, call))) === undefined) await namespaces.create({ name }, call);
-      return toNamespace(await namespaces.update({ name, labels }, ...(updateMask?.paths ?? [])));
+      if ((await ifFound(namespaces.get(name, call))) === undefined)
+        return toNamespace(await namespaces.create({ name, labels: updateLabels({}, labels, paths) }, call));
+      return toNamespace(await namespaces.update({ name, labels }, ...paths));
     },
     async delete({ name }, call) {
       await namespaces.delete(name, call);
