@@ -68,6 +68,7 @@ describe('fetching a blob', () => {
     ['that sends another part', { ranges: 'shifted' }],
     ['that says it sends another part', { ranges: 'mislabelled' }],
     ['that refuses ranges', { ranges: 'refused' }],
+    ['that has another blob in mind', { ranges: 'of-another' }],
   ];
   for (const [what, quirks] of poorRanges) {
     it(`gets the right bytes from a registry ${what}, and asks it for no range again`, async () => {
@@ -454,6 +455,20 @@ describe('fetching over several connections', () => {
       });
       assert.deepEqual(await fetch(), Buffer.from(large.bytes));
     });
+  });
+
+  it('stays with the one stream where ranges are not known', async () => {
+    for (const ranges of ['ignored', 'refused'] as const) {
+      await scene({ ranges }, async ({ registry, name }) => {
+        registry.repository('team/app').addBlob(large.bytes);
+        registry.script({ on: 'GET *', times: 1, rate: 3_000_000 });
+        await using client = quickClient({ downloads: { ...eager.downloads, partSize: large.bytes.byteLength / 2 } });
+        const fetcher = await client.fetcher(name);
+        assert.deepEqual(await bytesOf(await fetcher.fetch(large.descriptor)), Buffer.from(large.bytes));
+        assert.equal(registry.requests[0]?.sent, large.bytes.byteLength);
+        assert.ok(registry.requests.length <= 4, registry.log().join());
+      });
+    }
   });
 
   it('asks for one range at a time, never for several in one request', async () => {

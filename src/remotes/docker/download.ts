@@ -108,7 +108,10 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
   }
 
   async #nextOfBody(): Promise<Uint8Array | undefined> {
-    const { size } = this.#request.target;
+    const { source, target } = this.#request;
+    const { size } = target;
+    // Nothing comes of parts where they cannot be asked for: the body has it all.
+    if (!source.isRanged) this.#giveUpParts();
     if (size > 0 && this.#offset === size && this.#opened === undefined) return this.#close();
     const { body } = (this.#opened ?? (await this.#open())).response;
     const bytes = await this.#timed(() => body.borrow());
@@ -189,6 +192,10 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     return opened;
   }
 
+  #giveUpParts(): void {
+    for (const part of this.#parts.splice(0)) part.close();
+  }
+
   #giveUpBody(): void {
     this.#opened?.response.body.cancel();
     this.#opened = undefined;
@@ -198,7 +205,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#giveUpBody();
-    for (const part of this.#parts.splice(0)) part.close();
+    this.#giveUpParts();
     this.#request.gate.grow();
     this.#leave();
   }
@@ -207,7 +214,7 @@ export class Download implements AsyncIterableIterator<Uint8Array, undefined> {
     const { signal, gate } = this.#request;
     try {
       this.#giveUpBody();
-      for (const part of this.#parts.splice(0)) part.close();
+      this.#giveUpParts();
       signal?.throwIfAborted();
       if (!isTransient(error)) throw error;
       await this.#rest(error);

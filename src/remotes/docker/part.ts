@@ -67,7 +67,8 @@ export class Part {
         await this.#receive();
       } catch (error) {
         failures = this.#received > before ? 1 : failures + 1;
-        if (this.#stop.signal.aborted || !isTransient(error) || failures >= retry.attempts) throw error;
+        const mayGoOn = this.#source.isRanged && isTransient(error) && failures < retry.attempts;
+        if (this.#stop.signal.aborted || !mayGoOn) throw error;
         await rest(backOff(retry, failures + 1), this.#stop.signal);
       }
     }

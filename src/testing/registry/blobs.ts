@@ -38,9 +38,10 @@ function blobReply(wire: Wire, blob: StoredBlob, digest: string, quirks: Quirks)
   const end = range[2] === '' ? blob.size : Math.min(blob.size, Number(range[2]) + 1);
   if (start >= blob.size || start > end) return { ...empty(416), headers: { 'content-range': `bytes */${blob.size}` } };
   const said = quirks.ranges === 'mislabelled' ? start + 1 : start;
+  const total = quirks.ranges === 'of-another' ? blob.size + 1 : blob.size;
   return {
     status: 206,
-    headers: { ...headers, 'content-range': `bytes ${said}-${end - 1}/${blob.size}` },
+    headers: { ...headers, 'content-range': `bytes ${said}-${end - 1}/${total}` },
     body: blob.read(start, end),
     length: end - start,
   };
