@@ -40,7 +40,7 @@ export function runScript(file: string, cache: string | undefined): unknown {
 // What is read is run. The directory may be one for all users, so only what nobody else can have written is believed.
 function readOwn(path: string): Buffer | undefined {
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     try {
       const { uid, mode } = fstatSync(descriptor);
       const isOwn = process.geteuid === undefined || (uid === process.geteuid() && (mode & 0o022) === 0);

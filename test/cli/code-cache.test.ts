@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { drayDone } from '../support/command.ts';
 import { succeed } from '../support/processes.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary.ts';
 
@@ -77,5 +78,44 @@ describe('the cache of compiled code', () => {
     await using directory = await temporaryDirectory();
     await writeFile(directory.join('script.cjs'), source(1));
     assert.equal(await answer(directory, { cache: join('missing', 'cache') }), '1');
+  });
+});
+
+describe('the directory of compiled code', { skip: noOwners }, () => {
+  const own = `dray-cache-${process.geteuid?.()}`;
+  const environment = (directory: TemporaryDirectory, more: Readonly<Record<string, string>> = {}) => ({
+    TMPDIR: directory.path,
+    ...more,
+  });
+
+  it("is this user's alone, and none that all users have", async () => {
+    await using directory = await temporaryDirectory();
+    await drayDone(['version'], { environment: environment(directory) });
+    assert.deepEqual(await readdir(directory.path), [own]);
+    assert.equal((await stat(directory.join(own))).mode & 0o777, 0o700);
+    assert.notDeepEqual(await readdir(directory.join(own)), []);
+  });
+
+  it('is not used where others could write to it, or lead elsewhere', async () => {
+    for (const make of [
+      (path: string) => mkdir(path).then(() => chmod(path, 0o777)),
+      (path: string) => mkdir(`${path}.other`, { mode: 0o700 }).then(() => symlink(`${path}.other`, path)),
+      (path: string) => writeFile(path, ''),
+    ]) {
+      await using directory = await temporaryDirectory();
+      await make(directory.join(own));
+      const before = await readdir(directory.path, { recursive: true });
+      await drayDone(['version'], { environment: environment(directory) });
+      assert.deepEqual(await readdir(directory.path, { recursive: true }), before);
+    }
+  });
+
+  it('is where the environment says, or nowhere', async () => {
+    await using directory = await temporaryDirectory();
+    await drayDone(['version'], { environment: environment(directory, { NODE_DISABLE_COMPILE_CACHE: '1' }) });
+    assert.deepEqual(await readdir(directory.path), []);
+    const named = { NODE_COMPILE_CACHE: directory.join('named') };
+    await drayDone(['version'], { environment: environment(directory, named) });
+    assert.deepEqual(await readdir(directory.path), ['named']);
   });
 });
