@@ -113,12 +113,17 @@ export function because(error: unknown, reason: ErrorReason): error is DrayError
   return error instanceof DrayError && error.reason === reason;
 }
 
-/** What a promise gives; undefined where it fails with `not-found`. @throws what else it fails with. */
-export async function ifFound<T>(promise: Promise<T>): Promise<T | undefined> {
+/** What a promise gives; undefined where it fails with that kind. @throws what else it fails with. */
+export async function unless<T>(kind: ErrorKind, promise: Promise<T>): Promise<T | undefined> {
   return await promise.catch((error: unknown) => {
-    if (is(error, 'not-found')) return undefined;
+    if (is(error, kind)) return undefined;
     throw error;
   });
+}
+
+/** What a promise gives; undefined where it fails with `not-found`. @throws what else it fails with. */
+export async function ifFound<T>(promise: Promise<T>): Promise<T | undefined> {
+  return await unless('not-found', promise);
 }
 
 /** What the file system gives; undefined where nothing is at the path. @throws what else it fails with. */

@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { ingestStream } from '../client/ingest.ts';
 import { removeTree } from '../content/local/durable.ts';
 import type { AbortableOptions, ContentStore, Labels } from '../content/store.ts';
-import { DrayError, is } from '../errors.ts';
+import { DrayError, unless } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 
 /** Options of {@link editContent}. */
@@ -52,11 +52,8 @@ async function takeIn(
   const hasher = createHasher();
   for await (const chunk of createReadStream(path)) hasher.update(chunk);
   const digest = hasher.digest();
-  try {
-    await ingestStream(store, `edit-${randomUUID()}`, createReadStream(path), { digest, ...options });
-  } catch (error) {
-    if (!is(error, 'already-exists')) throw error;
-  }
+  const ingested = ingestStream(store, `edit-${randomUUID()}`, createReadStream(path), { digest, ...options });
+  await unless('already-exists', ingested);
   return digest;
 }
 

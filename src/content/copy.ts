@@ -1,4 +1,4 @@
-import { because, ifFound, is } from '../errors.ts';
+import { because, ifFound, is, unless } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { algorithmOf, type Digest, emptyDigest } from '../spec/digest.ts';
 import { addLabels } from './add-labels.ts';
@@ -141,7 +141,7 @@ export async function writeBlob(
 ): Promise<'pushed' | 'exists'> {
   const { lease, signal, onLocked } = options;
   return await onceMoreIfWrong(async (distrust) => {
-    const writer = await openUnlessExists(store, { ref, target, lease, signal, onLocked });
+    const writer = await unless('already-exists', openWriter(store, { ref, target, lease, signal, onLocked }));
     if (writer === undefined) return 'exists';
     const again: OpenBlob = (offset) => open(offset, { distrust, transient: true });
     try {
@@ -169,15 +169,6 @@ export async function onceMoreIfWrong<T>(attempt: (distrust: boolean) => Promise
 
 function areWrongBytes(error: unknown): boolean {
   return because(error, 'digest-mismatch') || because(error, 'size-mismatch');
-}
-
-async function openUnlessExists(store: Ingester, options: OpenWriterOptions): Promise<Writer | undefined> {
-  try {
-    return await openWriter(store, options);
-  } catch (error) {
-    if (is(error, 'already-exists')) return undefined;
-    throw error;
-  }
 }
 
 async function copyInto(

@@ -2,7 +2,7 @@ import { checkLabels, presentLabels } from '../content/labels.ts';
 import { checkExpected, checkSize, ingestExists, takenAway } from '../content/outcomes.ts';
 import { checkCut } from '../content/range.ts';
 import type { AbortableOptions, CommitOptions, Info, Status, Target, Writer } from '../content/store.ts';
-import { DrayError, is } from '../errors.ts';
+import { DrayError, is, unless } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
 import { findBlob, madeAt, putBlob } from './blobs.ts';
@@ -111,13 +111,8 @@ export class NamespacedWriter implements Writer {
     if (digest !== this.#expected || performance.now() - this.#notedAt > recordGrace / 4) await this.#note(digest);
     const { offset: size } = await this.#ingest.status();
     const { labels: _, ...checks } = expected;
-    try {
-      const info = await this.#ingest.commit(checks);
-      return { digest: info.digest, size: info.size, placed: true };
-    } catch (error) {
-      if (!is(error, 'already-exists')) throw error;
-      return { digest, size, placed: false };
-    }
+    const info = await unless('already-exists', this.#ingest.commit(checks));
+    return { digest: info?.digest ?? digest, size: info?.size ?? size, placed: info !== undefined };
   }
 
   async #note(digest: Digest): Promise<void> {

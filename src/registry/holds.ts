@@ -1,4 +1,4 @@
-import { ifFound, is } from '../errors.ts';
+import { ifFound, is, unless } from '../errors.ts';
 import type { LeaseManager, LeaseResource } from '../services/lease-manager.ts';
 import type { Digest } from '../spec/digest.ts';
 import { Timestamp } from '../spec/timestamp.ts';
@@ -135,16 +135,9 @@ export class Holds {
       await this.#leases.addResource(id, content(digest));
     } catch (error) {
       if (!is(error, 'not-found')) throw error;
-      await this.#create({ id, labels: { [repositoryLabel]: repository }, expiresAt });
+      const lease = { id, labels: { [repositoryLabel]: repository }, expiresAt };
+      await unless('already-exists', this.#leases.create(lease));
       await this.#leases.addResource(id, content(digest));
-    }
-  }
-
-  async #create(lease: Parameters<LeaseManager['create']>[0]): Promise<void> {
-    try {
-      await this.#leases.create(lease);
-    } catch (error) {
-      if (!is(error, 'already-exists')) throw error;
     }
   }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { addLabels } from '../../content/add-labels.ts';
 import type { AbortableOptions } from '../../content/store.ts';
 import { checkDigest } from '../../content/verified.ts';
-import { DrayError, is } from '../../errors.ts';
+import { DrayError, ifFound, is, unless } from '../../errors.ts';
 import { config, manifest } from '../../images/inspect.ts';
 import type { Services } from '../../services/services.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
@@ -124,8 +124,8 @@ async function unpackLayer(
   { layer, diffId, parent, chain }: LayerToUnpack,
 ): Promise<'unpacked' | 'exists'> {
   const options = { lease, signal };
-  const isThere = (): Promise<boolean> =>
-    unless('not-found', session.call(Snapshots.method.stat, { snapshotter, key: chain }, options));
+  const isThere = async (): Promise<boolean> =>
+    (await ifFound(session.call(Snapshots.method.stat, { snapshotter, key: chain }, options))) !== undefined;
   if (await isThere()) return 'exists';
   const key = `extract-${randomUUID()} ${chain}`;
   const prepare = { snapshotter, key, parent, labels: { [labels.snapshotReference]: chain } };
@@ -138,7 +138,8 @@ async function unpackLayer(
     );
     checkDigest(diffId, parseDigest(applied?.digest ?? ''));
     const commit = { snapshotter, name: chain, key, labels: { [labels.snapshotReference]: chain } };
-    if (await unless('already-exists', session.call(Snapshots.method.commit, commit, options))) return 'unpacked';
+    const committed = await unless('already-exists', session.call(Snapshots.method.commit, commit, options));
+    if (committed !== undefined) return 'unpacked';
     // Somebody else was faster.
     await session.call(Snapshots.method.remove, { snapshotter, key }, options);
     return 'exists';
@@ -147,16 +148,6 @@ async function unpackLayer(
     if (is(error, 'already-exists') && (await isThere())) return 'exists';
     // The reason of the failure counts; the lease ends what could not be removed.
     await session.call(Snapshots.method.remove, { snapshotter, key }, { lease }).catch(() => {});
-    throw error;
-  }
-}
-
-async function unless(kind: 'not-found' | 'already-exists', call: Promise<unknown>): Promise<boolean> {
-  try {
-    await call;
-    return true;
-  } catch (error) {
-    if (is(error, kind)) return false;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { DrayError, is } from '../../errors.ts';
+import { DrayError, ifFound } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { parseIndex } from '../../spec/documents.ts';
@@ -113,13 +113,9 @@ export async function listUnderTag(
   digest: Digest,
   signal: AbortSignal | undefined,
 ): Promise<readonly Descriptor[]> {
-  try {
-    const { descriptor, bytes } = await getManifestFrom(host, repository, { tag: referrersTag(digest) }, signal);
-    if (isIndex(descriptor.mediaType)) return parseIndex(bytes).manifests;
-  } catch (error) {
-    if (!is(error, 'not-found')) throw error;
-    return [];
-  }
+  const found = await ifFound(getManifestFrom(host, repository, { tag: referrersTag(digest) }, signal));
+  if (found === undefined) return [];
+  if (isIndex(found.descriptor.mediaType)) return parseIndex(found.bytes).manifests;
   throw new DrayError('invalid-argument', `the tag ${referrersTag(digest)} is no list of referrers`, {
     reason: 'bad-document',
     registry: host.registry,

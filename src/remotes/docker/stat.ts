@@ -1,4 +1,4 @@
-import { DrayError, is } from '../../errors.ts';
+import { DrayError, ifFound } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { mediaTypes } from '../../spec/media-types.ts';
@@ -14,13 +14,9 @@ import { resolveVersion } from './resolver.ts';
  * @throws DrayError `not-found` and what else the hosts answer.
  */
 export async function statDigest(repository: Repository, digest: Digest, signal?: AbortSignal): Promise<Descriptor> {
-  try {
-    const hosts = await repository.hosts('pull');
-    return await firstOf(hosts, (host) => statBlob(host, repository, digest, signal), signal);
-  } catch (error) {
-    if (!is(error, 'not-found')) throw error;
-    return await resolveVersion(repository, { digest }, signal);
-  }
+  const hosts = await repository.hosts('pull');
+  const blob = await ifFound(firstOf(hosts, (host) => statBlob(host, repository, digest, signal), signal));
+  return blob ?? (await resolveVersion(repository, { digest }, signal));
 }
 
 async function statBlob(
