@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { writeBlob } from '../../src/content/copy.ts';
 import { MemoryStore } from '../../src/content/memory/memory-store.ts';
 import { because, is } from '../../src/errors.ts';
@@ -254,6 +255,18 @@ dial_timeout = "1m30s"
     assert.deepEqual(hosts[1]?.clientCertificates, [{ certificate: 'both.pem', key: undefined }]);
     assert.deepEqual(server.authorities, ['root.pem']);
     assert.equal(server.dialTimeout, 90_000);
+  });
+
+  it('says how long to wait for a connection to each host', async () => {
+    const file = `dial_timeout = "3s"\n[host."https://a.io"]\ndial_timeout = "2s"\n[host."https://b.io"]\n`;
+    await withFiles({ 'r.io/hosts.toml': file }, async (directory) => {
+      const options = { certificateDirectories: [], defaults: { plainHttp: false, connection: { timeout: 1000 } } };
+      const hosts = await findHosts('r.io', { hostsDirectory: directory.path, ...options });
+      assert.deepEqual(
+        hosts?.map(({ connection }) => connection.timeout),
+        [2000, 1000, 3000],
+      );
+    });
   });
 
   it('is refused where it is malformed, by its path and without what is in it', async () => {
@@ -641,6 +654,29 @@ describe('what is configured for one host', () => {
       });
       await fails(other.resolve(`${registry.host}/team/app:1`), 'unavailable');
     });
+  });
+
+  it('its authority keeps none of those that Node knows from being believed', {
+    skip: unlessInstalled('openssl'),
+  }, async () => {
+    await using certificates = await temporaryDirectory();
+    const [known, own] = [await testAuthority(certificates, 'known'), await testAuthority(certificates, 'own')];
+    await using registry = await ScriptedRegistry.start({ tls: await known.issue('localhost', '127.0.0.1') });
+    registry.add('team/app', image, '1');
+    const files = {
+      'registry.test/hosts.toml': `server = "${registry.origin}"\nca = "own.pem"\n`,
+      'registry.test/own.pem': own.certificate,
+    };
+    const before = getCACertificates('default');
+    setDefaultCACertificates([...before, known.certificate]);
+    try {
+      await withFiles(files, async (directory) => {
+        await using client = quickClient({ hostsDirectory: directory.path });
+        assert.deepEqual((await client.resolve(name)).target, image.root);
+      });
+    } finally {
+      setDefaultCACertificates(before);
+    }
   });
 
   it('its certificate of ours is shown to it and to nobody it sends us to', {

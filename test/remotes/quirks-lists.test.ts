@@ -70,6 +70,7 @@ describe('lists of tags', () => {
           Array.fromAsync(client.tags(name)),
           (error) => error instanceof DrayError && error.context.hint !== undefined,
         );
+        if (link === 'loop') assert.ok(registry.requests.length <= 3);
       });
     }
   });
@@ -231,6 +232,19 @@ describe('referrers', () => {
       });
     });
   }
+
+  it('are listed under a tag by the type of their config where they have none of their own', async () => {
+    await scene({ referrers: 404 }, async (registry, name, client) => {
+      const config = { ...emptyConfig.descriptor, mediaType: 'application/vnd.example.config' };
+      const old = document(mediaTypes.ociManifest, { schemaVersion: 2, config, layers: [], subject: image.root });
+      await attach(registry, client, old, signature);
+      const list = client.referrers(`${name}@${image.root.digest}`, { artifactType: config.mediaType });
+      assert.deepEqual(
+        (await Array.fromAsync(list)).map(({ digest }) => digest),
+        [old.descriptor.digest],
+      );
+    });
+  });
 
   it('of nothing are none, and are said to be none of a repository that is not there', async () => {
     await scene({ referrers: 404 }, async (_registry, name, client) => {
