@@ -222,9 +222,13 @@ function isolatedCases(check: Check, shareable: boolean): void {
   if (!shareable) return;
   check('a namespace that is labelled shareable gives what it has', async (fixture) => {
     const one = fixture.services('one');
-    const labels = { 'containerd.io/namespace.shareable': 'true' };
-    await one.namespaces.create({ name: 'one', labels });
+    const label = 'containerd.io/namespace.shareable';
+    await one.namespaces.create({ name: 'one', labels: { [label]: 'false' } });
     const { digest } = await put(one.content, 'a', Buffer.from('for all'));
+    const refused = await fixture.services('two').content.writer({ ref: 'a', target: { digest, size: 7 } });
+    assert.equal((await refused.status()).offset, 0);
+    await refused[Symbol.asyncDispose]();
+    await one.namespaces.update({ name: 'one', labels: { [label]: 'true' } }, 'labels');
     await using writer = await fixture.services('two').content.writer({ ref: 'a', target: { digest, size: 7 } });
     assert.equal((await writer.status()).offset, 7);
     assert.equal((await writer.commit()).digest, digest);

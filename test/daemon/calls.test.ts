@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { packAny } from '../../src/daemon/any.ts';
 import { packEvent } from '../../src/daemon/event-types.ts';
 import { Content, WriteAction, type WriteContentRequestSchema } from '../../src/daemon/gen/content_pb.ts';
 import { Images } from '../../src/daemon/gen/images_pb.ts';
 import { Leases } from '../../src/daemon/gen/leases_pb.ts';
 import { Namespaces } from '../../src/daemon/gen/namespaces_pb.ts';
+import { ProgressSchema } from '../../src/daemon/gen/transfer_types_pb.ts';
 import { Channel } from '../../src/daemon/grpc/channel.ts';
 import { errorOf, statusOf } from '../../src/daemon/grpc/status.ts';
 import { DrayError } from '../../src/errors.ts';
@@ -220,7 +222,19 @@ describe('a client', () => {
       );
     }));
 
-  it('finds events under the names that containerd gives their types', () => {
+  it('deletes an image while it has a target, and waits until nothing of it is left', () =>
+    calling(async (channel, { daemon }) => {
+      const { digest } = await put(daemon.content, 'a', 'of the image');
+      const target = { mediaType: 'm', digest, size: 12 };
+      await daemon.images.create({ name: 'app', target });
+      const remove = (target: object) =>
+        channel.unary(Images.method.delete, { name: 'app', sync: true, target }, { metadata });
+      await fails(remove({ ...target, digest: digestOf('y') }), 'not-found');
+      await remove(target);
+      await fails(daemon.content.info(digest), 'not-found');
+    }));
+
+  it('finds messages under the names that containerd gives their types', () => {
     const types = ['/images/create', '/content/delete', '/namespaces/update'].map(
       (topic) => packEvent(topic, {}).typeUrl,
     );
@@ -229,6 +243,7 @@ describe('a client', () => {
       'containerd.events.ContentDelete',
       'containerd.events.NamespaceUpdate',
     ]);
+    assert.equal(packAny(ProgressSchema, {}).typeUrl, 'containerd.types.transfer.Progress');
   });
 
   it('reads the kind of an error at the end of its text, and dray does not show it twice', () => {

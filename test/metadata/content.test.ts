@@ -85,6 +85,18 @@ describe('content of a namespace', () => {
     assert.equal((await Array.fromAsync(fixture.services.content.walk())).length, 20);
   });
 
+  it('has a blob only for who says its size rightly, or not at all: otherwise the bytes decide', async () => {
+    await using fixture = await temporaryStore();
+    const { content } = fixture.services;
+    const { digest } = await put(content, 'a', 'abc');
+    for (const size of [undefined, 0, 3])
+      await fails(content.writer({ ref: 'b', target: { digest, size } }), 'already-exists');
+    const writer = await content.writer({ ref: 'b', target: { digest, size: 4 } });
+    assert.equal((await writer.status()).offset, 0);
+    await writer.write(Buffer.from('abc'));
+    await fails(writer.commit({ digest }), 'already-exists');
+  });
+
   it('expects of an ingest what its writer was told', async () => {
     await using fixture = await temporaryStore();
     const { content } = fixture.services;
