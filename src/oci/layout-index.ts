@@ -20,10 +20,18 @@ export function mergeIndex(bytes: Uint8Array | undefined, entries: readonly Desc
     const names = namesIn(entry);
     if (names.length === 0) {
       if (manifests.some(({ digest }) => digest === entry.digest)) continue;
-    } else manifests = manifests.flatMap((old) => without(old, names));
-    manifests.push(orderedDescriptor(entry));
+      manifests.push(orderedDescriptor(entry));
+    } else manifests = withNamed(manifests, orderedDescriptor(entry), names);
   }
   return encodeReadable({ ...index, manifests });
+}
+
+// An entry that is there stays where it is, so that nothing is written where nothing is new.
+function withNamed(manifests: readonly Descriptor[], entry: Descriptor, names: readonly Naming[]): Descriptor[] {
+  const text = JSON.stringify(entry);
+  const at = manifests.findIndex((old) => old.digest === entry.digest && JSON.stringify(old) === text);
+  const others = manifests.flatMap((old, index) => (index === at ? [old] : without(old, names)));
+  return at === -1 ? [...others, entry] : others;
 }
 
 type Naming = readonly [key: string, name: string];

@@ -32,6 +32,8 @@ const modeForAll = 0o777;
 export class LayoutWriter {
   readonly #directory: string;
   readonly #durability: Durability;
+  /** Directories with blobs whose names may not be flushed. */
+  readonly #unflushed = new Set<string>();
   #begun: Promise<void> | undefined;
 
   constructor(directory: string, { durability = 'full' }: LayoutWriterOptions = {}) {
@@ -91,24 +93,28 @@ export class LayoutWriter {
   async #place(target: Descriptor, make: (temporary: string) => Promise<void>): Promise<PushOutcome> {
     await this.begin();
     const path = join(this.#directory, nameOfDigest(parseDigest(target.digest)));
-    if (await isFileOf(path, target.size)) {
-      // Whoever brought it may have been killed before it flushed the name.
-      await this.#durability.directory(dirname(path));
-      return 'exists';
-    }
-    await this.#guard(async () => {
-      await this.#durability.makeDirectory(dirname(path), modeForAll);
-      await replace(path, make, this.#durability, { isThere: () => isFileOf(path, target.size) });
-    });
-    return 'pushed';
+    const isThere = (): Promise<boolean> => isFileOf(path, target.size);
+    const existed = await isThere();
+    if (!existed)
+      await this.#guard(async () => {
+        await this.#durability.makeDirectory(dirname(path), modeForAll);
+        await replace(path, make, undefined, { isThere });
+      });
+    // One that is there as well: whoever brought it may have been killed before that.
+    this.#unflushed.add(dirname(path));
+    return existed ? 'exists' : 'pushed';
   }
 
-  /** Lists objects in `index.json`, as {@link mergeIndex} does. @throws the signal's reason while waiting for the lock. */
+  /** Lists objects in `index.json`, as {@link mergeIndex} does, once what was put is flushed. @throws the signal's reason while waiting for the lock. */
   async list(entries: readonly Descriptor[], options: AbortableOptions = {}): Promise<void> {
     await this.begin();
     const change = async (): Promise<void> => {
+      for (const directory of this.#unflushed) await this.#durability.directory(directory);
+      this.#unflushed.clear();
       const bytes = await readDocumentFile(join(this.#directory, 'index.json'));
-      await this.#replaceDocument('index.json', mergeIndex(bytes, entries));
+      const merged = mergeIndex(bytes, entries);
+      if (bytes !== undefined && Buffer.compare(bytes, merged) === 0) await this.#durability.directory(this.#directory);
+      else await this.#replaceDocument('index.json', merged);
     };
     await withLock(this.#directory, () => this.#guard(change), options);
   }

@@ -12,6 +12,7 @@ import type { DrayError } from '../../src/errors.ts';
 import { transfer } from '../../src/images/transfer.ts';
 import { ArchivePlace } from '../../src/oci/archive.ts';
 import { saveArchive } from '../../src/oci/archive-file.ts';
+import { entryOf } from '../../src/oci/archive-image.ts';
 import { exportArchive } from '../../src/oci/export.ts';
 import { exportLayout } from '../../src/oci/export-layout.ts';
 import { importArchive } from '../../src/oci/import.ts';
@@ -439,6 +440,23 @@ describe('export into a layout directory', () => {
     assert.deepEqual(
       (await readdir(directory.path)).filter((name) => name !== '.lock'),
       before,
+    );
+  });
+
+  it('what is listed already is not written again', async () => {
+    await using directory = await temporaryDirectory();
+    const writer = new LayoutWriter(directory.path);
+    const [first, second] = ['1', '2'].map((refName) => entryOf({ target: image.root, refName }));
+    assert.ok(first !== undefined && second !== undefined);
+    await writer.list([first, second]);
+    const before = await stat(directory.join('index.json'));
+    await writer.list([first]);
+    assert.equal((await stat(directory.join('index.json'))).ino, before.ino);
+    await writer.list([entryOf({ target: { ...image.root, size: image.root.size + 1 }, refName: '1' })]);
+    const { manifests } = JSON.parse(await readFile(directory.join('index.json'), 'utf8'));
+    assert.deepEqual(
+      manifests.map(({ size }: { size: number }) => size),
+      [image.root.size, image.root.size + 1],
     );
   });
 
