@@ -6,17 +6,15 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { parseIndex } from '../spec/documents.ts';
 import { isIndex, isManifestLike, isSchema1 } from '../spec/media-types.ts';
-import { referrerOf } from '../spec/referrers.ts';
+import { isReferrersTag, referrerOf } from '../spec/referrers.ts';
 import type { ArchiveImage } from './archive-image.ts';
 
 /** Lists what refers to an object. */
 export type ListReferrers = (subject: Descriptor, options?: AbortableOptions) => AsyncIterable<Descriptor>;
 
-const listName = /^[a-z0-9+._-]+-[A-Za-z0-9=_-]{64}$/;
-
 /** Whether this is a list of what refers to an object, which registries and layouts without such lists keep as an index with a name. */
 export function isReferrersList({ target, refName }: ArchiveImage): boolean {
-  return isIndex(target.mediaType) && listName.test(refName ?? '');
+  return isIndex(target.mediaType) && isReferrersTag(refName ?? '');
 }
 
 /**

@@ -38,6 +38,11 @@ export function referrersTag(digest: Digest): string {
   return `${algorithm}-${encodedOf(digest).slice(0, 64)}`.replace(/[^A-Za-z0-9._-]/g, '-');
 }
 
+/** Whether a tag may stand for such a list. */
+export function isReferrersTag(tag: string): boolean {
+  return /^[a-z0-9+._-]+-[A-Za-z0-9=_-]{64}$/.test(tag);
+}
+
 interface WithSubject {
   readonly subject?: Descriptor | undefined;
   readonly artifactType?: string | undefined;

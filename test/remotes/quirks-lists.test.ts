@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { because, DrayError, is } from '../../src/errors.ts';
 import { nextLink } from '../../src/remotes/docker/pages.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
-import { digestOf } from '../../src/spec/digest.ts';
+import { type Digest, digestOf } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { referrersTag } from '../../src/spec/referrers.ts';
 import { fails } from '../../src/testing/content-store/expectations.ts';
@@ -343,6 +343,41 @@ describe('referrers', () => {
       });
       registry.repository('team/app').addManifest(mediaTypes.ociIndex, list.bytes, referrersTag(image.root.digest));
       assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), [types[0]]);
+    });
+  });
+
+  it('stay in the list when another list comes under its tag, as of a mirror of all tags', async () => {
+    await scene({ referrers: 404 }, async (registry, name, client) => {
+      const tag = referrersTag(image.root.digest);
+      const pushList = async (...manifests: readonly Descriptor[]): Promise<Digest> => {
+        const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+        const list = document(mediaTypes.ociIndex, index);
+        await (await client.pusher(`${name}:${tag}`)).push(list.descriptor, openerOf(list.bytes));
+        assert.ok(registry.repository('team/app').find(list.descriptor.digest));
+        return list.descriptor.digest;
+      };
+      const tagged = () => registry.repository('team/app').tags.get(tag);
+      const referrers = () => typesOf(client.referrers(`${name}@${image.root.digest}`));
+      await attach(registry, client, signature);
+      const [one, two] = [signature, bill].map(({ descriptor }, index) => ({
+        ...descriptor,
+        artifactType: types[index],
+      }));
+      assert.ok(one && two);
+      assert.equal(await pushList(one), tagged());
+      await attach(registry, client, bill);
+      const own = tagged();
+      await pushList(one);
+      assert.equal(tagged(), own);
+      await pushList(two);
+      assert.deepEqual(await referrers(), types);
+      assert.equal(await pushList(two, one), tagged());
+      registry.repository('team/app').tags.set(tag, await pushList(one));
+      await pushList(two);
+      assert.deepEqual(await referrers(), types);
+      // An image may have such a name as well.
+      const platform = { os: 'linux', architecture: 'amd64' };
+      assert.equal(await pushList({ ...image.root, platform }), tagged());
     });
   });
 

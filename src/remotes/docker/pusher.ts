@@ -4,8 +4,8 @@ import type { AbortableOptions } from '../../content/store.ts';
 import { because, DrayError, is } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { type Digest, parseDigest } from '../../spec/digest.ts';
-import { documentLimit } from '../../spec/documents.ts';
-import { isManifestLike, manifestAccept } from '../../spec/media-types.ts';
+import { documentLimit, parseIndex } from '../../spec/documents.ts';
+import { isIndex, isManifestLike, manifestAccept } from '../../spec/media-types.ts';
 import { isRepositoryPath } from '../../spec/reference.ts';
 import { type Referrer, referrerOf } from '../../spec/referrers.ts';
 import type { PusherOptions } from '../remote.ts';
@@ -16,7 +16,7 @@ import type { HostState } from './host-state.ts';
 import { putManifest } from './manifests.ts';
 import { mountBlob } from './mounts.ts';
 import { hasReferrersApi } from './referrers.ts';
-import { addReferrer } from './referrers-index.ts';
+import { addReferrer, mayReplace } from './referrers-index.ts';
 import { nameOf, type Repository } from './repository.ts';
 import { getManifestFrom, type Version } from './resolver.ts';
 import { smallBlob, Upload } from './upload.ts';
@@ -121,7 +121,7 @@ export class RepositoryPusher implements Pusher {
   async #put(target: Descriptor, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const { repository } = this.#options;
     const uploadTarget = this.#uploadTarget(target, signal);
-    const tags = this.#tagsOf(target.digest);
+    const tags = await this.#replaceable(uploadTarget, target, bytes);
     const referrer = referrerOf(target, bytes);
     // What has its tag counts as done, so that comes behind the list.
     const isKnown = await putManifest(uploadTarget, target, bytes, referrer === undefined ? tags : []).catch(
@@ -132,6 +132,21 @@ export class RepositoryPusher implements Pusher {
     if (referrer === undefined) return;
     if (!isKnown) await addReferrer(uploadTarget, repository, referrer);
     if (tags.length > 0) await putManifest(uploadTarget, target, bytes, tags);
+  }
+
+  // A list of referrers that comes along as a tag takes nothing out of the one that is there.
+  async #replaceable(
+    uploadTarget: UploadTarget,
+    { mediaType, digest }: Descriptor,
+    bytes: Uint8Array,
+  ): Promise<readonly string[]> {
+    const tags = this.#tagsOf(digest);
+    if (!isIndex(mediaType)) return tags;
+    const { manifests } = parseIndex(bytes);
+    const left: string[] = [];
+    for (const tag of tags)
+      if (await mayReplace(uploadTarget, this.#options.repository, tag, manifests)) left.push(tag);
+    return left;
   }
 
   // With a tag and a digest the tag is for that object alone.

@@ -76,7 +76,7 @@ async function referrersAt(
     host.learned.referrers ||= page !== undefined;
     if (page !== undefined) return descriptorsOf(host, request, page);
   }
-  return await listUnderTag(host, repository, digest, signal);
+  return await listUnderTag(host, repository, referrersTag(digest), signal);
 }
 
 // Undefined when the registry has no such API, which registries say in many ways.
@@ -104,19 +104,19 @@ async function* descriptorsOf(host: HostState, request: PageRequest, first: Page
 }
 
 /**
- * The list of an object's referrers that clients keep under a tag; an empty one where there is none.
+ * The list of an object's referrers that clients keep under its {@link referrersTag}; an empty one where there is none.
  * @throws DrayError what the registry answers; `invalid-argument`, reason `bad-document`, when the tag is something else's.
  */
 export async function listUnderTag(
   host: HostState,
   repository: Repository,
-  digest: Digest,
+  tag: string,
   signal: AbortSignal | undefined,
 ): Promise<readonly Descriptor[]> {
-  const found = await ifFound(getManifestFrom(host, repository, { tag: referrersTag(digest) }, signal));
+  const found = await ifFound(getManifestFrom(host, repository, { tag }, signal));
   if (found === undefined) return [];
   if (isIndex(found.descriptor.mediaType)) return parseIndex(found.bytes).manifests;
-  throw new DrayError('invalid-argument', `the tag ${referrersTag(digest)} is no list of referrers`, {
+  throw new DrayError('invalid-argument', `the tag ${tag} is no list of referrers`, {
     reason: 'bad-document',
     registry: host.registry,
     hint: 'somebody gave that tag to something else',
