@@ -457,6 +457,14 @@ describe('fetching over several connections', () => {
     });
   });
 
+  it('gives each byte once where more is sent than was asked for', async () => {
+    await fetchLarge(async (registry, _cdn, fetch) => {
+      registry.quirks = { ranges: 'to-the-end' };
+      registry.script({ on: 'GET *', times: 1, rate: 20_000_000 });
+      assert.deepEqual(await fetch(), Buffer.from(large.bytes));
+    });
+  });
+
   it('stays with the one stream where ranges are not known', async () => {
     for (const ranges of ['ignored', 'refused'] as const) {
       await scene({ ranges }, async ({ registry, name }) => {

@@ -35,7 +35,7 @@ function blobReply(wire: Wire, blob: StoredBlob, digest: string, quirks: Quirks)
   if (range === null || quirks.ranges === 'ignored') return wholeReply(wire, blob, headers, quirks);
   if (quirks.ranges === 'refused') return { ...empty(416), headers: { 'content-range': `bytes */${blob.size}` } };
   const start = Number(range[1]) + (quirks.ranges === 'shifted' ? 1 : 0);
-  const end = range[2] === '' ? blob.size : Math.min(blob.size, Number(range[2]) + 1);
+  const end = range[2] === '' || quirks.ranges === 'to-the-end' ? blob.size : Math.min(blob.size, Number(range[2]) + 1);
   if (start >= blob.size || start > end) return { ...empty(416), headers: { 'content-range': `bytes */${blob.size}` } };
   const said = quirks.ranges === 'mislabelled' ? start + 1 : start;
   const total = quirks.ranges === 'of-another' ? blob.size + 1 : blob.size;

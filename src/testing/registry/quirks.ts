@@ -25,8 +25,8 @@ export interface Quirks {
   redirectBlobs?: string | undefined;
   /** The status of that redirect; 307 if absent. */
   redirectStatus?: number | undefined;
-  /** Ranges of blobs: ignored, answered with other bytes, with a wrong `Content-Range`, or with 416. */
-  ranges?: 'ignored' | 'shifted' | 'mislabelled' | 'refused' | 'of-another' | undefined;
+  /** Ranges of blobs: ignored, answered with other or more bytes, with a wrong `Content-Range`, or with 416. */
+  ranges?: 'ignored' | 'shifted' | 'to-the-end' | 'mislabelled' | 'refused' | 'of-another' | undefined;
   /** Added to the `Content-Length` of blobs, and to the bytes that are sent. */
   extraBytes?: number | undefined;
   /** The `Content-Encoding` that blobs are said to have. */
