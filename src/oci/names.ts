@@ -28,7 +28,8 @@ export interface NamingOptions {
 }
 
 /**
- * The names of an image in an archive, by these rules: the whole name that containerd or Docker wrote, as it is; else the
+ * The names of an image in an archive, by these rules: the whole name that containerd or Docker wrote, as it is, unless it has
+ * white space, control characters or a dash in front; else the
  * annotation for a name, when it is a whole name or when there is a prefix for a tag; and a name by digest when that is
  * asked for. A referrer gets no name, and a name with the digest of another object is none.
  */
@@ -47,7 +48,7 @@ function unlessOfAnother(name: string | undefined, { target }: ArchiveImage): st
 }
 
 function ownName({ imageName, refName }: ArchiveImage, options: NamingOptions): string | undefined {
-  if (imageName !== undefined) return within(imageName, options);
+  if (imageName !== undefined) return isOneWord(imageName) ? within(imageName, options) : undefined;
   if (refName === undefined) return undefined;
   if (options.translate !== undefined) return options.translate(refName) || undefined;
   const whole = isWhole(refName);
@@ -57,6 +58,11 @@ function ownName({ imageName, refName }: ArchiveImage, options: NamingOptions): 
   }
   const reference = tryReference(`${prefixOf(options)}:${refName}`);
   return reference === undefined ? undefined : formatReference(reference);
+}
+
+// Any text may be one for containerd. Here a name is a line of a list, and a word of the next command.
+function isOneWord(name: string): boolean {
+  return !/^-|[\s\p{Cc}]/u.test(name);
 }
 
 /** Whether a name is more than a tag. */

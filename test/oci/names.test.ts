@@ -31,7 +31,14 @@ describe('names of imported images', () => {
   });
 
   it("containerd's name comes first and is taken as it is", () => {
-    assert.deepEqual(namesOf(image({ imageName: 'Any Text', refName: 'v1' }), {}), ['Any Text']);
+    assert.deepEqual(namesOf(image({ imageName: 'Any/Text', refName: 'v1' }), {}), ['Any/Text']);
+  });
+
+  it("containerd's name is none when it would not be one word, and that no flag, of a command", () => {
+    for (const imageName of [' ', '\n', 'a\nb:1', 'a b', '\u001b[31mred', 'a\u009b', '-rf:1', '--all'])
+      assert.deepEqual(namesOf(image({ imageName, refName: 'v1' }), { prefix: 'lab/x', foreign: true }), []);
+    for (const imageName of [`overlayfs@${digest}`, 'UPPER/Case', 'a', digest])
+      assert.deepEqual(namesOf(image({ imageName }), {}), [imageName]);
   });
 
   it('a name with the digest of another object is none', () => {
