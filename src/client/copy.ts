@@ -1,6 +1,6 @@
 import { streamOf } from '../content/bytes.ts';
 import type { Fetcher, Pusher } from '../content/copy.ts';
-import { collectDocument } from '../content/documents.ts';
+import { collectDocument, readDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, type ErrorContext, firstFailure, toDrayError, withContext } from '../errors.ts';
 import { hasChildren } from '../images/children.ts';
@@ -230,7 +230,7 @@ function fetcherFor(source: Source, { local }: Target): Fetcher {
     async fetch(target, options) {
       if (!hasChildren(target.mediaType)) return source.fetcher.fetch(target, options);
       try {
-        return await local.fetch(target, options);
+        return streamOf(await readDocument(local, target, { signal: options?.signal }));
       } catch {
         options?.signal?.throwIfAborted();
         return source.fetcher.fetch(target, options);

@@ -1,5 +1,5 @@
 import type { Fetcher, Pusher } from '../content/copy.ts';
-import type { AbortableOptions, Labels } from '../content/store.ts';
+import type { AbortableOptions, Labels, Provider } from '../content/store.ts';
 import type { DispatchOptions } from '../images/handlers.ts';
 import type { TransferOptions } from '../images/transfer.ts';
 import type { ReferrersOptions } from '../remotes/docker/registry-client.ts';
@@ -61,7 +61,7 @@ export interface Target extends AsyncDisposable {
   /** Labels for documents, where the place keeps a graph by labels. */
   readonly labels?: TransferOptions['labels'];
   /** Documents that the place has already, so that they are not read from far away. */
-  readonly local?: Fetcher | undefined;
+  readonly local?: Provider | undefined;
   /** Records that one object refers to another, where the place does not know it from the object itself. */
   readonly refer?: ((subject: Digest, referrer: Descriptor) => Promise<void>) | undefined;
   /** Brings an image of Docker schema 1 in, converted, where the place can keep layers before it is known what they are. */

@@ -1,7 +1,5 @@
 import { addLabels } from '../content/add-labels.ts';
-import { streamOf } from '../content/bytes.ts';
-import { type Fetcher, fetcherOf, type Pusher, pusherOf } from '../content/copy.ts';
-import { readDocument } from '../content/documents.ts';
+import { fetcherOf, type Pusher, pusherOf } from '../content/copy.ts';
 import { fitsLabel } from '../content/labels.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
 import { DrayError, ifFound, is } from '../errors.ts';
@@ -70,7 +68,7 @@ export class StorePlace implements Place {
         return await convertSchema1(content, fetcher, root, { ...options, lease: lease.id, pusher });
       },
       labels: (_, children) => childLabels(children),
-      local: documentsOf(content),
+      local: content,
       refer: async (subject, referrer) => {
         await addLabels(content, subject, labelOfReferrer(referrer.digest));
       },
@@ -120,14 +118,6 @@ export function nameWithDigest(name: string, root: Descriptor): string {
     if (is(error, 'invalid-argument')) return `${name}@${root.digest}`;
     throw error;
   }
-}
-
-function documentsOf(content: Services['content']): Fetcher {
-  return {
-    async fetch(target, { signal } = {}) {
-      return streamOf(await readDocument(content, target, { signal }));
-    },
-  };
 }
 
 // Records where content came from, so that a later push to the same registry can mount it.

@@ -27,6 +27,8 @@ export interface PlaceSource extends AsyncDisposable {
 /** A place that is open for writing. Whoever opened it closes it; what was not finished then has no name. */
 export interface PlaceTarget extends AsyncDisposable {
   readonly pusher: Pusher;
+  /** Documents that are there already. */
+  readonly local?: Provider | undefined;
   /** Has `referrer` listed as one that refers to `subject`, when the root is. */
   readonly refer?: ((subject: Digest, referrer: Descriptor) => Promise<void>) | undefined;
   /** Names the root when all of it has arrived. Returns the place with the digest. */
@@ -119,15 +121,17 @@ export class LayoutPlace {
     if (name !== undefined) checkRefName(name);
     const writer = new LayoutWriter(this.#directory, this.#durability);
     await writer.begin();
+    const store = new LocalStore(this.#directory);
     const listed: Descriptor[] = [];
     return {
       pusher: { push: (target, open, options) => writer.put(target, open, options) },
+      local: store,
       refer: async (subject, referrer) => void listed.push(entryOf({ target: referrer, subject })),
       finish: async (root, options) => {
         await writer.list([...listed, entryOf({ target: root, refName: name })], options);
         return `oci:${this.#directory}@${root.digest}`;
       },
-      async [Symbol.asyncDispose]() {},
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     };
   }
 }

@@ -60,6 +60,23 @@ describe('every tag of a repository', () => {
     assert.deepEqual([...last.repository('back').tags].sort(), roots);
   });
 
+  it('is looked at once where the target has it, a layout or a store', async () => {
+    await using directory = await temporaryDirectory();
+    await using registry = await ScriptedRegistry.start();
+    for (const tag of ['1', '2']) registry.add('team/app', randomImage({ seed: tag }), tag);
+    await using client = Client.over(memoryServices(), { registry: { credentials: noCredentials } });
+    for (const target of [`oci:${directory.path}`, 'store:app']) {
+      const pairs = await client.everyTag(`${registry.host}/team/app`, target);
+      await Array.fromAsync(client.copyEach(pairs));
+      registry.clear();
+      for await (const { status } of client.copyEach(pairs)) assert.equal(status, 'fulfilled', target);
+      assert.deepEqual(
+        registry.log().sort(),
+        ['1', '2'].map((tag) => `HEAD /v2/team/app/manifests/${tag} 200`),
+      );
+    }
+  });
+
   it('is told when a store or a layout has none', async () => {
     await using directory = await temporaryDirectory();
     await using client = Client.over(memoryServices());
