@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { packAny } from '../../src/daemon/any.ts';
 import { packEvent } from '../../src/daemon/event-types.ts';
-import { Content, WriteAction, type WriteContentRequestSchema } from '../../src/daemon/gen/content_pb.ts';
+import { Content, InfoSchema, WriteAction, type WriteContentRequestSchema } from '../../src/daemon/gen/content_pb.ts';
 import { Images } from '../../src/daemon/gen/images_pb.ts';
 import { Leases } from '../../src/daemon/gen/leases_pb.ts';
 import { Namespaces } from '../../src/daemon/gen/namespaces_pb.ts';
 import { ProgressSchema } from '../../src/daemon/gen/transfer_types_pb.ts';
 import { Channel } from '../../src/daemon/grpc/channel.ts';
 import { errorOf, statusOf } from '../../src/daemon/grpc/status.ts';
+import { fromInfo, toTimestamp } from '../../src/daemon/messages.ts';
 import { DrayError } from '../../src/errors.ts';
 import { digestOf, emptyDigest } from '../../src/spec/digest.ts';
+import { Timestamp } from '../../src/spec/timestamp.ts';
 import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomBytes } from '../../src/testing/random.ts';
 import { put } from '../metadata/support.ts';
@@ -244,6 +247,13 @@ describe('a client', () => {
       'containerd.events.NamespaceUpdate',
     ]);
     assert.equal(packAny(ProgressSchema, {}).typeUrl, 'containerd.types.transfer.Progress');
+  });
+
+  it('is told times before 1970 as well, and a daemon that leaves out when a blob changed means when it was made', () => {
+    assert.deepEqual(toTimestamp(new Timestamp(-1n)), { seconds: -1n, nanos: 999_999_999 });
+    const createdAt = create(TimestampSchema, { seconds: 7n });
+    const info = fromInfo(create(InfoSchema, { digest: digestOf('x'), createdAt }));
+    assert.equal(info.updatedAt.nanoseconds, 7_000_000_000n);
   });
 
   it('reads the kind of an error at the end of its text, and dray does not show it twice', () => {
