@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Client, ClientOptions } from '../client/client.ts';
-import type { ProgressEvent } from '../client/copy.ts';
 import type { PlatformSelection } from '../client/select.ts';
 import type { DurabilityLevel } from '../content/local/durable.ts';
 import type { Daemon } from '../daemon/client/daemon.ts';
@@ -187,6 +186,3 @@ export class Context implements AsyncDisposable {
     await this.#resources.disposeAsync();
   }
 }
-
-/** Where the events of a copy go. */
-export type ProgressSink = (event: ProgressEvent) => void;

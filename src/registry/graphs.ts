@@ -1,5 +1,5 @@
 import { readDocument } from '../content/documents.ts';
-import type { AbortableOptions, Provider } from '../content/store.ts';
+import type { Provider } from '../content/store.ts';
 import { is } from '../errors.ts';
 import { hasChildren } from '../images/children.ts';
 import { depthLimit } from '../images/handlers.ts';
@@ -43,11 +43,9 @@ export class Graphs {
   }
 
   /** The object with this digest at or below one of the roots, as its parent describes it. */
-  async find(roots: Roots, digest: Digest, options: AbortableOptions = {}): Promise<Descriptor | undefined> {
+  async find(roots: Roots, digest: Digest): Promise<Descriptor | undefined> {
     const found =
-      (await this.#nearby(roots, digest, options)) ??
-      (await itself(roots, digest)) ??
-      (await this.#anywhere(roots, digest, options));
+      (await this.#nearby(roots, digest)) ?? (await itself(roots, digest)) ?? (await this.#anywhere(roots, digest));
     if (found !== undefined) this.#note(found);
     return found?.target;
   }
@@ -66,24 +64,24 @@ export class Graphs {
     if (this.#recent.size > recentLimit && oldest !== undefined) this.#recent.delete(oldest);
   }
 
-  async #nearby(roots: Roots, digest: Digest, options: AbortableOptions): Promise<Found | undefined> {
+  async #nearby(roots: Roots, digest: Digest): Promise<Found | undefined> {
     for (const { target, root, repository } of [...this.#recent.values()].reverse()) {
       if (repository !== roots.repository) continue;
-      const child = (await this.#childrenOf(target, options)).find((one) => one.digest === digest);
+      const child = (await this.#childrenOf(target)).find((one) => one.digest === digest);
       if (child !== undefined && (await roots.get(root)) !== undefined) return { target: child, root, repository };
     }
     return undefined;
   }
 
-  async #anywhere(roots: Roots, digest: Digest, options: AbortableOptions): Promise<Found | undefined> {
+  async #anywhere(roots: Roots, digest: Digest): Promise<Found | undefined> {
     for (const root of await roots.all()) {
-      const target = await this.#below(root, digest, options);
+      const target = await this.#below(root, digest);
       if (target !== undefined) return { target, root: root.digest, repository: roots.repository };
     }
     return undefined;
   }
 
-  async #below(root: Descriptor, digest: Digest, options: AbortableOptions): Promise<Descriptor | undefined> {
+  async #below(root: Descriptor, digest: Digest): Promise<Descriptor | undefined> {
     const seen = new Set<Digest>();
     let level: readonly Descriptor[] = [root];
     for (let depth = 0; depth <= depthLimit && level.length > 0; depth += 1) {
@@ -93,18 +91,18 @@ export class Graphs {
       for (const target of level) {
         if (seen.has(target.digest) || !hasChildren(target.mediaType)) continue;
         seen.add(target.digest);
-        next.push(...(await this.#childrenOf(target, options)));
+        next.push(...(await this.#childrenOf(target)));
       }
       level = next;
     }
     return undefined;
   }
 
-  async #childrenOf(target: Descriptor, options: AbortableOptions): Promise<readonly Descriptor[]> {
+  async #childrenOf(target: Descriptor): Promise<readonly Descriptor[]> {
     const known = this.#children.get(target.digest);
     if (known !== undefined) return known;
     try {
-      const children = childrenOf(target.mediaType, await readDocument(this.#provider, target, options));
+      const children = childrenOf(target.mediaType, await readDocument(this.#provider, target));
       this.#remember(target.digest, children);
       return children;
     } catch (error) {

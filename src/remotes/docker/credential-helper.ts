@@ -36,24 +36,19 @@ export async function askHelper(name: string, server: string, signal?: AbortSign
 }
 
 /** Has a helper keep credentials. @throws DrayError `failed-precondition` as {@link askHelper} does. */
-export async function storeInHelper(
-  name: string,
-  server: string,
-  credentials: Credentials,
-  signal?: AbortSignal,
-): Promise<void> {
+export async function storeInHelper(name: string, server: string, credentials: Credentials): Promise<void> {
   const { identityToken, username = '', password } = credentials;
   const entry =
     identityToken === undefined
       ? { ServerURL: server, Username: username, Secret: password?.reveal() ?? '' }
       : { ServerURL: server, Username: '<token>', Secret: identityToken.reveal() };
-  const { code, output } = await runHelper(name, 'store', JSON.stringify(entry), signal);
+  const { code, output } = await runHelper(name, 'store', JSON.stringify(entry));
   if (code !== 0) throw failed(name, firstLine(output));
 }
 
 /** Has a helper forget; whether there was something. @throws DrayError `failed-precondition` as {@link askHelper} does. */
-export async function eraseFromHelper(name: string, server: string, signal?: AbortSignal): Promise<boolean> {
-  const { code, output } = await runHelper(name, 'erase', server, signal);
+export async function eraseFromHelper(name: string, server: string): Promise<boolean> {
+  const { code, output } = await runHelper(name, 'erase', server);
   if (code === 0) return true;
   if (notFound.test(output)) return false;
   throw failed(name, firstLine(output));
