@@ -133,6 +133,14 @@ describe('the list of repositories', () => {
     });
   });
 
+  it('leaves out what no reference can hold', async () => {
+    await scene({}, async (registry, _name, client) => {
+      const repositories = ['-rf', 'a/b', 'a\nb', '\u001b[31mred', '../x', 'UPPER', ''];
+      registry.script({ on: 'GET *', answer: { status: 200, body: JSON.stringify({ repositories }) } });
+      assert.deepEqual(await Array.fromAsync(client.catalog(registry.host)), ['a/b']);
+    });
+  });
+
   it('is an error where a registry does not tell', async () => {
     await scene({}, async (registry, _name, client) => {
       registry.script({ on: 'GET *', answer: registryFailure(405, 'UNSUPPORTED') });

@@ -1,4 +1,4 @@
-import { isTag } from '../../spec/reference.ts';
+import { isRepositoryPath, isTag } from '../../spec/reference.ts';
 import type { HostState } from './host-state.ts';
 import { namesIn, pages } from './pages.ts';
 import { firstOf, nameOf, type Repository } from './repository.ts';
@@ -26,7 +26,8 @@ export async function* listRepositories(host: HostState, signal?: AbortSignal): 
     operation: `list the repositories of ${host.registry}`,
     signal,
   });
-  for await (const page of list) yield* namesIn(host, page, 'repositories');
+  // As with tags below: what a list says goes into the next command.
+  for await (const page of list) yield* namesIn(host, page, 'repositories').filter(isRepositoryPath);
 }
 
 async function* tagPages(
