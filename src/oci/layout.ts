@@ -5,7 +5,7 @@ import type { AbortableOptions, Provider } from '../content/store.ts';
 import { DrayError, is } from '../errors.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
-import { repositoryOf } from '../spec/reference.ts';
+import { isTag, repositoryOf } from '../spec/reference.ts';
 import { incomplete } from './archive-error.ts';
 import { type ArchiveImage, entryOf, imagesOfIndex } from './archive-image.ts';
 import { readDocumentFile } from './layout-files.ts';
@@ -76,14 +76,15 @@ export class LayoutPlace {
   }
 
   /**
-   * The tags of the images beside this one: those of its repository when its name says one, else those that are a tag alone.
+   * The tags of the images beside this one: those of its repository when its name says one, else those that are a tag alone. A
+   * text that is no name is none.
    * @throws DrayError as {@link images} does.
    */
   async tags(): Promise<readonly string[]> {
     const prefix = this.#beforeTag();
     const names = (await this.images()).flatMap(({ imageName, refName }) => [imageName ?? '', refName ?? '']);
     const tags = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-    return [...new Set(tags)].filter((tag) => tag !== '' && !/[/:@]/.test(tag));
+    return [...new Set(tags)].filter((tag) => !isWhole(tag) && (isTag(tag) || isRefName(tag)));
   }
 
   /** The place of the image beside this one that has another tag. */

@@ -26,7 +26,7 @@ import { randomImage } from '../../src/testing/random.ts';
 import { flushed, unlessSeen } from '../support/flushes.ts';
 import { start, succeed } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { blobsIn, fails, namesIn, putBlobs } from './images.ts';
+import { blobsIn, fails, named, namesIn, putBlobs } from './images.ts';
 import { inChunks, tarOf } from './tar-builder.ts';
 
 const image = randomImage({ seed: 'place', layers: [3000, 200_000] });
@@ -197,6 +197,16 @@ describe('a layout directory as a place', () => {
         return true;
       });
     }
+  });
+
+  it('has the tags that it lists, and none that is no name', async () => {
+    await using directory = await temporaryDirectory();
+    const names = ['v1', 'a__b', '1.0+build', 'r.example/app:2', 'a b', '-rf', 'x\ny', '\u001b[31m', ''];
+    const manifests = names.map((name) => named(image.root, name));
+    await writeFile(directory.join('index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+    assert.deepEqual(await new LayoutPlace(directory.path).tags(), ['v1', 'a__b', '1.0+build']);
+    const place = new LayoutPlace(directory.path, { image: 'r.example/app:2' });
+    assert.deepEqual(await place.tags(), ['2']);
   });
 
   it('content that a layout lacks is missing there, and in no store', async () => {
