@@ -53,6 +53,17 @@ group('a manifest', () => {
     }
   });
 
+  it('may be kept by caches under its digest and not under a tag', async () => {
+    await using registry = await serve();
+    await pushImage(registry.send, 'app', image, 'latest');
+    for (const headers of [{}, { 'If-None-Match': `"${image.root.digest}"` }]) {
+      const tagged = await registry.send('GET', '/v2/app/manifests/latest', { headers });
+      assert.equal(tagged.headers['cache-control'], 'no-cache');
+      const named = await registry.send('GET', `/v2/app/manifests/${image.root.digest}`, { headers });
+      assert.match(named.headers['cache-control'] ?? '', /immutable/);
+    }
+  });
+
   it('keeps spacing, unknown fields and the order of keys', async () => {
     await using registry = await serve();
     await pushBlobs(registry.send, 'app');
@@ -119,6 +130,15 @@ group('tags', () => {
     assert.equal(status, 201);
     assert.equal(headers['oci-tag'], names.join(', '));
     for (const name of names) assert.equal((await registry.send('HEAD', `/v2/app/manifests/${name}`)).status, 200);
+  });
+
+  it('are none of them set when they are very many', async () => {
+    await using registry = await serve();
+    await pushBlobs(registry.send, 'app');
+    const query = Array.from({ length: 101 }, (_, at) => `tag=v${at}`).join('&');
+    const { status } = await putManifest(registry.send, 'app', root, `${image.root.digest}?${query}`);
+    assert.equal(status, 414);
+    assert.equal((await registry.send('HEAD', '/v2/app/manifests/v0')).status, 404);
   });
 
   it('are none of them set when one is malformed', async () => {
@@ -285,6 +305,14 @@ group('a manifest is accepted', () => {
     await using registry = await serve();
     await pushBlobs(registry.send, 'app');
     assert.equal((await registry.send('PUT', '/v2/app/manifests/x', { body: root.bytes })).status, 201);
+    assert.equal((await registry.send('HEAD', '/v2/app/manifests/x')).headers['content-type'], mediaTypes.ociManifest);
+  });
+
+  it('with a Content-Type in capitals, and with parameters', async () => {
+    await using registry = await serve();
+    await pushBlobs(registry.send, 'app');
+    const headers = { 'Content-Type': `${mediaTypes.ociManifest.toUpperCase()}; charset=utf-8` };
+    assert.equal((await registry.send('PUT', '/v2/app/manifests/x', { body: root.bytes, headers })).status, 201);
     assert.equal((await registry.send('HEAD', '/v2/app/manifests/x')).headers['content-type'], mediaTypes.ociManifest);
   });
 

@@ -42,6 +42,7 @@ group('a blob is uploaded', () => {
     assert.equal(status, 202);
     assert.match(headers.location ?? '', /^\/v2\/app\/blobs\/uploads\/[0-9a-f-]{36}$/);
     assert.equal(headers['range'], '0-0');
+    assert.ok(headers.location?.endsWith(`/${headers['docker-upload-uuid']}`));
     const end = await registry.send('PUT', `${headers.location}?digest=${encodeURIComponent(digest)}`, {
       body: blob.bytes,
     });
