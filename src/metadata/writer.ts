@@ -144,8 +144,7 @@ export class NamespacedWriter implements Writer {
     const file = files.findNow(digest);
     if (file?.size !== size) throw takenAway(digest);
     const since = madeAt(transaction);
-    const isEarly = file.committedAt.nanoseconds < since.nanoseconds;
-    if (this.#adopted !== undefined || isEarly) files.touchNow(digest, since);
+    if (file.committedAt.nanoseconds < since.nanoseconds) files.touchNow(digest, since);
     ensureNamespace(transaction, namespace);
     removeIngest(transaction, namespace, this.ref, token);
     if (lease !== undefined) {
