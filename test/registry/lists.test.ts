@@ -214,6 +214,9 @@ group('referrers', () => {
     assert.equal(headers['oci-filters-applied'], 'artifactType');
     const digests = (await referrers(registry.send, subject.digest, query)).map(({ digest }) => digest);
     assert.deepEqual(digests, [two.descriptor.digest]);
+    await refer(registry.send, artifact('application/three'));
+    const several = '?artifactType=application/one&artifactType=application/two%2Bjson';
+    assert.equal((await referrers(registry.send, subject.digest, several)).length, 2);
     const unfiltered = await registry.send('GET', `/v2/app/referrers/${subject.digest}`);
     assert.equal(unfiltered.headers['oci-filters-applied'], undefined);
   });
