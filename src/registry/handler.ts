@@ -121,12 +121,14 @@ export class Handler {
     throw refusal('UNSUPPORTED', problem);
   }
 
-  async #identify({ request, response }: Exchange, note: Note, needed: readonly Access[]): Promise<Identity> {
+  async #identify({ request, response, signal }: Exchange, note: Note, needed: readonly Access[]): Promise<Identity> {
     const { authentication } = this.#options.state;
     if (authentication === undefined) return everybody;
-    const identity = await authentication.identify(request.headers.authorization).catch((cause: unknown) => {
-      throw refusal('UNAVAILABLE', 'nobody can be authenticated at the moment', { cause });
-    });
+    const identity = await authentication
+      .identify(request.headers.authorization, { signal })
+      .catch((cause: unknown) => {
+        throw refusal('UNAVAILABLE', 'nobody can be authenticated at the moment', { cause });
+      });
     note.user = identity?.name ?? '-';
     if (identity !== undefined && needed.every((access) => identity.allows(access))) return identity;
     const asked = needed.map(({ type, name, action }) => `${action} of ${type} ${name}`).join(', ') || 'this';

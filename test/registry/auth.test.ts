@@ -71,6 +71,20 @@ group('a password file', () => {
     });
   });
 
+  it('is not looked into for who has gone, so that a flood of wrong passwords keeps nobody waiting', async () => {
+    await withFile(`me:${hashes.secret}\n`, async (_, authentication) => {
+      const gone = new AbortController();
+      const reason = new Error('gone');
+      const flood = Array.from({ length: 50 }, (__, n) =>
+        authentication.identify(basic('me', `wrong ${n}`), { signal: gone.signal }),
+      );
+      gone.abort(reason);
+      const checked = (await Promise.allSettled(flood)).filter(({ status }) => status === 'fulfilled');
+      assert.ok(checked.length <= 2, `${checked.length} passwords were checked for nobody`);
+      assert.equal((await authentication.identify(basic('me', 'secret')))?.name, 'me');
+    });
+  });
+
   it('that cannot be read lets nobody in', async () => {
     await withFile(`me:${hashes.secret}\n`, async (path, authentication) => {
       await using registry = await serve({ authentication });

@@ -1,3 +1,5 @@
+import type { AbortableOptions } from '../../content/store.ts';
+
 /** Something that a request wants to do, as scopes of tokens say it: `repository:app:pull`, `registry:catalog:*`. */
 export interface Access {
   readonly type: 'repository' | 'registry';
@@ -15,8 +17,11 @@ export interface Identity {
 
 /** Says who sends a request. {@link htpasswd} and {@link tokens} are two; a function of the caller's own may be another. */
 export interface Authentication {
-  /** Who it is by the `Authorization` header; undefined for nobody, or for somebody who could not prove it. */
-  identify(authorization: string | undefined): Promise<Identity | undefined>;
+  /**
+   * Who it is by the `Authorization` header; undefined for nobody, or for somebody who could not prove it. The signal fires when
+   * nobody waits for the answer any more.
+   */
+  identify(authorization: string | undefined, options?: AbortableOptions): Promise<Identity | undefined>;
   /** The `WWW-Authenticate` header for somebody unknown, or for somebody known who may not do that. */
   challenge(needed: readonly Access[], identity: Identity | undefined): string;
   /** Whether another credential may give more, so that a known identity is challenged again (401) instead of refused (403). */

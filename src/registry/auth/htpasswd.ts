@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import pLimit from 'p-limit';
+import type { AbortableOptions } from '../../content/store.ts';
 import { DrayError, toDrayError, withContext } from '../../errors.ts';
 import type { Authentication, Identity } from './authentication.ts';
 import { Bcrypt, isBcrypt, maximumCost } from './bcrypt.ts';
@@ -36,7 +37,7 @@ class Passwords implements Authentication {
     this.#file = file;
   }
 
-  async identify(authorization: string | undefined): Promise<Identity | undefined> {
+  async identify(authorization: string | undefined, { signal }: AbortableOptions = {}): Promise<Identity | undefined> {
     const credentials = parseBasic(authorization);
     if (credentials === undefined) return undefined;
     const { name, password } = credentials;
@@ -44,7 +45,7 @@ class Passwords implements Authentication {
     const hash = users.get(name);
     // Somebody who is not there takes as long as somebody who is, so that names cannot be found out.
     const [decoy] = users.values();
-    const known = await this.#check(password, hash ?? decoy);
+    const known = await this.#check(password, hash ?? decoy, signal);
     return known && hash !== undefined ? { name, allows: () => true } : undefined;
   }
 
@@ -53,11 +54,15 @@ class Passwords implements Authentication {
   }
 
   // A password that was right for a hash stays so: what is kept is a digest under a key of this process.
-  async #check(password: string, hash: string | undefined): Promise<boolean> {
+  async #check(password: string, hash: string | undefined, signal: AbortSignal | undefined): Promise<boolean> {
     if (hash === undefined) return false;
     const proof = createHmac('sha256', this.#key).update(hash).update('\0').update(password).digest('base64');
     if (this.#remembered.has(proof)) return true;
-    const right = await this.#limit(() => this.#bcrypt.matches(password, hash));
+    const right = await this.#limit(() => {
+      // Or else a flood of wrong passwords would keep everybody waiting long after it is over.
+      signal?.throwIfAborted();
+      return this.#bcrypt.matches(password, hash);
+    });
     if (!right) return false;
     if (this.#remembered.size >= rememberedLimit) this.#remembered.clear();
     this.#remembered.add(proof);
