@@ -33,6 +33,15 @@ async function raw(url: string, bytes: string, until: RegExp = /\r\n\r\n/): Prom
 }
 
 group('a request', () => {
+  it('whether this is a registry is answered with what old clients look for', async () => {
+    await using registry = await serve();
+    for (const path of ['/v2/', '/v2']) {
+      const { status, headers } = await registry.send('GET', path);
+      assert.equal(status, 200);
+      assert.equal(headers['docker-distribution-api-version'], 'registry/2.0');
+    }
+  });
+
   it('for another host than this one is turned away', async () => {
     await using registry = await serve({ hosts: ['registry.test', 'other.test:5000'] });
     for (const [host, status] of [
