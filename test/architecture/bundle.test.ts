@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { copyFile, readdir, readFile, symlink } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { bundleCommand } from '../../scripts/bundle-command.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { testAuthority } from '../support/certificates.ts';
+import { listening } from '../support/loopback.ts';
 import { succeed } from '../support/processes.ts';
 import { testProxy } from '../support/proxy.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -34,14 +33,10 @@ it('the bundled command works, with the version of the package and the licenses 
   // A filter by regular expression loads the one package that stays outside.
   assert.deepEqual(JSON.parse(await dray('images', 'ls', 'name~=x', ...inStore)), []);
   // Its own selection of the HTTP client has all that an answer needs.
-  const registry = createServer((_, response) => response.end('{"name":"app","tags":["1","2"]}'));
-  await once(registry.listen(0, '127.0.0.1'), 'listening');
-  try {
-    const { port } = registry.address() as AddressInfo;
-    assert.equal(await dray('tags', `127.0.0.1:${port}/app`), '1\n2\n');
-  } finally {
-    registry.close();
-  }
+  await using registry = await listening(
+    createServer((_, response) => response.end('{"name":"app","tags":["1","2"]}')),
+  );
+  assert.equal(await dray('tags', `${registry.host}/app`), '1\n2\n');
   const licenses = await readFile(join(bundle, 'LICENSES.txt'), 'utf8');
   for (const name of ['undici', 'zod', '@noble/hashes', 'smol-toml'])
     assert.match(licenses, new RegExp(`^${name} \\d`, 'm'));

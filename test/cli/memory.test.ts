@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +7,7 @@ import { describe, it } from 'node:test';
 import { createHasher } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { document } from '../../src/testing/random.ts';
+import { listening } from '../support/loopback.ts';
 import { run } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -72,17 +71,9 @@ async function largeRegistry(): Promise<{ address: string; received: () => numbe
       const status = request.method === 'POST' && !path.includes('digest=') ? 202 : 201;
       response.writeHead(status, { location: '/v2/new/blobs/uploads/1?state=x', 'content-length': 0 }).end();
     });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    received: () => received,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  });
+  const { host: address, ...listener } = await listening(server);
+  return { address, received: () => received, ...listener };
 }
 
 async function peakOf(args: readonly string[], root: string): Promise<number> {

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
@@ -12,6 +10,7 @@ import { isLayer, mediaTypes } from '../../src/spec/media-types.ts';
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '../../src/testing/embedded-registry.ts';
 import { document, type RandomBlob, type RandomImage, randomBlob, randomImage } from '../../src/testing/random.ts';
 import { dray, drayDone, drayStart } from '../support/command.ts';
+import { listening } from '../support/loopback.ts';
 import { mountSmall, resize, unlessMounting } from '../support/mounts.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -242,18 +241,9 @@ describe('dray pull, bad input', () => {
       const { status = 200, headers = {}, body = '' } = answer(request.url ?? '') ?? { status: 404 };
       response.writeHead(status, headers);
       response.end(request.method === 'HEAD' ? undefined : body);
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return {
-      address,
-      requests,
-      async [Symbol.asyncDispose]() {
-        server.closeAllConnections();
-        server.close();
-        await once(server, 'close');
-      },
-    };
+    });
+    const { host: address, ...listener } = await listening(server);
+    return { address, requests, ...listener };
   }
 
   const layer = randomBlob(5000, 'bad layer', mediaTypes.ociLayer);

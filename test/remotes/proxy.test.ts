@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
@@ -11,6 +9,7 @@ import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomImage } from '../../src/testing/random.ts';
 import { ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
 import { testAuthority } from '../support/certificates.ts';
+import { listening } from '../support/loopback.ts';
 import { testProxy, testSocksProxy } from '../support/proxy.ts';
 import { quickClient } from '../support/registry-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -158,23 +157,11 @@ describe('a client behind a proxy', () => {
   ] as const;
   for (const [what, answer, message, hint, options] of refusals) {
     it(`is told to look at the proxy at once when that ${what}`, async () => {
-      const proxy = createServer().on('connect', (_, socket) => answer(socket));
-      await once(proxy.listen(0, '127.0.0.1'), 'listening');
-      try {
-        const { port } = proxy.address() as AddressInfo;
-        const find = environmentProxies({ HTTPS_PROXY: `127.0.0.1:${port}` });
-        await using client = quickClient({ proxy: find, ...options });
-        await assert.rejects(
-          client.ping('registry.example.com'),
-          (error) =>
-            is(error, 'unavailable') &&
-            message.test(error.message) &&
-            hint.test(error.context.hint ?? '') &&
-            error.context.attempts === 1,
-        );
-      } finally {
-        proxy.close();
-      }
+      await using proxy = await listening(createServer().on('connect', (_, socket) => answer(socket)));
+      const find = environmentProxies({ HTTPS_PROXY: proxy.host });
+      await using client = quickClient({ proxy: find, ...options });
+      const { context } = await fails(client.ping('registry.example.com'), 'unavailable', message, hint);
+      assert.equal(context.attempts, 1);
     });
   }
 });

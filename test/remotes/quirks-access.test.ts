@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { because, is } from '../../src/errors.ts';
 import {
@@ -15,6 +13,7 @@ import { Secret } from '../../src/remotes/docker/secret.ts';
 import { fails } from '../../src/testing/content-store/expectations.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
 import { type Access, registryFailure, ScriptedRegistry } from '../../src/testing/scripted-registry.ts';
+import { listening } from '../support/loopback.ts';
 import { openerOf, pushAll, quickClient } from '../support/registry-client.ts';
 
 const image = randomImage({ seed: 'access', layers: [1000] });
@@ -619,13 +618,8 @@ async function teams(test: (host: string, asked: readonly string[]) => Promise<v
         .end();
     } else answer.writeHead(401, { 'www-authenticate': `Bearer realm="/token/${team}",service="${team}"` }).end();
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  try {
-    await test(`127.0.0.1:${(server.address() as AddressInfo).port}`, asked);
-  } finally {
-    server.closeAllConnections();
-    server.close();
-  }
+  await using listener = await listening(server);
+  await test(listener.host, asked);
 }
 
 describe('a host with several registries behind it', () => {

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { DrayError } from '../../src/errors.ts';
 import { type CredentialSource, passwordCredentials } from '../../src/remotes/docker/credentials.ts';
 import type { RegistryClient } from '../../src/remotes/docker/registry-client.ts';
 import { randomBlob, randomImage } from '../../src/testing/random.ts';
+import { listening } from '../support/loopback.ts';
 import { openerOf, quickClient } from '../support/registry-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -54,15 +53,12 @@ class Servers implements AsyncDisposable {
   readonly strange: string[] = [];
   sayings: readonly (readonly Saying[])[] = [];
   readonly #turns: number[] = [];
-  readonly #servers: ReturnType<typeof createServer>[] = [];
+  readonly #servers = new AsyncDisposableStack();
 
   async start(): Promise<this> {
     for (let index = 0; index < count; index += 1) {
       const server = createServer((request, response) => this.#answer(index, request, response));
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      this.#servers.push(server);
-      this.hosts.push(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+      this.hosts.push(this.#servers.use(await listening(server)).host);
     }
     return this;
   }
@@ -123,10 +119,7 @@ class Servers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const server of this.#servers) {
-      server.closeAllConnections();
-      server.close();
-    }
+    await this.#servers.disposeAsync();
   }
 }
 

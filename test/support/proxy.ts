@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, request as forward } from 'node:http';
-import { type AddressInfo, connect, createServer as createServerOfSockets, type Socket } from 'node:net';
+import { connect, createServer as createServerOfSockets, type Socket } from 'node:net';
+import { listening } from './loopback.ts';
 
 /** A proxy on loopback that knows names nobody else does: what is asked of `name` goes to where the test says. */
 export interface TestProxy extends AsyncDisposable {
@@ -15,7 +16,6 @@ export interface TestProxy extends AsyncDisposable {
 export async function testProxy(places: Readonly<Record<string, string>>): Promise<TestProxy> {
   const requests: string[] = [];
   const authorizations: (string | undefined)[] = [];
-  const sockets = new Set<Socket>();
   const placeOf = (host: string): string[] =>
     (places[host] ?? places[host.replace(/:\d+$/, '')] ?? '127.0.0.1:1').split(':');
   const server = createServer((incoming, outgoing) => {
@@ -42,28 +42,17 @@ export async function testProxy(places: Readonly<Record<string, string>>): Promi
       socket.pipe(onward).pipe(socket);
     });
     for (const one of [socket, onward]) one.on('error', () => one.destroy());
-    sockets.add(onward);
+    socket.on('close', () => onward.destroy());
   });
-  server.on('connection', (socket) => sockets.add(socket));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
-    requests,
-    authorizations,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  const { host, ...listener } = await listening(server);
+  return { url: new URL(`http://${host}`), requests, authorizations, ...listener };
 }
 
 /** A SOCKS5 proxy (RFC 1928) on loopback for one user, which leads to one place whatever it is asked for. */
 export async function testSocksProxy(place: string, user: string): Promise<TestProxy> {
   const requests: string[] = [];
   const authorizations: string[] = [];
-  const sockets = new Set<Socket>();
   const server = createServerOfSockets((socket) => {
-    sockets.add(socket);
     socket.on('error', () => socket.destroy());
     serve(socket).catch(() => socket.destroy());
   });
@@ -85,16 +74,9 @@ export async function testSocksProxy(place: string, user: string): Promise<TestP
       socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
       socket.pipe(onward).pipe(socket);
     });
-    sockets.add(onward.on('error', () => socket.destroy()));
+    onward.on('error', () => socket.destroy());
+    socket.on('close', () => onward.destroy());
   };
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return {
-    url: new URL(`socks5://127.0.0.1:${(server.address() as AddressInfo).port}`),
-    requests,
-    authorizations,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  const { host, ...listener } = await listening(server);
+  return { url: new URL(`socks5://${host}`), requests, authorizations, ...listener };
 }

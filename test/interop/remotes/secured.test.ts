@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer as createHttpServer, type Server } from 'node:http';
-import { type AddressInfo, connect, createServer, type Socket, type Server as TcpServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { connect, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { passwordCredentials } from '../../../src/remotes/docker/credentials.ts';
 import type { RegistryEvent } from '../../../src/remotes/docker/events.ts';
@@ -10,20 +10,13 @@ import { fails } from '../../../src/testing/content-store/expectations.ts';
 import { randomBlob, randomImage } from '../../../src/testing/random.ts';
 import { type TestCertificate, testAuthority } from '../../support/certificates.ts';
 import { type DockerRegistry, dockerRegistry } from '../../support/docker-registry.ts';
+import { freePort, type Listening, listening } from '../../support/loopback.ts';
 import { type Running, start, succeed } from '../../support/processes.ts';
 import { bytesOf, openerOf, pushAll, quickClient, requestsOf } from '../../support/registry-client.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../../support/temporary.ts';
 import { unlessInstalled } from '../../support/tools.ts';
 
 const image = randomImage({ seed: 'secured', layers: [1000, 12_000_000], platforms: ['linux/amd64', 'linux/arm64'] });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Certificates of a host in docker's layout. */
 async function certificatesOf(
@@ -124,7 +117,7 @@ async function tokenServer(
   certificate: TestCertificate,
   users: Readonly<Record<string, string>>,
   lifetime: () => number,
-): Promise<{ server: Server; realm: string; scopes: string[][] }> {
+): Promise<{ realm: string; scopes: string[][] } & AsyncDisposable> {
   const scopes: string[][] = [];
   const key = createPrivateKey(certificate.key);
   const x5c = [new X509Certificate(certificate.certificate).raw.toString('base64')];
@@ -156,8 +149,8 @@ async function tokenServer(
     const signature = sign('sha256', Buffer.from(content), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url');
     response.end(JSON.stringify({ token: `${content}.${signature}`, expires_in: 300 }));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, realm: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`, scopes };
+  const { host, ...listener } = await listening(server);
+  return { realm: `http://${host}/token`, scopes, ...listener };
 }
 
 describe('docker-registry with tokens', { skip: unlessInstalled('docker-registry', 'openssl') }, () => {
@@ -165,51 +158,48 @@ describe('docker-registry with tokens', { skip: unlessInstalled('docker-registry
     await using directory = await temporaryDirectory();
     const certificate = await testAuthority(directory, 'tokens');
     let lifetime = 300;
-    const { server, realm, scopes } = await tokenServer(certificate, { bot: 'secret' }, () => lifetime);
-    try {
-      const config = `auth:\n  token:\n    realm: ${realm}\n    service: registry\n    issuer: test\n    rootcertbundle: ${certificate.certificatePath}\n`;
-      await using registry = await dockerRegistry(directory, { config });
-      const name = `${registry.host}/team/app`;
-      const credentials = { get: async () => passwordCredentials('bot', 'secret', 'test') };
-      const events: RegistryEvent[] = [];
-      const onEvent = (event: RegistryEvent): void => void events.push(event);
-      await using client = quickClient({ credentials, onEvent });
-      await pushAll(await client.pusher(`${name}:1@${image.root.digest}`), image);
-      await client.resolve(`${name}:1`);
-      assert.deepEqual(scopes, [['repository:team/app:pull,push']]);
-      assert.equal(requestsOf(events).filter((request) => request.endsWith('401')).length, 1);
+    await using tokens = await tokenServer(certificate, { bot: 'secret' }, () => lifetime);
+    const { realm, scopes } = tokens;
+    const config = `auth:\n  token:\n    realm: ${realm}\n    service: registry\n    issuer: test\n    rootcertbundle: ${certificate.certificatePath}\n`;
+    await using registry = await dockerRegistry(directory, { config });
+    const name = `${registry.host}/team/app`;
+    const credentials = { get: async () => passwordCredentials('bot', 'secret', 'test') };
+    const events: RegistryEvent[] = [];
+    const onEvent = (event: RegistryEvent): void => void events.push(event);
+    await using client = quickClient({ credentials, onEvent });
+    await pushAll(await client.pusher(`${name}:1@${image.root.digest}`), image);
+    await client.resolve(`${name}:1`);
+    assert.deepEqual(scopes, [['repository:team/app:pull,push']]);
+    assert.equal(requestsOf(events).filter((request) => request.endsWith('401')).length, 1);
 
-      scopes.length = 0;
-      events.length = 0;
-      await using reader = quickClient({ credentials, onEvent });
-      await reader.resolve(`${name}:1`);
-      assert.deepEqual(scopes, [['repository:team/app:pull']]);
-      assert.deepEqual(requestsOf(events), ['HEAD 401', 'GET 200', 'HEAD 200']);
+    scopes.length = 0;
+    events.length = 0;
+    await using reader = quickClient({ credentials, onEvent });
+    await reader.resolve(`${name}:1`);
+    assert.deepEqual(scopes, [['repository:team/app:pull']]);
+    assert.deepEqual(requestsOf(events), ['HEAD 401', 'GET 200', 'HEAD 200']);
 
-      // Dead on arrival but for the minute that the registry allows clocks to differ; then alive again.
-      lifetime = -120;
-      await using late = quickClient({ credentials, onEvent });
-      await fails(late.resolve(`${name}:1`), 'unauthenticated');
-      lifetime = 300;
-      await late.resolve(`${name}:1`);
+    // Dead on arrival but for the minute that the registry allows clocks to differ; then alive again.
+    lifetime = -120;
+    await using late = quickClient({ credentials, onEvent });
+    await fails(late.resolve(`${name}:1`), 'unauthenticated');
+    lifetime = 300;
+    await late.resolve(`${name}:1`);
 
-      const blob = randomBlob(100_000, 'mounted');
-      await (await client.pusher(`${registry.host}/team/other:1`)).push(blob.descriptor, openerOf(blob.bytes));
-      const pusher = await client.pusher(`${name}:1`, { mountFrom: async () => ['team/other'] });
-      assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'mounted');
+    const blob = randomBlob(100_000, 'mounted');
+    await (await client.pusher(`${registry.host}/team/other:1`)).push(blob.descriptor, openerOf(blob.bytes));
+    const pusher = await client.pusher(`${name}:1`, { mountFrom: async () => ['team/other'] });
+    assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'mounted');
 
-      await using nobody = quickClient({
-        credentials: { get: async () => passwordCredentials('bot', 'wrong', 'test') },
-      });
-      await fails(
-        (await nobody.pusher(`${name}:1`)).push(blob.descriptor, openerOf(blob.bytes)),
-        'unauthenticated',
-        /who are you/,
-      );
-      assert.equal(await nobody.verifyLogin(registry.host, passwordCredentials('bot', 'secret')), true);
-    } finally {
-      await new Promise((resolve) => server.close(resolve));
-    }
+    await using nobody = quickClient({
+      credentials: { get: async () => passwordCredentials('bot', 'wrong', 'test') },
+    });
+    await fails(
+      (await nobody.pusher(`${name}:1`)).push(blob.descriptor, openerOf(blob.bytes)),
+      'unauthenticated',
+      /who are you/,
+    );
+    assert.equal(await nobody.verifyLogin(registry.host, passwordCredentials('bot', 'secret')), true);
   });
 });
 
@@ -252,7 +242,7 @@ describe('docker-registry as a pull-through mirror', { skip: unlessInstalled('do
 });
 
 /** A wire to `target` that is cut after so many bytes, once for each entry; then it holds. */
-async function fragileWire(target: string, cuts: number[]): Promise<{ server: TcpServer; host: string }> {
+async function fragileWire(target: string, cuts: number[]): Promise<Listening> {
   const [host = '', port] = target.split(':');
   const server = createServer((socket: Socket) => {
     const onward = connect(Number(port), host);
@@ -269,8 +259,7 @@ async function fragileWire(target: string, cuts: number[]): Promise<{ server: Tc
     for (const one of [socket, onward]) one.on('error', () => {});
     socket.pipe(onward).pipe(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, host: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+  return await listening(server);
 }
 
 describe('docker-registry behind a wire that breaks', { skip: unlessInstalled('docker-registry') }, () => {
@@ -278,25 +267,20 @@ describe('docker-registry behind a wire that breaks', { skip: unlessInstalled('d
     await using directory = await temporaryDirectory();
     await using registry = await dockerRegistry(directory);
     const cuts = [3_000_000, 100, 7_000_000];
-    const { server, host } = await fragileWire(registry.host, cuts);
-    try {
-      const blob = randomBlob(12_000_000, 'wire');
-      await using client = quickClient();
-      assert.equal(
-        await (await client.pusher(`${host}/team/app:1`)).push(blob.descriptor, openerOf(blob.bytes)),
-        'pushed',
-      );
-      assert.equal(cuts.length, 0);
-      cuts.push(1_000_000, 500, 2_000_000, 4_000_000);
-      await using reader = quickClient({ downloads: { parts: 0 } });
-      const fetcher = await reader.fetcher(`${host}/team/app:1`);
-      assert.deepEqual(await bytesOf(await fetcher.fetch(blob.descriptor)), Buffer.from(blob.bytes));
-      assert.deepEqual(cuts, []);
-    } finally {
-      await new Promise((resolve) => {
-        server.close(resolve);
-      });
-    }
+    await using wire = await fragileWire(registry.host, cuts);
+    const { host } = wire;
+    const blob = randomBlob(12_000_000, 'wire');
+    await using client = quickClient();
+    assert.equal(
+      await (await client.pusher(`${host}/team/app:1`)).push(blob.descriptor, openerOf(blob.bytes)),
+      'pushed',
+    );
+    assert.equal(cuts.length, 0);
+    cuts.push(1_000_000, 500, 2_000_000, 4_000_000);
+    await using reader = quickClient({ downloads: { parts: 0 } });
+    const fetcher = await reader.fetcher(`${host}/team/app:1`);
+    assert.deepEqual(await bytesOf(await fetcher.fetch(blob.descriptor)), Buffer.from(blob.bytes));
+    assert.deepEqual(cuts, []);
   });
 });
 
