@@ -7,13 +7,8 @@ export type {
   Imported,
   ImportImagesOptions,
 } from './client/archives.ts';
-export {
-  Client,
-  type ClientOptions,
-  type ConnectOptions,
-  type OpenOptions,
-  type WithoutStoreOptions,
-} from './client/client.ts';
+export { Client } from './client/client.ts';
+export type { ClientOptions, ConnectOptions, OpenOptions, WithoutStoreOptions } from './client/client-options.ts';
 export { type Copied, type CopyOptions, copyImage, type ProgressEvent } from './client/copy.ts';
 export { imageTransfers } from './client/image-transfers.ts';
 export type { ImageDocument, LookOptions } from './client/look.ts';
@@ -24,6 +19,7 @@ export { type ListReferrers, RegistryPlace } from './client/registry-place.ts';
 export type { Moved, Schema1Options } from './client/schema1.ts';
 export { type PlatformSelection, selectPlatforms } from './client/select.ts';
 export { StorePlace, type StorePlaceOptions } from './client/store-place.ts';
+export type { TagPair } from './client/tags.ts';
 export { type Verified, verifyContent } from './client/verify.ts';
 export {
   because,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { Client, ClientOptions } from '../client/client.ts';
+import type { Client } from '../client/client.ts';
+import type { ClientOptions } from '../client/client-options.ts';
 import type { PlatformSelection } from '../client/select.ts';
 import type { DurabilityLevel } from '../content/local/durable.ts';
 import type { Daemon } from '../daemon/client/daemon.ts';

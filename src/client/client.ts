@@ -1,11 +1,8 @@
-import { join } from 'node:path';
 import type { DurabilityLevel } from '../content/local/durable.ts';
 import type { AbortableOptions, Info } from '../content/store.ts';
-import type { ConnectContainerdOptions, Daemon } from '../daemon/client/daemon.ts';
+import type { Daemon } from '../daemon/client/daemon.ts';
 import type { Store } from '../metadata/open-store.ts';
-import { fileBlobLocations } from '../remotes/docker/blob-locations.ts';
-import type { ReferrersOptions, RegistryClient, RegistryClientOptions } from '../remotes/docker/registry-client.ts';
-import { fileUploadSessions } from '../remotes/docker/upload-sessions.ts';
+import type { ReferrersOptions, RegistryClient } from '../remotes/docker/registry-client.ts';
 import type { Resolver } from '../remotes/remote.ts';
 import type { Services } from '../services/services.ts';
 import { withoutStore } from '../services/without-store.ts';
@@ -23,6 +20,13 @@ import {
   type ImportImagesOptions,
   importImages,
 } from './archives.ts';
+import {
+  type ClientOptions,
+  type ConnectOptions,
+  type OpenOptions,
+  remembering,
+  type WithoutStoreOptions,
+} from './client-options.ts';
 import { type Copied, type CopyOptions, copyImage, openCopy } from './copy.ts';
 import { copyEach } from './copy-each.ts';
 import { LazyResolver } from './lazy-resolver.ts';
@@ -36,34 +40,6 @@ import { RegistryPlace } from './registry-place.ts';
 import { StorePlace } from './store-place.ts';
 import { tagImage } from './tag.ts';
 import { digestTags, everyTag, type TagLists, type TagPair, tagsOf } from './tags.ts';
-
-/** What every client needs. */
-export interface ClientOptions {
-  /** How to talk to registries. */
-  readonly registry?: RegistryClientOptions | undefined;
-  /** Talks to registries instead of the client that is made from `registry`. */
-  readonly resolver?: Resolver | undefined;
-}
-
-/** How to open a store on disk. */
-export interface OpenOptions extends ClientOptions {
-  /** The directory of the store; made when it is not there. */
-  readonly root: string;
-  /** `default` if not said. */
-  readonly namespace?: string | undefined;
-  readonly durability?: DurabilityLevel | undefined;
-}
-
-/** Options of {@link Client.withoutStore}. */
-export interface WithoutStoreOptions extends ClientOptions {
-  /** The directory of a store, which there need not be. */
-  readonly root?: string | undefined;
-  /** Of what is written to files. */
-  readonly durability?: DurabilityLevel | undefined;
-}
-
-/** How to work on a containerd daemon. */
-export interface ConnectOptions extends ClientOptions, ConnectContainerdOptions {}
 
 /** What a client stands on besides the services. */
 interface Backing {
@@ -341,9 +317,4 @@ export class Client implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
-}
-
-/** What makes later copies cheaper, beside the store. */
-function remembering(root: string): Pick<RegistryClientOptions, 'uploads' | 'locations'> {
-  return { uploads: fileUploadSessions(join(root, 'uploads')), locations: fileBlobLocations(join(root, 'locations')) };
 }
