@@ -147,6 +147,21 @@ describe('a client that writes', () => {
       );
     }));
 
+  it('is under the lease of that very id, or told that no call can name it', () =>
+    calling(async (_, { daemon }) => {
+      for (const id of ['a', 'a,b', 'a, b', '(c) d']) {
+        await daemon.leases.create({ id });
+        const { digest } = await put(daemon.content, 'r', `for ${id}`, { lease: id });
+        const held = await Array.fromAsync(daemon.leases.resources(id));
+        assert.deepEqual(held, [{ type: 'content', id: digest }]);
+      }
+      for (const id of [' a', 'a ', 'a\nb', 'ä']) {
+        await daemon.leases.create({ id });
+        await fails(daemon.content.writer({ ref: 'r', lease: id }), 'invalid-argument');
+      }
+      assert.deepEqual(await Array.fromAsync(daemon.content.statuses()), []);
+    }));
+
   it('is held to what it announced at the beginning', () =>
     calling(async (channel, { daemon }) => {
       for (const announced of [{ total: 5n }, { expected: digestOf('abcde') }]) {
@@ -181,7 +196,7 @@ describe('a client', () => {
   it('is in the first of the namespaces that it names, and gets an id for a lease without one', () =>
     calling(async (channel, { daemon }) => {
       await put(daemon.services('one').content, 'a', 'first');
-      const several = { 'containerd-namespace': 'one, two' };
+      const several = { 'containerd-namespace': ['one', 'two'] as unknown as string };
       const lists = await Array.fromAsync(channel.serverStream(Content.method.list, {}, { metadata: several }));
       assert.equal(lists.length, 1);
       const { lease } = await channel.unary(Leases.method.create, {}, { metadata });

@@ -1,5 +1,6 @@
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { AbortableOptions } from '../../content/store.ts';
+import { DrayError } from '../../errors.ts';
 import type { Timestamp } from '../../spec/timestamp.ts';
 import type { Call, Method } from '../grpc/call.ts';
 import type { CallOptions, Channel } from '../grpc/channel.ts';
@@ -73,8 +74,16 @@ export class Session {
       timeout: patient ? undefined : this.#timeout * (slow ? slowFactor : 1),
       metadata: {
         'containerd-namespace': this.namespace,
-        ...(lease === undefined ? {} : { 'containerd-lease': lease }),
+        ...(lease === undefined ? {} : { 'containerd-lease': asField(lease) }),
       },
     };
   }
+}
+
+// What a field of headers cannot carry gets lost on its way without a word, and nothing would be held.
+function asField(lease: string): string {
+  if (/^[!-~](?:[ -~]*[!-~])?$/.test(lease)) return lease;
+  throw new DrayError('invalid-argument', `a call cannot name lease ${JSON.stringify(lease)}`, {
+    hint: 'make one with an id of printable ASCII',
+  });
 }

@@ -63,7 +63,10 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Async
   });
   // A peer that breaks the protocol loses its connection, and nobody else does.
   server.on('sessionError', () => {});
-  server.on('stream', (stream, headers) => void answerCall(stream, headers, options));
+  server.on(
+    'stream',
+    (stream, headers, _flags, rawHeaders) => void answerCall(stream, headers, metadataOf(rawHeaders), options),
+  );
   await listenAt(server, { path: options.path });
   return {
     async [Symbol.asyncDispose]() {
@@ -80,6 +83,7 @@ const callerGone: DrayError = Object.freeze(new DrayError('canceled', 'the calle
 async function answerCall(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
+  metadata: ReadonlyMap<string, string>,
   options: GrpcServerOptions,
 ): Promise<void> {
   const begun = performance.now();
@@ -95,7 +99,7 @@ async function answerCall(
   let failure: unknown;
   try {
     const route = routeOf(headers, options);
-    await sendAnswers(stream, route, route.answer(incoming, { metadata: headers, signal: gone.signal }));
+    await sendAnswers(stream, route, route.answer(incoming, { metadata, signal: gone.signal }));
     gone.signal.throwIfAborted();
   } catch (error) {
     failure = error;
@@ -104,6 +108,13 @@ async function answerCall(
   const status = failure === undefined ? { code: 0, message: '' } : statusOf(failure);
   end(stream, trailersOf(status));
   options.onCall?.({ method, code: status.code, milliseconds: performance.now() - begun, error: failure });
+}
+
+// As they came: of several values Node makes one, with commas, which a value may have itself.
+function metadataOf(rawHeaders: readonly string[]): ReadonlyMap<string, string> {
+  const metadata = new Map<string, string>();
+  for (let at = rawHeaders.length - 2; at >= 0; at -= 2) metadata.set(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '');
+  return metadata;
 }
 
 function routeOf(headers: IncomingHttpHeaders, { routes, whyAbsent }: GrpcServerOptions): Route {

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http2';
 import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { DrayError } from '../../errors.ts';
 import { decodeMessage } from './frames.ts';
@@ -6,8 +5,8 @@ import type { Incoming } from './incoming.ts';
 
 /** What a method may know of the call it answers. */
 export interface ServerCall {
-  /** The fields of the call's metadata, by lower-case name. */
-  readonly metadata: Readonly<IncomingHttpHeaders>;
+  /** The fields of the call's metadata, by lower-case name. Of several values of one the first counts, as in containerd. */
+  readonly metadata: ReadonlyMap<string, string>;
   /** Aborts when the caller has gone. */
   readonly signal: AbortSignal;
 }

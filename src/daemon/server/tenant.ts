@@ -36,9 +36,6 @@ export function leaseOf(call: ServerCall): string | undefined {
   return field(call, 'containerd-lease');
 }
 
-// Of several values the first counts: containerd's clients put newer ones in front.
 function field({ metadata }: ServerCall, name: string): string | undefined {
-  const value = metadata[name];
-  const first = (Array.isArray(value) ? value[0] : value)?.split(',')[0]?.trim();
-  return first === '' ? undefined : first;
+  return metadata.get(name) || undefined;
 }
