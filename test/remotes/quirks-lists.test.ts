@@ -254,6 +254,16 @@ describe('referrers', () => {
     });
   });
 
+  it('are listed by one repository though another of the host has no such list', async () => {
+    await scene({}, async (registry, name, client) => {
+      registry.script({ on: '*/team/other/referrers/*', answer: registryFailure(404, 'MANIFEST_UNKNOWN') });
+      await attach(registry, client, signature);
+      const elsewhere = client.referrers(`${registry.host}/team/other@${image.root.digest}`);
+      assert.deepEqual(await typesOf(elsewhere), []);
+      assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), [types[0]]);
+    });
+  });
+
   it('of nothing are none, and are said to be none of a repository that is not there', async () => {
     await scene({ referrers: 404 }, async (_registry, name, client) => {
       assert.deepEqual(await typesOf(client.referrers(`${name}@${image.root.digest}`)), []);

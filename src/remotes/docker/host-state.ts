@@ -68,8 +68,8 @@ export interface Learned {
   lookedForChallenge?: boolean;
   /** Several tags are set in one request. */
   multiTag?: boolean;
-  /** The referrers API is there. */
-  referrers?: boolean;
+  /** Whether the referrers API is there, by repository: those of one host may be kept by different registries. */
+  readonly referrers: Map<string, boolean>;
 }
 
 const mirrorAttempts = 2;
@@ -83,7 +83,7 @@ export class HostState {
   readonly context: ClientContext;
   readonly authorizer: Authorizer;
   readonly pace: Pace;
-  readonly learned: Learned = {};
+  readonly learned: Learned = { referrers: new Map() };
   readonly warnings: Set<string> = new Set();
   /** What is read, changed and written back, by what it is: one after another. */
   readonly turns: Turns = new Turns();

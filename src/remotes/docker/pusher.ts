@@ -92,7 +92,7 @@ export class RepositoryPusher implements Pusher {
   // Sees to it that what is there is in the list of its subject, where the registry does not.
   async #list(target: Descriptor, signal: AbortSignal | undefined): Promise<void> {
     const { repository } = this.#options;
-    if (this.#host.learned.referrers === true) return;
+    if (this.#host.learned.referrers.get(this.#path) === true) return;
     const bytes = await this.#existing(target, signal);
     const referrer = bytes && referrerOf(target, bytes);
     if (referrer === undefined) return;

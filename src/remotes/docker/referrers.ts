@@ -54,11 +54,12 @@ export async function hasReferrersApi(
   digest: Digest,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  if (host.learned.referrers === undefined) {
-    const page = await askApi(host, requestFor(host, repository, `referrers/${digest}`, signal));
-    host.learned.referrers = page !== undefined;
-  }
-  return host.learned.referrers;
+  const { referrers } = host.learned;
+  const known = referrers.get(repository.path);
+  if (known !== undefined) return known;
+  const page = await askApi(host, requestFor(host, repository, `referrers/${digest}`, signal));
+  referrers.set(repository.path, page !== undefined);
+  return page !== undefined;
 }
 
 async function referrersAt(
@@ -68,12 +69,14 @@ async function referrersAt(
   artifactType: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<AsyncIterable<Descriptor> | Iterable<Descriptor>> {
-  if (host.learned.referrers !== false) {
+  const { referrers } = host.learned;
+  const known = referrers.get(repository.path);
+  if (known !== false) {
     const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`;
     const request = requestFor(host, repository, `referrers/${digest}${query}`, signal);
     const page = await askApi(host, request);
     // One answer astray is no reason never to ask again.
-    host.learned.referrers ||= page !== undefined;
+    referrers.set(repository.path, known === true || page !== undefined);
     if (page !== undefined) return descriptorsOf(host, request, page);
   }
   return await listUnderTag(host, repository, referrersTag(digest), signal);
