@@ -129,10 +129,20 @@ function mediaTypeOf(headers: ResponseHeaders): string | undefined {
   return sayNothing.has(type) ? undefined : type;
 }
 
+// What is no image document, neither by its shape nor by what the registry says, is what that says.
+function ownMediaType(bytes: Buffer, said: string | undefined): string {
+  try {
+    return detectMediaType(bytes);
+  } catch (error) {
+    if (said === undefined || isManifestLike(said)) throw error;
+    return said;
+  }
+}
+
 // image-spec, media type conflicts: where no digest vouches for the type, the two have to agree.
 function agreedMediaType(said: string | undefined, bytes: Buffer): string {
   if (said !== undefined && /html|xml/i.test(said)) throw notARegistry(said);
-  const own = detectMediaType(bytes);
+  const own = ownMediaType(bytes, said);
   if (said === undefined || said === own.toLowerCase()) return own;
   if (isSchema1(own) && isSchema1(said)) return own;
   const declares = JSON.parse(bytes.toString()) as { mediaType?: unknown };
