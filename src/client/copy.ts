@@ -2,7 +2,7 @@ import { streamOf } from '../content/bytes.ts';
 import type { Fetcher, Pusher } from '../content/copy.ts';
 import { collectDocument, readDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
-import { DrayError, type ErrorContext, firstFailure, toDrayError, withContext } from '../errors.ts';
+import { DrayError, type ErrorContext, firstFailure, is, toDrayError, withContext } from '../errors.ts';
 import { hasChildren } from '../images/children.ts';
 import { type Handler, skipDescriptor } from '../images/handlers.ts';
 import { type TransferEvent, type TransferSummary, transfer } from '../images/transfer.ts';
@@ -192,12 +192,30 @@ async function moveReferrers(
 ): Promise<void> {
   const { fetcher } = source;
   const bring = async (referrer: Descriptor, subject: Descriptor): Promise<readonly Descriptor[] | undefined> => {
-    const bytes = await collectDocument(await fetcher.fetch(referrer, { signal }), referrer, { signal });
+    const bytes = await readReferrer(fetcher, referrer, subject, signal);
     if (referrerOf(referrer, bytes)?.subject.digest !== subject.digest) return undefined;
     await move(referrer, withDocument(fetcher, referrer, bytes));
     return [referrer];
   };
   await copyReferrers(subjects, { referrers: referrersListOf(source), bring, refer, signal });
+}
+
+async function readReferrer(
+  fetcher: Fetcher,
+  referrer: Descriptor,
+  subject: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  try {
+    return await collectDocument(await fetcher.fetch(referrer, { signal }), referrer, { signal });
+  } catch (error) {
+    if (!is(error, 'not-found')) throw error;
+    throw new DrayError('not-found', `${referrer.digest}, which is listed as referring to ${subject.digest}, is gone`, {
+      side: 'source',
+      hint: 'copy the image without --referrers; whoever deleted it left it in the list',
+      cause: error,
+    });
+  }
 }
 
 // What was read already is not read again.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Client } from '../../src/client/client.ts';
+import { is } from '../../src/errors.ts';
 import type { Services } from '../../src/services/services.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
@@ -94,6 +95,20 @@ describe('copying what refers to an image', () => {
     const there = target.repository('team/app').manifests;
     assert.ok(there.has(signature.descriptor.digest));
     assert.ok(!there.has(ofChild.descriptor.digest));
+  });
+
+  it('says which of them is listed and gone', async () => {
+    await using registry = await registryWith(referrers);
+    registry.script({ on: `GET */${signature.descriptor.digest}`, answer: { status: 404 } });
+    await using target = await ScriptedRegistry.start();
+    await using client = clientOver();
+    await assert.rejects(
+      client.copy(`${registry.host}/team/app:1`, `${target.host}/team/app:1`, { referrers: true }),
+      (error) =>
+        is(error, 'not-found') &&
+        error.message.includes(signature.descriptor.digest) &&
+        error.context.side === 'source',
+    );
   });
 
   it('ends where a registry lists things in a circle', async () => {
