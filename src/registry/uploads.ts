@@ -124,7 +124,8 @@ async function appendBody(request: UploadRequest, writer: Writer, stop: AbortSig
   const announced = announcedLength(exchange) ?? 0;
   if (announced > state.limits.blob - offset) throw tooLarge(state.limits.blob);
   const signal = AbortSignal.any([exchange.signal, stop]);
-  const received = await append(writer, receive(exchange, signal), limit);
+  const batchSize = Math.min(largestBatch, Math.ceil(allBatches / state.sessions.open));
+  const received = await append(writer, receive(exchange, signal), { limit, batchSize });
   if (received > limit && limit !== length) throw tooLarge(state.limits.blob);
   if (length !== undefined && received !== length) {
     describeSession(request, offset + Math.min(received, length));
@@ -142,7 +143,11 @@ function chunkRange(exchange: Exchange): ByteRange | undefined {
   throw refusal('SIZE_INVALID', 'Content-Length and Content-Range do not agree');
 }
 
-const batchSize = 1024 * 1024;
+/** The most bytes that are gathered for one write. */
+const largestBatch = 1024 * 1024;
+
+/** Bytes that all uploads together gather, or little more; each gathers less when they are many. */
+const allBatches = 32 * 1024 * 1024;
 
 /** What Node reads of a socket at once, which may come when the batch is all but full. */
 const largestPiece = 64 * 1024;
@@ -152,7 +157,11 @@ const largestPiece = 64 * 1024;
  * so that an upload can go on from it. Stops behind `limit` bytes; returns how many there were, more than the limit when
  * something was left out.
  */
-async function append(writer: Writer, stream: AsyncIterable<Buffer>, limit: number): Promise<number> {
+async function append(
+  writer: Writer,
+  stream: AsyncIterable<Buffer>,
+  { limit, batchSize }: { readonly limit: number; readonly batchSize: number },
+): Promise<number> {
   const batch = new Gathered(batchSize + largestPiece);
   let total = 0;
   let writing: Promise<void> = Promise.resolve();

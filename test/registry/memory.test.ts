@@ -60,6 +60,25 @@ it('hostile clients do not make it grow', async (context) => {
   assert.equal((await served.send('GET', '/v2/')).status, 200);
 });
 
+it('uploads that stand still do not make it grow, however many they are', async (context) => {
+  await using directory = await temporaryDirectory();
+  await using served = await serveProcess(directory.join('store'), { durability: 'none', connections: 400 });
+  const sockets: Socket[] = [];
+  // Just below what is written at once when there are few of them.
+  const almost = Buffer.alloc(1_000_000, 0x20);
+  for (let count = 0; count < 380; count += 1) {
+    const { headers } = await served.send('POST', '/v2/app/blobs/uploads/');
+    const head = `PATCH ${headers.location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n`;
+    const socket = await open(served, head);
+    await new Promise<void>((resolve) => socket.write(almost, () => resolve()));
+    sockets.push(socket);
+  }
+  const found = await peak(served);
+  context.diagnostic(`peak of resident memory: ${Math.round(found / mebibyte)} MiB`);
+  assert.ok(found < 400 * mebibyte, `${Math.round(found / mebibyte)} MiB`);
+  for (const socket of sockets) socket.destroy();
+});
+
 it('a manifest that comes in chunks of a byte each takes no more memory than another', async (context) => {
   await using directory = await temporaryDirectory();
   await using served = await serveProcess(directory.join('store'), { durability: 'none' });
