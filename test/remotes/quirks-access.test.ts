@@ -151,8 +151,11 @@ describe('tokens', () => {
     await using client = quickClient({ credentials: { get: async () => bot }, chunkSize: 65_536 });
     const blob = randomBlob(300_000, 'between chunks');
     const pusher = await client.pusher(`${registry.host}/team/app:1`);
+    // The token server is away for longer than one request for a token lasts.
+    registry.script({ on: '* /token*', after: 3, times: 6, answer: { status: 503 } });
     assert.equal(await pusher.push(blob.descriptor, openerOf(blob.bytes)), 'pushed');
     const chunks = registry.requests.filter(({ method }) => method === 'PATCH');
+    assert.ok(registry.requests.some(({ url, status }) => url.startsWith('/token') && status === 503));
     assert.ok(chunks.some(({ status }) => status === 401));
     const taken = chunks.filter(({ status }) => status === 202).map(({ headers }) => headers['content-range']);
     assert.deepEqual(taken, ['0-65535', '65536-131071', '131072-196607', '196608-262143', '262144-299999']);

@@ -120,7 +120,7 @@ class Exchange<T> {
 
   async #tooLong(response: WireResponse, pause: number): Promise<DrayError> {
     const hint = `the registry wants to be left alone for ${Math.ceil(pause / 1000)} seconds`;
-    return errorFrom(response, { ...this.#context(response.url), hint });
+    return errorFrom(response, { ...this.#context(response.url), hint, reason: 'rate-limited' });
   }
 
   async #rest(pause: number, cause: string): Promise<void> {

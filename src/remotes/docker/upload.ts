@@ -157,8 +157,8 @@ export class Upload {
     } catch (error) {
       this.#signal?.throwIfAborted();
       this.#source.check();
-      // Who answers that nobody is to come back for long is not asked what it has.
-      if (!is(error, 'unavailable') || error.context.status !== undefined) throw error;
+      // Who wants to be left alone for long is not asked what it has.
+      if (!is(error, 'unavailable') || because(error, 'rate-limited')) throw error;
       return await this.#recover(step, error);
     }
     this.#source.check();
