@@ -1,5 +1,5 @@
 import { type Descriptor, describe } from './descriptor.ts';
-import { type Digest, encodedOf } from './digest.ts';
+import { algorithms, type Digest, encodedOf } from './digest.ts';
 import { parseArtifact, parseIndex, parseManifest } from './documents.ts';
 import { isArtifact, isIndex, isManifest } from './media-types.ts';
 
@@ -38,9 +38,10 @@ export function referrersTag(digest: Digest): string {
   return `${algorithm}-${encodedOf(digest).slice(0, 64)}`.replace(/[^A-Za-z0-9._-]/g, '-');
 }
 
-/** Whether a tag may stand for such a list. */
+/** Whether a tag may stand for such a list, of an object that {@link referrersTag} names. */
 export function isReferrersTag(tag: string): boolean {
-  return /^[a-z0-9+._-]+-[A-Za-z0-9=_-]{64}$/.test(tag);
+  const dash = tag.indexOf('-');
+  return algorithms.some((algorithm) => algorithm === tag.slice(0, dash)) && /^[0-9a-f]{64}$/.test(tag.slice(dash + 1));
 }
 
 interface WithSubject {

@@ -396,6 +396,7 @@ describe('referrers', () => {
       // An image may have such a name as well.
       const platform = { os: 'linux', architecture: 'amd64' };
       assert.equal(await pushList({ ...image.root, platform }), tagged());
+      assert.equal(await pushList(one), tagged());
     });
   });
 

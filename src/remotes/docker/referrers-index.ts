@@ -1,6 +1,6 @@
 import { DrayError } from '../../errors.ts';
 import { type Descriptor, describe } from '../../spec/descriptor.ts';
-import { mediaTypes } from '../../spec/media-types.ts';
+import { isManifestLike, mediaTypes } from '../../spec/media-types.ts';
 import { isReferrersTag, type Referrer, referrersTag } from '../../spec/referrers.ts';
 import { putManifest } from './manifests.ts';
 import { listUnderTag } from './referrers.ts';
@@ -63,12 +63,16 @@ export async function mayReplace(
   tag: string,
   manifests: readonly Descriptor[],
 ): Promise<boolean> {
-  // What an image is made of has platforms.
-  if (!isReferrersTag(tag) || manifests.some(({ platform }) => platform !== undefined)) return true;
+  if (!isReferrersTag(tag) || !mayBeReferrers(manifests)) return true;
   const entries = await listUnderTag(target.host, repository, tag, target.signal);
-  if (without(entries, manifests).length === 0) return true;
+  if (!mayBeReferrers(entries) || without(entries, manifests).length === 0) return true;
   await addToList(target, repository, tag, manifests);
   return false;
+}
+
+// What an image is made of has platforms, and what a cache is made of are layers.
+function mayBeReferrers(manifests: readonly Descriptor[]): boolean {
+  return manifests.every(({ mediaType, platform }) => isManifestLike(mediaType) && platform === undefined);
 }
 
 function without(entries: readonly Descriptor[], others: readonly Descriptor[]): readonly Descriptor[] {
