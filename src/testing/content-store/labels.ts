@@ -32,6 +32,8 @@ export function labelCases(check: Check): void {
     await fails(store.update({ digest, labels: { a: '2' } }, 'size'), 'invalid-argument');
     await fails(store.update({ digest, labels: { a: '2' } }, 'labels.a', 'digest'), 'invalid-argument');
     await fails(store.update({ digest, labels: { a: 'x'.repeat(4096) } }, 'labels.a'), 'invalid-argument');
+    // Bytes count, and no characters.
+    await fails(store.update({ digest, labels: { a: 'ä'.repeat(2048) } }, 'labels.a'), 'invalid-argument');
     await store.update({ digest, labels: { b: 'x'.repeat(4095) } }, 'labels.b');
     assert.equal((await store.info(digest)).labels['a'], '1');
     await fails(store.update({ digest: digestOf('absent'), labels: { a: '1' } }), 'not-found');
