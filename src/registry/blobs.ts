@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { unlessAborted } from '../content/abort.ts';
 import type { BlobReader } from '../content/store.ts';
+import { sizeMismatch } from '../content/verified.ts';
 import type { Digest } from '../spec/digest.ts';
 import { mediaTypes } from '../spec/media-types.ts';
 import { refusal } from './codes.ts';
@@ -124,9 +125,28 @@ async function sendBlob(
   }
   const length = only.last - only.first + 1;
   const part = { 'Content-Length': length, 'Content-Range': contentRange(only, reader.size) };
-  await replyStream(exchange, 206, { ...headers, ...part }, () =>
-    reader.stream({ offset: only.first, length, signal }),
-  );
+  const open = (): AsyncIterable<Uint8Array> =>
+    length === reader.size ? reads.stream(reader, { signal }) : partOf(reader, only, signal);
+  await replyStream(exchange, 206, { ...headers, ...part }, open);
+}
+
+/** Bytes of a part that are read at once: a client that does not go on reading keeps as much of the registry's memory. */
+const pieceSize = 256 * 1024;
+
+/** A part of an open blob. Each piece is good until the next one is asked for. */
+async function* partOf(
+  reader: BlobReader,
+  { first, last }: ByteRange,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(pieceSize, last - first + 1));
+  for (let at = first; at <= last; ) {
+    const piece = buffer.subarray(0, last - at + 1);
+    const count = await reader.read(piece, at, { signal });
+    at += count;
+    if (count < piece.byteLength) throw sizeMismatch(reader.digest, reader.size, at, false);
+    yield piece;
+  }
 }
 
 function requestedRanges({ request }: Exchange, { digest, size }: BlobReader): RangeRequest {
@@ -153,9 +173,9 @@ async function sendParts(
   const length = heads.reduce((sum, head) => sum + head.byteLength, bodies + tail.byteLength);
   const described = { 'Content-Type': `multipart/byteranges; boundary=${boundary}`, 'Content-Length': length };
   await replyStream(exchange, 206, { ...headers, ...described }, async function* () {
-    for (const [index, { first, last }] of ranges.entries()) {
+    for (const [index, range] of ranges.entries()) {
       yield heads[index] ?? tail;
-      yield* reader.stream({ offset: first, length: last - first + 1, signal: exchange.signal });
+      yield* partOf(reader, range, exchange.signal);
     }
     yield tail;
   });

@@ -4,10 +4,10 @@ import { connect, type Socket } from 'node:net';
 import { it } from 'node:test';
 import { createHasher } from '../../src/spec/digest.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
-import { document, randomStream } from '../../src/testing/random.ts';
+import { document, randomBlob, randomStream } from '../../src/testing/random.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { type ServedProcess, serveProcess } from './load.ts';
-import { nothing } from './support.ts';
+import { nothing, pushBlob } from './support.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -60,7 +60,7 @@ it('hostile clients do not make it grow', async (context) => {
   assert.equal((await served.send('GET', '/v2/')).status, 200);
 });
 
-it('uploads that stand still do not make it grow, however many they are', async (context) => {
+it('uploads and downloads that stand still do not make it grow, however many they are', async (context) => {
   await using directory = await temporaryDirectory();
   await using served = await serveProcess(directory.join('store'), { durability: 'none', connections: 400 });
   const sockets: Socket[] = [];
@@ -71,6 +71,15 @@ it('uploads that stand still do not make it grow, however many they are', async 
     const head = `PATCH ${headers.location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n`;
     const socket = await open(served, head);
     await new Promise<void>((resolve) => socket.write(almost, () => resolve()));
+    sockets.push(socket);
+  }
+  for (const socket of sockets.splice(0)) socket.destroy();
+  const blob = randomBlob(16 * mebibyte, 'half read');
+  await pushBlob(served.send, 'app', blob);
+  for (let count = 0; count < 250; count += 1) {
+    const path = `/v2/app/blobs/${blob.descriptor.digest}`;
+    const socket = await open(served, `GET ${path} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=${count + 1}-\r\n\r\n`);
+    await once(socket, 'readable');
     sockets.push(socket);
   }
   const found = await peak(served);
