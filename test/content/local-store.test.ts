@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { streamOf } from '../../src/content/bytes.ts';
 import { ingest, writeBlob } from '../../src/content/copy.ts';
 import { LocalStore } from '../../src/content/local/local-store.ts';
 import type { Info } from '../../src/content/store.ts';
@@ -341,6 +342,19 @@ describe('faults of containerd that the local store does not have', () => {
     await assert.rejects(ingest(store, { ref: 'once' }, inTwo(true)), /the source is gone/);
     const { digest } = await ingest(store, { ref: 'once' }, inTwo(false));
     assert.equal(digest, digestOf(bytes));
+  });
+
+  it('an ingest of what is there already is no error, and gives it its labels', async () => {
+    await using fixture = await opened();
+    const { store } = fixture;
+    const bytes = Buffer.from('there already');
+    const target = { digest: digestOf(bytes), size: bytes.byteLength };
+    const once = async (label: string, known?: typeof target): Promise<unknown> =>
+      (await ingest(store, { ref: label, target: known, labels: { [label]: 'yes' } }, streamOf(bytes))).labels;
+    assert.deepEqual(await once('a'), { a: 'yes' });
+    assert.deepEqual(await once('b'), { a: 'yes', b: 'yes' });
+    assert.deepEqual(await once('c', target), { a: 'yes', b: 'yes', c: 'yes' });
+    assert.deepEqual(await Array.fromAsync(store.statuses()), []);
   });
 
   it('a blob that was cut short by a crash is healed by getting it again', async () => {
