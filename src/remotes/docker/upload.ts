@@ -192,53 +192,47 @@ export class Upload {
     const error = await errorFrom(response, response.context);
     const { piece, way, isLast } = step;
     const sent = piece === undefined ? 0 : piece.end - piece.start;
-    if (because(error, 'digest-mismatch') || because(error, 'size-mismatch'))
-      return await this.#wrongBytes(step, error);
     const refusesFirst = status === 416 && !isLast && piece?.start === 0;
-    if (sent > 0 && (status === 413 || refusesFirst)) {
+    if (because(error, 'digest-mismatch') || because(error, 'size-mismatch')) await this.#wrongBytes(step, error);
+    else if (sent > 0 && (status === 413 || refusesFirst)) {
       this.#ways.tooLarge(way, sent);
-      return await this.#otherwise(error);
-    }
-    if (status === 416 && !isLast) return await this.#reorder(acknowledged(response), error);
-    if ([400, 405, 411, 415, 416, 501].includes(status)) {
+      await this.#otherwise(error);
+    } else if (status === 416 && !isLast) await this.#reorder(acknowledged(response), error);
+    else if ([400, 405, 411, 415, 416, 501].includes(status)) {
       this.#ways.refuse(way, piece !== undefined);
-      return await this.#otherwise(error);
-    }
-    if (status === 404 || status === 410) return await this.#startOver(error);
-    if (!isTransientStatus(status)) throw error;
-    return await this.#recover(step, error);
-  }
-
-  // Less at once, or another way.
-  async #otherwise(error: Error): Promise<boolean> {
-    if (this.#ways.areExhausted) throw error;
-    await this.#restart();
+      await this.#otherwise(error);
+    } else if (status === 404 || status === 410) this.#startOver(error);
+    else if (isTransientStatus(status)) return await this.#recover(step, error);
+    else throw error;
     return false;
   }
 
+  // Less at once, or another way.
+  async #otherwise(error: Error): Promise<void> {
+    if (this.#ways.areExhausted) throw error;
+    await this.#restart();
+  }
+
   // The bytes are read anew, from elsewhere. Wrong again, some chunks may have been lost over there; of the whole none.
-  async #wrongBytes({ way }: Step, error: Error): Promise<boolean> {
+  async #wrongBytes({ way }: Step, error: Error): Promise<void> {
     if (!this.#source.distrust()) {
       if (way === 'whole') throw error;
       this.#ways.sendWhole();
     }
     await this.#restart();
-    return false;
   }
 
-  async #reorder(said: number | undefined, error: Error): Promise<boolean> {
+  async #reorder(said: number | undefined, error: Error): Promise<void> {
     this.#fail(error);
     const isNews = said !== undefined && said > 0 && said !== this.#offset && said <= this.#size;
     if (isNews) this.#acknowledge(said);
     else await this.#synchronise();
-    return false;
   }
 
-  async #startOver(error: Error): Promise<boolean> {
+  #startOver(error: Error): void {
     this.#fail(error);
     this.#session = undefined;
     this.#offset = 0;
-    return false;
   }
 
   // After a failure that does not tell what arrived.
