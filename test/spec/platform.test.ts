@@ -5,6 +5,7 @@ import { DrayError } from '../../src/errors.ts';
 import {
   allPlatforms,
   anyOf,
+  compareOptional,
   defaultMatcher,
   formatPlatform,
   hostPlatform,
@@ -12,6 +13,7 @@ import {
   only,
   onlyStrict,
   ordered,
+  type Platform,
   parsePlatform,
 } from '../../src/spec/platform.ts';
 
@@ -161,5 +163,16 @@ describe('platform', () => {
     assert.equal(anyOf(list).compare(p('linux/amd64'), p('linux/arm64')), 0);
     assert.equal(anyOf(list).matches(p('linux/386')), false);
     assert.equal(allPlatforms.matches({ os: 'unknown', architecture: 'unknown' }), true);
+  });
+
+  it('what names none comes last, whatever it is compared with', () => {
+    const [arm, amd] = [p('linux/arm64'), p('linux/amd64')];
+    const compare = (a: Platform | undefined, b: Platform | undefined): number =>
+      compareOptional(ordered([amd, arm]), a, b);
+    // Not of the platforms themselves, since a sort does not compare what is undefined.
+    const sorted = [{}, { of: arm }, {}, { of: amd }].sort((a: { of?: Platform }, b: { of?: Platform }) =>
+      compare(a.of, b.of),
+    );
+    assert.deepEqual(sorted, [{ of: amd }, { of: arm }, {}, {}]);
   });
 });
