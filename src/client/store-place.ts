@@ -124,7 +124,6 @@ export function nameWithDigest(name: string, root: Descriptor): string {
 function withOrigin(pusher: Pusher, origin: Origin | undefined): Pusher {
   if (origin === undefined) return pusher;
   const key = `${originLabel}${origin.host}`;
-  if (!fitsLabel(key, origin.repository)) return pusher;
   return {
     push: (target, open, options = {}) =>
       pusher.push(target, open, { ...options, labels: { ...options.labels, [key]: origin.repository } }),
