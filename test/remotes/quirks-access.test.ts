@@ -70,6 +70,17 @@ describe('tokens', () => {
     });
   });
 
+  it('come uncoded as all else does, so that lengths are those of the bytes', async () => {
+    await scene({ kind: 'bearer', users }, bot, async (scene) => {
+      await scene.client.resolve(`${scene.name}:1`);
+      await Array.fromAsync(scene.client.tags(scene.name));
+      await Array.fromAsync(scene.client.referrers(`${scene.name}:1`));
+      await pushAll(await scene.client.pusher(`${scene.name}:2`), randomImage({ seed: 'uncoded', layers: [100_000] }));
+      assert.ok(scene.registry.requests.length > 10);
+      for (const { headers } of scene.registry.requests) assert.equal(headers['accept-encoding'], 'identity');
+    });
+  });
+
   it('are asked for with the password, the service, the account and no more than reading', async () => {
     await scene({ kind: 'bearer', users }, bot, async (scene) => {
       await scene.client.resolve(`${scene.name}:1`);

@@ -114,9 +114,7 @@ export class BlobSource {
 
   async #askDirectly(url: URL, range: Readonly<Record<string, string>>): Promise<HostResponse | undefined> {
     const server = await this.host.at(url);
-    const { 'accept-encoding': encoding = 'identity' } = this.#request.headers;
-    const request = { ...this.#common, url, headers: { 'accept-encoding': encoding, ...range }, scopes: [] };
-    const response = await exchange(server, request);
+    const response = await exchange(server, { ...this.#common, url, headers: range, scopes: [] });
     if (response.status < 300 || (response.status === 416 && 'range' in range)) return response;
     if (!expired.includes(response.status)) throw await errorFrom(response, response.context);
     await response.body.discard();

@@ -82,7 +82,6 @@ export class RepositoryFetcher implements Fetcher {
       ...host.inRepository(this.#repository.path, `${kind}/${target.digest}`, 'pull'),
       headers: {
         accept: kind === 'blobs' ? '*/*' : `${target.mediaType}, ${manifestAccept}`,
-        'accept-encoding': 'identity',
         ...(distrust ? { 'cache-control': 'no-cache' } : {}),
       },
       ranged: kind === 'blobs',
@@ -124,7 +123,7 @@ export class RepositoryFetcher implements Fetcher {
     const source = new BlobSource(host, {
       target,
       url,
-      headers: { 'accept-encoding': 'identity' },
+      headers: {},
       scopes: [],
       ranged: true,
       credentials: 'none',

@@ -121,6 +121,8 @@ export class RoundTrip {
       headers: {
         'user-agent': context.userAgent,
         ...(sameServer ? config.headers : {}),
+        // Lengths and digests are those of the bytes themselves, and nothing here decodes.
+        'accept-encoding': 'identity',
         ...(sameServer ? headers : withoutCredentials(headers)),
         ...(authorization === undefined ? {} : { authorization: authorization.header }),
       },
