@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
@@ -65,7 +65,9 @@ export const usualEditor: string = isWindows ? 'notepad' : 'vi';
 // The variable may hold arguments (`code --wait`), which only a shell would split; a path with spaces is not split so either. On
 // Windows an editor may be a script, as that one is, which only the shell starts.
 function startEditor(editor: string, path: string, signal: AbortSignal | undefined): ChildProcess {
-  const options = { stdio: 'inherit', ...(signal === undefined ? {} : { signal }) } as const;
+  // What it draws is no result: $(dray content edit …) is a digest.
+  const screen = process.stdout.isTTY ? 'inherit' : process.stderr.fd;
+  const options: SpawnOptions = { stdio: ['inherit', screen, 'inherit'], ...(signal === undefined ? {} : { signal }) };
   if (isWindows) return spawn(`${editor} "${path}"`, { ...options, shell: true });
   const [command = usualEditor, ...words] = editor.split(/\s+/).filter((word) => word !== '');
   return spawn(command, [...words, path], options);

@@ -89,7 +89,10 @@ describe('the command, on a store', () => {
     await using directory = await temporaryDirectory();
     const editor = directory.join('editor.mjs');
     const node = process.platform === 'win32' ? `"${process.execPath}"` : process.execPath;
-    await writeFile(editor, "import { appendFileSync } from 'node:fs'; appendFileSync(process.argv[2], ' world');");
+    await writeFile(
+      editor,
+      "import { appendFileSync } from 'node:fs'; appendFileSync(process.argv[2], ' world'); console.log('drawn');",
+    );
     const environment = { DRAY_ROOT: directory.join('store'), EDITOR: `${node} ${editor}` };
     const digest = await drayDone(['content', 'ingest', 'e'], { environment, input: 'hello' });
     const edited = await drayDone(['content', 'edit', digest], { environment });
