@@ -349,6 +349,14 @@ describe('credential helpers', { skip: process.platform === 'win32' }, () => {
     });
   });
 
+  it('that know a user without a secret are passed over', async () => {
+    await withHelper(`cat > /dev/null; echo '{"ServerURL":"r.io","Username":"u","Secret":""}'`, async (directory) => {
+      const auth = Buffer.from('own:secret').toString('base64');
+      const file = await written(directory, { credsStore: 'fake', auths: { 'r.io': { auth } } });
+      assert.equal((await dockerConfigCredentials({ file }).get('r.io'))?.username, 'own');
+    });
+  });
+
   it('give identity tokens under a name of their own', async () => {
     await withHelper(
       `cat > /dev/null; echo '{"ServerURL":"r.io","Username":"<token>","Secret":"t"}'`,
@@ -492,8 +500,9 @@ describe('credential sources', () => {
 
   it('know Docker Hub under all its names', async () => {
     const source = staticCredentials({ 'index.docker.io': passwordCredentials('u', 'p') });
-    assert.equal((await source.get('docker.io'))?.username, 'u');
-    assert.equal((await source.get('registry-1.docker.io'))?.username, 'u');
+    for (const name of ['docker.io', 'registry-1.docker.io', 'registry.hub.docker.com', 'Docker.io'])
+      assert.equal((await source.get(name))?.username, 'u', name);
+    assert.equal(await source.get('hub.docker.com'), undefined);
   });
 });
 
