@@ -27,8 +27,13 @@ export function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(address);
 }
 
-/** @throws DrayError `DENIED` for a request that a page on the web seems to have made. */
-export function checkOrigin({ headers, method }: IncomingMessage, hosts: AllowedHosts): void {
+/**
+ * @throws DrayError `DENIED` for a request that a page on the web seems to have made; `UNSUPPORTED` for one to two hosts, of which
+ * a proxy in front may have meant the other (RFC 9112, 3.2).
+ */
+export function checkOrigin({ headers, headersDistinct, method }: IncomingMessage, hosts: AllowedHosts): void {
+  if ((headersDistinct['host']?.length ?? 0) > 1)
+    throw refusal('UNSUPPORTED', 'a request is for one host', { status: 400 });
   const host = headers.host?.toLowerCase() ?? '';
   const name = hostIn(host);
   if (hosts !== undefined && !hosts.has(name) && !name.endsWith('.localhost')) {

@@ -63,6 +63,12 @@ group('a request', () => {
     }
   });
 
+  it('for two hosts is a bad request', async () => {
+    await using registry = await serve();
+    const text = await raw(registry.url, 'GET /v2/ HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n');
+    assert.match(text, /^HTTP\/1\.1 400 /);
+  });
+
   it('from a page of another site changes nothing', async () => {
     await using registry = await serve();
     const Host = 'localhost:5000';
