@@ -25,9 +25,12 @@ const digestSchema = transformed(
 );
 const labelsSchema = z.record(z.string(), z.string());
 
+// Required, and left out all the same by who writes JSON by hand: to readers in Go it is an empty text.
+const nameOrNone = nullAs('', z.string());
+
 const platformSchema = objectOf({
-  os: z.string(),
-  architecture: z.string(),
+  os: nameOrNone,
+  architecture: nameOrNone,
   variant: nullable(z.string()),
   'os.version': nullable(z.string()),
   'os.features': nullable(z.array(z.string())),
@@ -74,8 +77,8 @@ const artifactSchema = objectOf({
 });
 
 const configSchema = objectOf({
-  os: z._default(z.string(), ''),
-  architecture: z._default(z.string(), ''),
+  os: nameOrNone,
+  architecture: nameOrNone,
   variant: nullable(z.string()),
   'os.version': nullable(z.string()),
   'os.features': nullable(z.array(z.string())),

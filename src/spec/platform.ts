@@ -22,7 +22,7 @@ const architectures = new Set(
 
 /** The platform of this machine, normalised. */
 export function hostPlatform(): Platform {
-  const os = nodePlatform() === 'win32' ? 'windows' : nodePlatform();
+  const os = hostOs();
   const variables = process.config.variables as { arm_version?: string };
   const variant = arch() === 'arm' ? variables.arm_version : undefined;
   return normalizePlatform({ os, architecture: arch(), ...(variant === undefined ? {} : { variant: `v${variant}` }) });
@@ -91,7 +91,10 @@ export function formatPlatform(platform: Platform): string {
   return [os, platform.architecture, platform.variant].filter((part) => part !== undefined && part !== '').join('/');
 }
 
-/** One spelling for each platform: lower case, Go's names, no redundant variant (containerd's platforms package). */
+/**
+ * One spelling for each platform: lower case, Go's names, no redundant variant; an operating system that is not said is that of this
+ * machine (containerd's platforms package).
+ */
 export function normalizePlatform(platform: Platform): Platform {
   const { variant: _, 'os.features': features, ...rest } = platform;
   const [architecture, variant] = normalizeArchitecture(platform.architecture, platform.variant ?? '');
@@ -105,8 +108,13 @@ export function normalizePlatform(platform: Platform): Platform {
 }
 
 function normalizeOs(os: string): string {
+  if (os === '') return hostOs();
   const lower = os.toLowerCase();
   return lower === 'macos' ? 'darwin' : lower;
+}
+
+function hostOs(): string {
+  return nodePlatform() === 'win32' ? 'windows' : nodePlatform();
 }
 
 function normalizeArchitecture(name: string, variantName: string): [architecture: string, variant: string] {

@@ -77,6 +77,11 @@ describe('documents', () => {
       childrenOf(mediaTypes.ociIndex, bytes(index)).map((child) => child.platform?.architecture),
       ['amd64'],
     );
+    const manifests = [{ ...index.manifests[0], platform: { architecture: 'arm64', os: null } }];
+    assert.deepEqual(childrenOf(mediaTypes.ociIndex, bytes({ ...index, manifests }))[0]?.platform, {
+      architecture: 'arm64',
+      os: '',
+    });
     assert.deepEqual(childrenOf(mediaTypes.ociArtifact, bytes({ blobs: [object('text/plain', 'b')] })).length, 1);
     assert.deepEqual(childrenOf('application/unknown', bytes('not json')), []);
   });

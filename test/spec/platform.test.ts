@@ -165,6 +165,12 @@ describe('platform', () => {
     assert.equal(allPlatforms.matches({ os: 'unknown', architecture: 'unknown' }), true);
   });
 
+  it('an operating system that is not said is that of this machine', () => {
+    const matcher = only({ os: hostPlatform().os, architecture: 'amd64' });
+    assert.ok(matcher.matches({ os: '', architecture: 'amd64' }));
+    assert.equal(only(p('plan9/amd64')).matches({ os: '', architecture: 'amd64' }), false);
+  });
+
   it('what names none comes last, whatever it is compared with', () => {
     const [arm, amd] = [p('linux/arm64'), p('linux/amd64')];
     const compare = (a: Platform | undefined, b: Platform | undefined): number =>
