@@ -91,10 +91,7 @@ export function formatPlatform(platform: Platform): string {
   return [os, platform.architecture, platform.variant].filter((part) => part !== undefined && part !== '').join('/');
 }
 
-/**
- * One spelling for each platform: lower case, Go's names, no redundant variant; an operating system that is not said is that of this
- * machine (containerd's platforms package).
- */
+/** One spelling for each platform: lower case, Go's names, no redundant variant (containerd's platforms package). */
 export function normalizePlatform(platform: Platform): Platform {
   const { variant: _, 'os.features': features, ...rest } = platform;
   const [architecture, variant] = normalizeArchitecture(platform.architecture, platform.variant ?? '');
@@ -108,7 +105,6 @@ export function normalizePlatform(platform: Platform): Platform {
 }
 
 function normalizeOs(os: string): string {
-  if (os === '') return hostOs();
   const lower = os.toLowerCase();
   return lower === 'macos' ? 'darwin' : lower;
 }
@@ -207,9 +203,11 @@ export function compareOptional(matcher: PlatformMatcher, a: Platform | undefine
 }
 
 function satisfies(wanted: Platform, candidate: Platform): boolean {
-  if (wanted.os !== candidate.os || wanted.architecture !== candidate.architecture) return false;
+  // One that is not said is that of this machine.
+  const os = wanted.os || hostOs();
+  if (os !== (candidate.os || hostOs()) || wanted.architecture !== candidate.architecture) return false;
   if ((wanted.variant ?? '') !== (candidate.variant ?? '')) return false;
-  if (wanted.os === 'windows') return satisfiesWindows(wanted['os.version'] ?? '', candidate['os.version'] ?? '');
+  if (os === 'windows') return satisfiesWindows(wanted['os.version'] ?? '', candidate['os.version'] ?? '');
   const offered = new Set(wanted['os.features'] ?? []);
   return offered.size === 0 || (candidate['os.features'] ?? []).every((feature) => offered.has(feature));
 }
