@@ -66,6 +66,15 @@ export const referrersOption: OptionSpecs = {
   referrers: { type: 'boolean', description: 'also what refers to the image: signatures, attestations' },
 };
 
+/** The flag of commands that send an image to where it may be in part. */
+export const repairOption: OptionSpecs = {
+  repair: {
+    type: 'boolean',
+    private: true,
+    description: 'look below what is there already as well, and send what is missing',
+  },
+};
+
 /** Flags that choose platforms, and what is taken if none is said. */
 export function platformOptions(ifNotSaid: string): OptionSpecs {
   const description = `a platform, may be given several times (default: ${ifNotSaid})`;

@@ -2,7 +2,7 @@ import { streamOf } from '../content/bytes.ts';
 import type { Fetcher, Pusher } from '../content/copy.ts';
 import { collectDocument, readDocument } from '../content/documents.ts';
 import type { AbortableOptions, Labels } from '../content/store.ts';
-import { DrayError, type ErrorContext, firstFailure, is, toDrayError, withContext } from '../errors.ts';
+import { DrayError, type ErrorContext, firstFailure, ifFound, toDrayError, withContext } from '../errors.ts';
 import { hasChildren } from '../images/children.ts';
 import { type Handler, skipDescriptor } from '../images/handlers.ts';
 import { type TransferEvent, type TransferSummary, transfer } from '../images/transfer.ts';
@@ -47,6 +47,11 @@ export interface CopyOptions extends AbortableOptions {
   readonly concurrency?: number | undefined;
   /** Also what refers to the image and its manifests, and what refers to that: signatures, attestations. */
   readonly referrers?: boolean | undefined;
+  /**
+   * Also looks below what the target has. An image that is there counts as whole otherwise; it is not where only some of its
+   * platforms were copied, or where something was removed.
+   */
+  readonly repair?: boolean | undefined;
   /** Also layers that their owner does not want in other registries. */
   readonly nonDistributable?: boolean | undefined;
   /** Converts an image of Docker schema 1 on its way into a store; `true` as containerd did. Refused if not said. */
@@ -102,8 +107,9 @@ export async function openCopy(from: Place, to: Place, options: CopyOptions): Pr
   if (isOld && schema1Options(options.convertSchema1) === undefined) throw unconverted(source.name);
   const noted = isOld ? { ...labels, [convertedLabel]: root.digest } : labels;
   const target = opened.use(await to.target({ source, tags, labels: noted, root, signal }).catch(onSide('target')));
-  const isThere = await isComplete(target.pusher, root, signal).catch(onSide('target'));
-  const pusher = afterAsking(target.pusher, root, isThere);
+  const push: Pusher['push'] = (object, open, how) => target.pusher.push(object, open, how);
+  const isThere = options.repair !== true && (await isComplete(target.pusher, root, signal).catch(onSide('target')));
+  const pusher = options.repair === true ? { push } : { push, complete: afterAsking(target.pusher, root, isThere) };
   const held = opened.move();
   return {
     root,
@@ -118,12 +124,9 @@ async function isComplete(pusher: Pusher, root: Descriptor, signal: AbortSignal 
 }
 
 // What the target says of the root is not asked again when the root's turn comes.
-function afterAsking(pusher: Pusher, root: Descriptor, isThere: boolean): Pusher {
-  return {
-    push: (target, open, options) => pusher.push(target, open, options),
-    complete: async (target, options) =>
-      target.digest === root.digest ? isThere : ((await pusher.complete?.(target, options)) ?? false),
-  };
+function afterAsking(pusher: Pusher, root: Descriptor, isThere: boolean): NonNullable<Pusher['complete']> {
+  return async (target, options) =>
+    target.digest === root.digest ? isThere : ((await pusher.complete?.(target, options)) ?? false);
 }
 
 /** Both ends of a copy, and what goes from one to the other. */
@@ -188,34 +191,21 @@ async function moveReferrers(
   { refer }: Target,
   subjects: readonly Descriptor[],
   move: (object: Descriptor, fetcher: Fetcher) => Promise<unknown>,
-  { signal }: CopyOptions,
+  { signal, onProgress }: CopyOptions,
 ): Promise<void> {
   const { fetcher } = source;
   const bring = async (referrer: Descriptor, subject: Descriptor): Promise<readonly Descriptor[] | undefined> => {
-    const bytes = await readReferrer(fetcher, referrer, subject, signal);
-    if (referrerOf(referrer, bytes)?.subject.digest !== subject.digest) return undefined;
+    const document = fetcher
+      .fetch(referrer, { signal })
+      .then((stream) => collectDocument(stream, referrer, { signal }));
+    const bytes = await ifFound(document);
+    // Whoever deletes one may leave it in the list, from which nobody else can take it.
+    if (bytes === undefined) onProgress?.({ type: 'blob', target: referrer, state: 'skipped', offset: 0, resumed: 0 });
+    if (bytes === undefined || referrerOf(referrer, bytes)?.subject.digest !== subject.digest) return undefined;
     await move(referrer, withDocument(fetcher, referrer, bytes));
     return [referrer];
   };
   await copyReferrers(subjects, { referrers: referrersListOf(source), bring, refer, signal });
-}
-
-async function readReferrer(
-  fetcher: Fetcher,
-  referrer: Descriptor,
-  subject: Descriptor,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  try {
-    return await collectDocument(await fetcher.fetch(referrer, { signal }), referrer, { signal });
-  } catch (error) {
-    if (!is(error, 'not-found')) throw error;
-    throw new DrayError('not-found', `${referrer.digest}, which is listed as referring to ${subject.digest}, is gone`, {
-      side: 'source',
-      hint: 'copy the image without --referrers; whoever deleted it left it in the list',
-      cause: error,
-    });
-  }
 }
 
 // What was read already is not read again.

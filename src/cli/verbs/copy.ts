@@ -5,7 +5,7 @@ import type { Digest } from '../../spec/digest.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { each, sayCopied } from '../each.ts';
-import { platformOptions, referrersOption, registryOptions, transferOptions } from '../options.ts';
+import { platformOptions, referrersOption, registryOptions, repairOption, transferOptions } from '../options.ts';
 import { askedConversion, schema1Options } from '../schema1.ts';
 
 export const command: Command = {
@@ -27,6 +27,7 @@ export const command: Command = {
     },
     'all-tags': { type: 'boolean', description: 'every tag of the source repository' },
     ...referrersOption,
+    ...repairOption,
     'digest-tags': {
       type: 'boolean',
       description: 'also tags that are named after a digest of the image (sha256-….sig)',
@@ -50,6 +51,7 @@ export const command: Command = {
     const options: CopyOptions = {
       tags: args.list('tag'),
       referrers: args.flag('referrers'),
+      repair: args.flag('repair'),
       nonDistributable: args.flag('non-distributable'),
       convertSchema1: askedConversion(args),
       platforms: context.platforms ?? 'all',

@@ -1,6 +1,6 @@
 import type { Command } from '../command.ts';
 import { each, sayCopied } from '../each.ts';
-import { platformOptions, referrersOption, registryOptions, transferOptions } from '../options.ts';
+import { platformOptions, referrersOption, registryOptions, repairOption, transferOptions } from '../options.ts';
 
 export const command: Command = {
   usage: 'REF [TARGET] [flags]',
@@ -20,6 +20,7 @@ export const command: Command = {
       description: 'another tag for the image, may be given several times',
     },
     ...referrersOption,
+    ...repairOption,
     'non-distributable': {
       type: 'boolean',
       description: 'also send layers that their owner does not want in other registries',
@@ -44,6 +45,7 @@ export const command: Command = {
         target,
         tags: context.arguments.list('tag'),
         referrers: context.arguments.flag('referrers'),
+        repair: context.arguments.flag('repair'),
         nonDistributable: context.arguments.flag('non-distributable'),
         schema1,
         platforms,
