@@ -31,7 +31,14 @@ function cacheDirectory(): string | undefined {
   } catch {
     // It is there already, or cannot be made, which is seen below.
   }
-  const found = lstatSync(directory, { throwIfNoEntry: false });
-  const isOwn = user === undefined || (found?.uid === user && (found.mode & 0o077) === 0);
-  return found?.isDirectory() === true && isOwn ? directory : undefined;
+  return isOwn(directory, user) ? directory : undefined;
+}
+
+function isOwn(directory: string, user: number | undefined): boolean {
+  try {
+    const found = lstatSync(directory);
+    return found.isDirectory() && (user === undefined || (found.uid === user && (found.mode & 0o077) === 0));
+  } catch {
+    return false;
+  }
 }

@@ -110,6 +110,13 @@ describe('the directory of compiled code', { skip: noOwners }, () => {
     }
   });
 
+  it('is none where there cannot be one', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(directory.join('file'), '');
+    for (const TMPDIR of [directory.join('file'), directory.join('missing')])
+      assert.match(await drayDone(['version'], { environment: { TMPDIR } }), /^dray /);
+  });
+
   it('is where the environment says, or nowhere', async () => {
     await using directory = await temporaryDirectory();
     await drayDone(['version'], { environment: environment(directory, { NODE_DISABLE_COMPILE_CACHE: '1' }) });
