@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { referrersIn } from '../../src/client/store-referrers.ts';
 import { ArchivePlace } from '../../src/oci/archive.ts';
 import { LayoutPlace, type PlaceSource } from '../../src/oci/layout.ts';
+import type { Services } from '../../src/services/services.ts';
 import type { Descriptor } from '../../src/spec/descriptor.ts';
 import { mediaTypes } from '../../src/spec/media-types.ts';
 import { referrersTag } from '../../src/spec/referrers.ts';
@@ -51,6 +52,14 @@ async function idsOf(source: PlaceSource, subject: Descriptor): Promise<(string 
   return found.map(({ annotations }) => annotations?.['id']).sort();
 }
 
+/** Both referrers of the image are known to be its, and keep what is theirs. */
+async function checkKept({ content }: Pick<Services, 'content'>): Promise<void> {
+  const { labels } = await content.info(signature.descriptor.digest);
+  assert.ok(Object.values(labels).includes(emptyConfig.descriptor.digest));
+  const kept = await Array.fromAsync(referrersIn(content, image.root), ({ digest }) => digest);
+  assert.deepEqual(kept.sort(), [signature.descriptor.digest, bill.descriptor.digest].sort());
+}
+
 describe('what refers to an image of a layout or an archive', () => {
   it('is listed beside it, under a name or under none', async () => {
     const roots = [named(image.root, 'v1'), signature.descriptor, named(bill.descriptor, 'bill')];
@@ -95,13 +104,7 @@ describe('what refers to an image of a layout or an archive', () => {
       const { services, result } = await importEntries(entries, options);
       assert.deepEqual(await namesIn(services), { 'docker.io/lab/app:v1': image.root.digest });
       assert.deepEqual(result.unnamed, []);
-      const { labels } = await services.content.info(signature.descriptor.digest);
-      assert.ok(Object.values(labels).includes(emptyConfig.descriptor.digest));
-      const kept = await Array.fromAsync(referrersIn(services.content, image.root));
-      assert.deepEqual(
-        kept.map(({ digest }) => digest).sort(),
-        [signature.descriptor.digest, bill.descriptor.digest].sort(),
-      );
+      await checkKept(services);
     }
   });
 
@@ -112,13 +115,7 @@ describe('what refers to an image of a layout or an archive', () => {
     for (const options of [{ prefix: 'docker.io/lab/app' }, { name: 'docker.io/lab/app:v1' }]) {
       const { services, result } = await importEntries(layoutEntries(blobs, roots), options);
       assert.deepEqual(result.unnamed, []);
-      const { labels } = await services.content.info(signature.descriptor.digest);
-      assert.ok(Object.values(labels).includes(emptyConfig.descriptor.digest));
-      const kept = await Array.fromAsync(referrersIn(services.content, image.root));
-      assert.deepEqual(
-        kept.map(({ digest }) => digest).sort(),
-        [signature.descriptor.digest, bill.descriptor.digest].sort(),
-      );
+      await checkKept(services);
     }
   });
 
