@@ -26,10 +26,11 @@ function cacheDirectory(): string | undefined {
   if (other || none) return undefined;
   const user = process.geteuid?.();
   const directory = join(tmpdir(), user === undefined ? 'dray-cache' : `dray-cache-${user}`);
+  if (isOwn(directory, user)) return directory;
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch {
-    // It is there already, or cannot be made, which is seen below.
+    // Somebody else has it, or it cannot be made, which is seen below.
   }
   return isOwn(directory, user) ? directory : undefined;
 }

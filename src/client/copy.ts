@@ -9,7 +9,7 @@ import { type TransferEvent, type TransferSummary, transfer } from '../images/tr
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isNonDistributable, isSchema1 } from '../spec/media-types.ts';
 import { referrerOf } from '../spec/referrers.ts';
-import { chosenRoot, referrersListOf } from './look.ts';
+import { referrersListOf, rootFor } from './look.ts';
 import type { Place, Source, Target } from './place.ts';
 import { copyReferrers } from './referrers.ts';
 import {
@@ -227,7 +227,7 @@ function noTags({ name }: Place): DrayError {
 
 async function chooseRoot(source: Source, { root, platforms, signal }: CopyOptions): Promise<Descriptor> {
   if (root !== 'manifest' || platforms === 'all' || platforms?.length !== 1) return source.root;
-  const { platform: _, ...chosen } = await chosenRoot(source, { platforms, signal });
+  const { platform: _, ...chosen } = await rootFor(source, { platforms, signal });
   return chosen;
 }
 

@@ -28,13 +28,13 @@ export async function resolveImage(
   options: LookOptions = {},
 ): Promise<{ name: string; descriptor: Descriptor }> {
   await using source = await place.source(options);
-  return { name: source.name, descriptor: bare(await chosenRoot(source, options)) };
+  return { name: source.name, descriptor: bare(await rootFor(source, options)) };
 }
 
 /** As `Client.manifest` does. */
 export async function manifestOf(place: Place, options: LookOptions = {}): Promise<ImageDocument> {
   await using source = await place.source(options);
-  const descriptor = bare(await chosenRoot(source, options));
+  const descriptor = bare(await rootFor(source, options));
   return { descriptor, bytes: await readDocument(providerOf(source.fetcher), descriptor, options) };
 }
 
@@ -67,7 +67,7 @@ export function referrersListOf({ name, referrers }: Source): NonNullable<Source
 }
 
 /** What a place has for one platform, if one is said; else all of it. @throws DrayError as `manifest` does. */
-export async function chosenRoot({ root, fetcher }: Source, { platforms, signal }: LookOptions): Promise<Descriptor> {
+export async function rootFor({ root, fetcher }: Source, { platforms, signal }: LookOptions): Promise<Descriptor> {
   if (platforms === undefined || platforms === 'all' || !isIndex(root.mediaType)) return root;
   const platform = onePlatform(platforms);
   const { descriptor } = await manifest(providerOf(fetcher), root, { platform, signal });

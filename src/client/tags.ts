@@ -1,5 +1,6 @@
 import type { AbortableOptions } from '../content/store.ts';
 import { DrayError } from '../errors.ts';
+import { literally } from '../filters/regular-expression.ts';
 import { DirectoryPlace } from '../oci/directory.ts';
 import { LayoutPlace } from '../oci/layout.ts';
 import { isWhole } from '../oci/names.ts';
@@ -34,8 +35,12 @@ interface Tagged {
 /** As `Client.tags` does. */
 export async function* tagsOf(text: string, lists: TagLists, options: AbortableOptions = {}): AsyncGenerator<string> {
   const file = parseFilePlace(text);
-  if (file === undefined || file instanceof DirectoryPlace || file.image !== '') yield* tags(text, lists, options);
-  else yield* choicesAmong(await file.images(options));
+  if (file !== undefined && !(file instanceof DirectoryPlace) && file.image === '') {
+    yield* choicesAmong(await file.images(options));
+    return;
+  }
+  checkRepository(text);
+  yield* tags(text, lists, options);
 }
 
 /** As `Client.everyTag` does. */
@@ -51,7 +56,6 @@ export async function* everyTag(
 }
 
 async function* tags(text: string, lists: TagLists, options: AbortableOptions): AsyncGenerator<string> {
-  checkRepository(text);
   let isEmpty = true;
   for await (const tag of taggedAt(text, lists).list(options)) {
     isEmpty = false;
@@ -133,8 +137,8 @@ function taggedIn(place: NonNullable<ReturnType<typeof parseFilePlace>>): Tagged
 }
 
 async function* storedTags(images: Services['images'], prefix: string): AsyncGenerator<string> {
-  for await (const { name } of images.list()) {
-    const tag = name.startsWith(prefix) ? name.slice(prefix.length) : '';
+  for await (const { name } of images.list(`name~=${JSON.stringify(`^${literally(prefix)}`)}`)) {
+    const tag = name.slice(prefix.length);
     if (tag !== '' && !tag.includes('@')) yield tag;
   }
 }

@@ -29,3 +29,8 @@ export function compilePattern(source: string): Pattern | undefined {
     return undefined;
   }
 }
+
+/** The regular expression that finds a text as it is. */
+export function literally(text: string): string {
+  return text.replaceAll(/[\\.+*?()|[\]{}^$]/g, '\\$&');
+}

@@ -108,15 +108,22 @@ export class LayoutWriter {
   /** Lists objects in `index.json`, as {@link mergeIndex} does, once what was put is flushed. @throws the signal's reason while waiting for the lock. */
   async list(entries: readonly Descriptor[], options: AbortableOptions = {}): Promise<void> {
     await this.begin();
+    await this.#guard(() => this.#flushNames());
     const change = async (): Promise<void> => {
-      for (const directory of this.#unflushed) await this.#durability.directory(directory);
-      this.#unflushed.clear();
       const bytes = await readDocumentFile(join(this.#directory, 'index.json'));
       const merged = mergeIndex(bytes, entries);
       if (bytes !== undefined && Buffer.compare(bytes, merged) === 0) await this.#durability.directory(this.#directory);
       else await this.#replaceDocument('index.json', merged);
     };
     await withLock(this.#directory, () => this.#guard(change), options);
+  }
+
+  // Taken out first, so that what is put meanwhile is flushed as well.
+  async #flushNames(): Promise<void> {
+    for (const directory of this.#unflushed) {
+      this.#unflushed.delete(directory);
+      await this.#durability.directory(directory);
+    }
   }
 
   async #replaceDocument(name: string, bytes: Uint8Array): Promise<void> {

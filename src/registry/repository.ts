@@ -1,5 +1,6 @@
 import type { Info } from '../content/store.ts';
 import { ifFound } from '../errors.ts';
+import { literally } from '../filters/regular-expression.ts';
 import type { Image } from '../services/image-store.ts';
 import type { Services } from '../services/services.ts';
 import { bare, type Descriptor } from '../spec/descriptor.ts';
@@ -185,7 +186,7 @@ export class Repository {
   }
 
   #named(separator: string): string {
-    return `name~=${JSON.stringify(`^${this.name.full.replaceAll(/[.[\]]/g, '\\$&')}${separator}`)}`;
+    return `name~=${JSON.stringify(`^${literally(this.name.full)}${separator}`)}`;
   }
 }
 
